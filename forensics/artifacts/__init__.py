@@ -1,0 +1,1 @@
+"""One file per artifact; see `base` for what an artifact declares."""

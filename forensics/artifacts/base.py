@@ -1,0 +1,140 @@
+"""What an artifact declares, and what its parser is given.
+
+An artifact is one file in this folder with one or more module-level declarations: `FileArtifact` (globs),
+`EventArtifact` (channels and event ids) or `RegistryArtifact` (hives). A parser is a generator over what it is given:
+it yields `Fact` and `Problem` and never reaches for an image, a path on the examiner's machine or another artifact.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from functools import cache
+from typing import TYPE_CHECKING, BinaryIO
+
+from forensics.model import Fact, Host, Problem, Source
+
+if TYPE_CHECKING:
+    from forensics.formats.evtx import Record
+    from forensics.formats.hive import Hive
+
+Output = Iterator[Fact | Problem]
+FieldType = type[str] | type[int] | type[bool] | type[tuple[str, ...]]
+
+WHOLE_USER = "Users/*"  # the profile folders; service profiles are named beside it where they matter
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of fact: the sentence shown for it, its fields and their types, and whether it is only context.
+
+    `message` is a `str.format` template over the fields; a part in `[...]` disappears when a field in it is absent.
+    `data_type` is the plaso name where the row is that very thing, so that stock Timesketch analyzers see it.
+    """
+
+    message: str
+    fields: dict[str, FieldType]
+    context: bool = False
+    data_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileInput:
+    """One evidence file handed to a parser.
+
+    `path` is the full path inside the evidence with forward slashes and its drive (`C:/Users/...`), `times` the
+    file system's own times by Timesketch meaning (`Creation Time`, `Content Modification Time`, ...), empty when the
+    collection did not keep them. `zone` is the host's time zone, None when unknown.
+    """
+
+    path: str
+    fh: BinaryIO
+    size: int
+    sha256: str | None
+    evidence: str
+    host: Host
+    zone: tzinfo | None
+    times: dict[str, datetime] = field(default_factory=dict)
+
+    def source(self, locator: str = "") -> Source:
+        """The Source of a row at `locator` in this file."""
+        return Source(self.evidence, self.path, self.sha256, locator)
+
+    def read(self, limit: int) -> bytes:
+        """The whole file from its start, at most `limit` bytes (compare with `size` to report a cut)."""
+        self.fh.seek(0)
+        return self.fh.read(limit)
+
+    @property
+    def profile(self) -> str | None:
+        """The profile folder's name (`Users/<name>/...`), None for a file outside the profiles."""
+        parts = self.path.replace("\\", "/").split("/")
+        for index, part in enumerate(parts[:-1]):
+            if part.casefold() == "users" and index + 2 < len(parts):
+                return parts[index + 1]
+        lowered = [part.casefold() for part in parts]
+        return "SYSTEM" if "systemprofile" in lowered else None
+
+
+@dataclass(frozen=True, slots=True)
+class FileArtifact:
+    """Files by glob. Globs are case-insensitive, relative to the Windows volume's root, `**` crosses folders."""
+
+    name: str
+    paths: tuple[str, ...]
+    parse: Callable[[FileInput], Output]
+    emits: dict[str, Kind]
+
+
+@dataclass(frozen=True, slots=True)
+class EventArtifact:
+    """Event log records: `wants` maps a channel's full name to the event ids taken from it.
+
+    `providers` narrows to these provider names when several share a channel and an id (empty: any).
+    `parse` is given one decoded record at a time; one pass over a log serves all artifacts that want something.
+    """
+
+    name: str
+    wants: dict[str, frozenset[int]]
+    parse: Callable[[Record, Source], Output]
+    emits: dict[str, Kind]
+    providers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryArtifact:
+    """Keys of one kind of hive: `hives` out of SYSTEM, SOFTWARE, NTUSER, USRCLASS. One opening serves all."""
+
+    name: str
+    hives: frozenset[str]
+    parse: Callable[[Hive, FileInput], Output]
+    emits: dict[str, Kind]
+
+
+Artifact = FileArtifact | EventArtifact | RegistryArtifact
+
+
+@cache
+def all_artifacts() -> tuple[Artifact, ...]:
+    """Every artifact of this folder, by walking it; sorted by name, names unique."""
+    package = importlib.import_module("forensics.artifacts")
+    found: dict[str, Artifact] = {}
+    for info in pkgutil.iter_modules(package.__path__):
+        if info.name == "base" or info.name.startswith("_"):
+            continue
+        module = importlib.import_module(f"forensics.artifacts.{info.name}")
+        for value in vars(module).values():
+            if isinstance(value, FileArtifact | EventArtifact | RegistryArtifact):
+                if found.get(value.name, value) is not value:
+                    raise ValueError(f"two artifacts are named {value.name}")
+                found[value.name] = value
+    return tuple(found[name] for name in sorted(found))
+
+
+@cache
+def all_kinds() -> dict[str, Kind]:
+    """Every declared kind by name; the same kind from two artifacts must be declared equal (contract test)."""
+    return {name: kind for artifact in all_artifacts() for name, kind in artifact.emits.items()}

@@ -1,0 +1,67 @@
+"""The one sanitiser for strings that came from evidence.
+
+Command lines, file names and log texts are written by whoever owned the machine. They may hold terminal escapes,
+lone surrogates (which abort Arrow and UTF-8 writers), NUL, bidirectional overrides that reverse what a reader sees,
+or line separators that forge a second log line. Every such character is replaced by a visible escape here and
+nowhere else; callers keep the raw form in hex where something was replaced (see `clean`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+# C0 and C1 controls but TAB and LF, DEL, bidi and zero-width formatting, line/paragraph separators, BOM inside text,
+# interlinear and tag characters, surrogates, noncharacters. A fixed character class: linear on any input.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufdd0-\ufdef"
+    "\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_ONE_LINE = re.compile("[\t\n]")
+_SECRET = re.compile(
+    r"(?P<keep>--(?:access-token|refresh-token|host-token)[= ]+\"?|[?&]tkn=|\btkn=)[^\s\"&]+"
+    r"|\bgh[opusr]_[A-Za-z0-9]{6,}|\bgithub_pat_[A-Za-z0-9_]{10,}"
+    r"|\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+){0,2}"
+)
+
+
+class Cleaned(NamedTuple):
+    """A safe text, and the hex of its UTF-8 form (surrogates passed through) where it had to be changed."""
+
+    text: str
+    raw_hex: str | None
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def clean(text: str) -> Cleaned:
+    """Escape what could harm a terminal, an export or a reader; TAB and LF stay.
+
+    Backslashes are not doubled (Windows paths would become unreadable), so the escape is not reversible by itself:
+    `raw_hex` keeps the original where it differs. Idempotent.
+    """
+    safe = _UNSAFE.sub(_escape, text)
+    if safe == text:
+        return Cleaned(text, None)
+    return Cleaned(safe, text.encode("utf-8", "surrogatepass").hex())
+
+
+def safe_text(text: str) -> str:
+    """`clean` without the raw form, for places that only show."""
+    return _UNSAFE.sub(_escape, text)
+
+
+def one_line(text: str, limit: int = 0) -> str:
+    """Safe text on one line, for messages, terminals and logs; cut to `limit` characters with an ellipsis."""
+    flat = _ONE_LINE.sub(lambda match: "\\n" if match.group() == "\n" else " ", safe_text(text))
+    return flat if not limit or len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def mask_secrets(text: str) -> str:
+    """Replace access tokens (GitHub, JWT, host tokens, `tkn=`) by `<secret>`: a report must not leak a live login."""
+    return _SECRET.sub(lambda match: (match.group("keep") or "") + "<secret>", text)

@@ -1,0 +1,24 @@
+"""Shared fixtures: where the shipped evidence and the public samples are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLES = ROOT.parent / "shared" / "samples"
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The public sample files; tests that need them skip, saying so, where the folder is absent."""
+    if not SAMPLES.is_dir():
+        pytest.skip("public sample files are not beside the project")
+    return SAMPLES
+
+
+@pytest.fixture(scope="session")
+def testdata() -> Path:
+    """What the project built itself and ships."""
+    return ROOT / "testdata"
