@@ -1,0 +1,55 @@
+"""What every kind of evidence offers: trees of files, one per drive, searched by glob and opened read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, Protocol
+
+from forensics.evidence.globs import GlobSet
+
+BORN, MODIFIED = "Creation Time", "Content Modification Time"
+CHANGED, ACCESSED = "Metadata Modification Time", "Last Access Time"
+
+
+class EvidenceError(Exception):
+    """The evidence cannot be opened; the message is one sentence for a person. `integrity`: it is damaged."""
+
+    def __init__(self, message: str, *, integrity: bool = False) -> None:
+        super().__init__(message)
+        self.integrity = integrity
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One file that a glob matched. `path` has the drive (`C:/Users/...`), `patterns` are the globs that matched."""
+
+    path: str
+    size: int
+    patterns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A part of the evidence that was not looked at, and why (a link, a locked volume, a colliding name, ...)."""
+
+    path: str
+    fault: str
+    why: str
+
+
+class Tree(Protocol):
+    """One drive of the evidence. Paths are relative to its root, with forward slashes, compared without case."""
+
+    drive: str
+    refusals: list[Refusal]
+
+    def find(self, globs: GlobSet) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+        """Yield (path, size, matching patterns) of every regular file that a glob matches, in a stable order."""
+
+    def open(self, path: str) -> BinaryIO:
+        """A read-only stream over the file; raises FileNotFoundError or OSError."""
+
+    def times(self, path: str) -> dict[str, datetime]:
+        """The file's own times as far as this evidence kept them."""

@@ -1,0 +1,101 @@
+"""Collection folders: only regular files are read; no link, junction, device or FIFO is followed or opened.
+
+A collection is hostile: a planted `D -> /` must never show the examiner's disk. The folder is listed once with lstat,
+and every file is opened with O_NOFOLLOW and checked again on the open handle.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from forensics.evidence.base import EvidenceError, Refusal
+from forensics.evidence.layout import decoded
+from forensics.evidence.members import Member, MemberTree, drives_of
+from forensics.evidence.opened import OpenedEvidence
+from forensics.evidence.originals import LOG_LIMIT, Times, is_log, read_log
+
+_MOST_FILES = 2_000_000
+_REPARSE = 0x400  # FILE_ATTRIBUTE_REPARSE_POINT, on Windows hosts
+
+
+def open_folder(path: Path) -> OpenedEvidence:
+    """Open a KAPE target folder, an unpacked Velociraptor collection, or any folder that holds a Windows tree."""
+    refusals: list[Refusal] = []
+    members = list(_members(path, refusals))
+    if not members:
+        raise EvidenceError(f"{path} is empty" if not refusals else f"{path} holds no regular file")
+    trees = drives_of(str(path), members)
+    apply_originals(trees, members)
+    trees[0].refusals.extend(refusals)
+    return OpenedEvidence(path.resolve().name, "folder", trees)
+
+
+def apply_originals(trees: list[MemberTree], members: list[Member]) -> None:
+    """Give the members the times that the collector noted for their sources."""
+    times: Times = {}
+    for member in members:
+        if is_log(member.parts):
+            with member.open() as handle:
+                times.update(read_log(member.parts[-1], handle.read(LOG_LIMIT)))
+    for tree in trees:
+        tree.retime(times)
+
+
+def _members(top: Path, refusals: list[Refusal]) -> Iterator[Member]:
+    stack: list[tuple[Path, tuple[str, ...]]] = [(top, ())]
+    count = 0
+    while stack:
+        folder, parts = stack.pop()
+        for entry in _entries(folder, parts, refusals):
+            below = (*parts, entry.name)
+            kind, size = _kind(entry)
+            if kind == "folder":
+                stack.append((folder / entry.name, below))
+            elif kind == "file":
+                count += 1
+                if count > _MOST_FILES:
+                    refusals.append(Refusal("/".join(below), "budget", f"more than {_MOST_FILES} files"))
+                    return
+                yield Member(decoded(below), size, opener(folder / entry.name), {})
+            else:
+                refusals.append(Refusal("/".join(below), "refused", f"{kind}: not followed and not opened"))
+
+
+def _entries(folder: Path, parts: tuple[str, ...], refusals: list[Refusal]) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        refusals.append(Refusal("/".join(parts), "unreadable", f"the folder cannot be listed: {error.strerror}"))
+        return []
+
+
+def _kind(entry: os.DirEntry[str]) -> tuple[str, int]:
+    try:
+        info = entry.stat(follow_symlinks=False)
+    except OSError as error:
+        return f"unreadable ({error.strerror})", 0
+    if stat.S_ISLNK(info.st_mode) or getattr(info, "st_file_attributes", 0) & _REPARSE:
+        return "a link", 0
+    if stat.S_ISDIR(info.st_mode):
+        return "folder", 0
+    return ("file", info.st_size) if stat.S_ISREG(info.st_mode) else ("a device or pipe", 0)
+
+
+def opener(path: Path) -> Callable[[], BinaryIO]:
+    """A function that opens this very regular file read-only, whatever it has been replaced with since."""
+
+    def open_it() -> BinaryIO:
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(path, flags)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(f"{path.name} is no longer a regular file")
+        return os.fdopen(descriptor, "rb")
+
+    return open_it

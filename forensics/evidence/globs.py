@@ -1,0 +1,81 @@
+"""Case-insensitive globs over evidence paths: `*` and `?` stay inside a folder, `**` crosses folders.
+
+A `GlobSet` is compiled once and answers two questions: which patterns does this path match, and which folders can be
+skipped while walking.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+
+def normal(path: str) -> str:
+    """The comparison form of a path: forward slashes, no case."""
+    return path.replace("\\", "/").strip("/").casefold()
+
+
+@lru_cache(maxsize=4096)
+def _component(pattern: str) -> re.Pattern[str]:
+    text = "".join("[^/]*" if char == "*" else "[^/]" if char == "?" else re.escape(char) for char in pattern)
+    return re.compile(text, re.DOTALL)
+
+
+def _regex(pattern: str) -> str:
+    split = normal(pattern).split("/")
+    parts = ["(?:[^/]+/)*" if part == "**" else _component(part).pattern + "/" for part in split]
+    body = "".join(parts)
+    # A trailing `**` means every file below.
+    return body + "[^/]+" if pattern.endswith("**") else body.removesuffix("/")
+
+
+class GlobSet:
+    """Some globs, compiled together."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self.patterns = tuple(sorted(set(patterns)))
+        self._each = [(pattern, re.compile(_regex(pattern), re.DOTALL)) for pattern in self.patterns]
+        self._any = re.compile("|".join(f"(?:{regex.pattern})" for _, regex in self._each) or "(?!)", re.DOTALL)
+        self._split = [normal(pattern).split("/") for pattern in self.patterns]
+
+    def matches(self, path: str) -> tuple[str, ...]:
+        """The patterns that `path` (relative, any case, any separator) matches."""
+        name = normal(path)
+        if not self._any.fullmatch(name):
+            return ()
+        return tuple(pattern for pattern, regex in self._each if regex.fullmatch(name))
+
+    def deep(self) -> GlobSet:
+        """The patterns with `**` in them: they need an index, not a walk."""
+        return GlobSet(pattern for pattern in self.patterns if "**" in pattern)
+
+    def shallow(self) -> GlobSet:
+        """The patterns without `**`: a walk visits only folders they name."""
+        return GlobSet(pattern for pattern in self.patterns if "**" not in pattern)
+
+    def may_contain(self, folder: tuple[str, ...]) -> bool:
+        """Whether a file below this folder (lower-case components from the root) could match a pattern."""
+        return any(self._leads(parts, folder) for parts in self._split)
+
+    @staticmethod
+    def _leads(parts: list[str], folder: tuple[str, ...]) -> bool:
+        for index, name in enumerate(folder):
+            if index >= len(parts):
+                return False
+            if parts[index] == "**":
+                return True
+            if not _component(parts[index]).fullmatch(name):
+                return False
+        return len(parts) > len(folder)
+
+    def literal_next(self, folder: tuple[str, ...]) -> set[str] | None:
+        """The exact names wanted in this folder when all are literal, else None: then the folder must be listed."""
+        names: set[str] = set()
+        for parts in self._split:
+            if len(parts) > len(folder) and self._leads(parts, folder):
+                part = parts[len(folder)]
+                if "*" in part or "?" in part or "**" in parts[: len(folder)]:
+                    return None
+                names.add(part)
+        return names
