@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from forensics.model import Case as Case
+    from forensics.case import Case as Case
     from forensics.pipeline import Options as Options
     from forensics.pipeline import analyse as analyse
 

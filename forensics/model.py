@@ -15,6 +15,60 @@ from datetime import datetime
 from typing import Any
 
 from forensics.times import Moment, NoTime, iso
+from forensics.verdicts import (
+    AntiForensic as AntiForensic,
+)
+from forensics.verdicts import (
+    CliCall as CliCall,
+)
+from forensics.verdicts import (
+    Finding as Finding,
+)
+from forensics.verdicts import (
+    ForwardedPort as ForwardedPort,
+)
+from forensics.verdicts import (
+    HostingPeriod as HostingPeriod,
+)
+from forensics.verdicts import (
+    HostWrite as HostWrite,
+)
+from forensics.verdicts import (
+    Launch as Launch,
+)
+from forensics.verdicts import (
+    MappedFolder as MappedFolder,
+)
+from forensics.verdicts import (
+    PersistenceEntry as PersistenceEntry,
+)
+from forensics.verdicts import (
+    SandboxCapability as SandboxCapability,
+)
+from forensics.verdicts import (
+    SandboxConfig as SandboxConfig,
+)
+from forensics.verdicts import (
+    SandboxSession as SandboxSession,
+)
+from forensics.verdicts import (
+    SandboxSettings as SandboxSettings,
+)
+from forensics.verdicts import (
+    SavedFile as SavedFile,
+)
+from forensics.verdicts import (
+    TunnelClient as TunnelClient,
+)
+from forensics.verdicts import (
+    TunnelCommand as TunnelCommand,
+)
+from forensics.verdicts import (
+    TunnelSession as TunnelSession,
+)
+from forensics.verdicts import (
+    Verdicts as Verdicts,
+)
 
 Value = str | int | bool | tuple[str, ...]
 Fields = dict[str, Value]
@@ -162,231 +216,6 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
-class MappedFolder:
-    """One host folder that a sandbox sees."""
-
-    host: str
-    sandbox: str | None
-    read_only: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxSettings:
-    """A .wsb configuration with the documented defaults applied; null means the default depends on the version."""
-
-    source: str
-    networking: bool | None = None
-    vgpu: bool | None = None
-    memory_mb: int | None = None
-    logon_command: str | None = None
-    clipboard: bool | None = None
-    protected_client: bool | None = None
-    mapped_folders: tuple[MappedFolder, ...] = ()
-    unknown: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """How a sandbox was started, as far as the evidence tells. `method`: file | task | cli | store | unknown."""
-
-    method: str = "unknown"
-    user: str | None = None
-    user_sid: str | None = None
-    command_line: str | None = None
-    parent_process: str | None = None
-    task_name: str | None = None
-    wsb_path: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CliCall:
-    """One wsb.exe call."""
-
-    time: datetime | None
-    verb: str
-    command_line: str
-
-
-@dataclass(frozen=True, slots=True)
-class HostWrite:
-    """A file that appeared or changed in a writable mapped folder while the sandbox ran."""
-
-    time: datetime
-    path: str
-    action: str
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxSession:
-    """One run of a sandbox VM. `end_kind`: stopped | crashed | host_shutdown | unknown."""
-
-    id: str
-    start: datetime | None
-    start_earliest: datetime | None
-    start_latest: datetime | None
-    end: datetime | None
-    end_kind: str
-    vm_id: str | None
-    launch: Launch
-    config: SandboxSettings | None
-    networked: bool | None
-    headless: bool | None
-    certainty: str
-    score: int
-    reasons: tuple[str, ...]
-    attack: tuple[str, ...]
-    events: tuple[str, ...]
-    cli_calls: tuple[CliCall, ...] = ()
-    host_writes: tuple[HostWrite, ...] = ()
-    host: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxConfig:
-    """A .wsb (or inline configuration) that exists, whether or not it was used. `deleted`: recovered, not live."""
-
-    source: str
-    sha256: str | None
-    deleted: bool
-    settings: SandboxSettings
-    score: int
-    reasons: tuple[str, ...]
-    events: tuple[str, ...] = ()
-    host: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxCapability:
-    """Is Windows Sandbox switched on; null means this evidence cannot tell."""
-
-    enabled: bool | None = None
-    enabled_at: datetime | None = None
-    evidence: tuple[str, ...] = ()
-    events: tuple[str, ...] = ()
-    host: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class HostingPeriod:
-    """One time span in which a tunnel process was up."""
-
-    start: datetime | None
-    end: datetime | None
-    end_reason: str | None
-    command_line: str | None
-    pid: int | None
-    as_service: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class TunnelClient:
-    """One remote client. `end_kind`: disconnected | expired | tunnel_stopped | unknown."""
-
-    start: datetime | None
-    end: datetime | None
-    server_commit: str | None
-    end_kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class SavedFile:
-    """A file saved through the remote editor."""
-
-    time: datetime | None
-    path: str
-    sha256: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TunnelCommand:
-    """A command that the host remembers from the tunnel. `source` names the artifact."""
-
-    time: datetime | None
-    source: str
-    command: str
-
-
-@dataclass(frozen=True, slots=True)
-class ForwardedPort:
-    """A port that a client opened through the tunnel."""
-
-    time: datetime | None
-    port: int
-    public: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class TunnelSession:
-    """One tunnel of one profile, with all that the host remembers of it."""
-
-    id: str
-    product: str
-    profile_user: str | None
-    tunnel_name: str | None
-    tunnel_id: str | None
-    cluster: str | None
-    account: str | None
-    provider: str | None
-    unregistered: bool
-    hosting: tuple[HostingPeriod, ...]
-    clients: tuple[TunnelClient, ...]
-    persistence: tuple[str, ...]
-    files_saved: tuple[SavedFile, ...]
-    commands: tuple[TunnelCommand, ...]
-    ports_forwarded: tuple[ForwardedPort, ...]
-    certainty: str
-    score: int
-    reasons: tuple[str, ...]
-    attack: tuple[str, ...]
-    events: tuple[str, ...]
-    bytes_sent: int | None = None
-    bytes_received: int | None = None
-    host: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PersistenceEntry:
-    """One way of coming back. `mechanism`: run_key | service | scheduled_task | startup_folder | ..."""
-
-    id: str
-    mechanism: str
-    location: str
-    name: str
-    command: str | None
-    user: str | None
-    first_seen: datetime | None
-    last_write: datetime | None
-    score: int
-    reasons: tuple[str, ...]
-    attack: tuple[str, ...]
-    events: tuple[str, ...]
-    host: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AntiForensic:
-    """A sign that traces were removed, with the innocent causes that look the same."""
-
-    time: datetime | None
-    kind: str
-    detail: str
-    innocent_causes: tuple[str, ...]
-    events: tuple[str, ...]
-    host: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A rule that matched. `level`: informational | low | medium | high | critical."""
-
-    rule: str
-    level: str
-    why: str
-    events: tuple[str, ...]
-    host: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
     """The header of one piece of evidence: what was opened and as what."""
 
@@ -396,19 +225,6 @@ class Evidence:
     host: Host
     files: int
     hashes: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdicts:
-    """All that the joins concluded for one host."""
-
-    sandbox_sessions: tuple[SandboxSession, ...] = ()
-    sandbox_configs: tuple[SandboxConfig, ...] = ()
-    sandbox_capability: SandboxCapability = field(default_factory=SandboxCapability)
-    tunnel_sessions: tuple[TunnelSession, ...] = ()
-    persistence: tuple[PersistenceEntry, ...] = ()
-    anti_forensics: tuple[AntiForensic, ...] = ()
-    findings: tuple[Finding, ...] = ()
 
 
 def to_plain(value: Any) -> Any:  # noqa: ANN401  # any model object becomes plain JSON material

@@ -1,0 +1,321 @@
+"""The one document of a run: evidence headers, timeline, verdicts, what could not be read. Saves, loads, re-exports.
+
+A saved case is a folder. Everything in it but `run.json` depends on the evidence and the tool's version alone, so
+that two runs can be compared byte by byte; `run.json` is written last and marks the folder as complete.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Protocol
+
+from forensics.model import Coverage, Event, Evidence, Fact, Host, Problem, SandboxCapability, Source, Verdicts
+from forensics.spool import SpoolReader, Window, select_context
+from forensics.store import RUN_LINES, Sorter, Store
+from forensics.timeline import (
+    EVENTS,
+    UNDATED,
+    Kinds,
+    Undated,
+    event_store,
+    events_of,
+    frame,
+    order_key,
+    undated_of,
+    undated_store,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CASE_FILES = (
+    "timeline.jsonl",
+    "timeline.csv",
+    "sessions.json",
+    "events.parquet",
+    "undated.jsonl",
+    "problems.jsonl",
+    "run.json",
+)
+
+
+class CaseError(ValueError):
+    """A folder is no complete case, or one of its files cannot be read back."""
+
+
+class CaseExistsError(FileExistsError):
+    """The output folder cannot be used: it holds a case and overwriting was not asked for, or it is the evidence."""
+
+
+def check_target(folder: Path, evidence: Iterable[Path] = (), *, force: bool = False) -> None:
+    """Refuse an output folder before hours of work, and never write into evidence or over it.
+
+    Raises:
+        CaseExistsError: the folder holds a case and `force` is not set, is no folder, or lies in a piece of evidence.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise CaseExistsError(f"{folder} is not a folder")
+    if not force and any((folder / name).exists() for name in CASE_FILES):
+        raise CaseExistsError(f"{folder} already holds a case")
+    target = folder.resolve()
+    for item in evidence:
+        place = item.resolve()
+        if target.is_relative_to(place):
+            raise CaseExistsError(f"{folder} is in the evidence {item}: nothing is ever written there")
+
+
+class Events(Protocol):
+    """The timeline as a case holds it: sized, sorted, on disk, to be walked again and again."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Event]: ...
+    def find(self, ids: Collection[str]) -> dict[str, Event]:
+        """The events with these ids, by one walk."""
+        ...
+
+
+class UndatedRows(Protocol):
+    """The facts without a time, as a case holds them: sized, sorted, on disk."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Undated]: ...
+
+
+def problem_key(problem: Problem) -> tuple[str, ...]:
+    """The order of problems, independent of which worker ended first."""
+    source = problem.source
+    return (source.evidence, source.path, problem.artifact, source.locator, problem.fault, problem.detail)
+
+
+def _no_events() -> Events:
+    return event_store(())
+
+
+def _no_undated() -> UndatedRows:
+    return undated_store(())
+
+
+@dataclass
+class Case:
+    """All that is known of the evidence.
+
+    `coverage` is keyed by the evidence's name; `verdicts` are those of all hosts together, each entry naming its
+    host (see `merge_verdicts`); `run` is what differs from run to run: arguments, durations, versions, counts.
+    """
+
+    evidence: list[Evidence] = field(default_factory=list)
+    events: Events = field(default_factory=_no_events)
+    undated: UndatedRows = field(default_factory=_no_undated)
+    verdicts: Verdicts = field(default_factory=Verdicts)
+    problems: list[Problem] = field(default_factory=list)
+    coverage: dict[str, list[Coverage]] = field(default_factory=dict)
+    run: dict[str, Any] = field(default_factory=dict)
+
+    def to_frame(self, kinds: Kinds | None = None) -> pd.DataFrame:
+        """The timeline as a pandas DataFrame (see `timeline.frame`)."""
+        return frame(self, kinds)
+
+    def save(self, folder: Path | str, *, force: bool = False, kinds: Kinds | None = None) -> Path:
+        """Write the case into `folder`, all of it or nothing.
+
+        Files are written into a new folder beside it and moved when all of them are done. Other files of an existing
+        folder stay; those of a case are replaced only with `force`.
+
+        Raises:
+            CaseExistsError: the folder holds a case (even an incomplete one) and `force` is not set.
+            OSError: the disk is full or the place is not writable; nothing is left behind.
+        """
+        target = Path(folder)
+        check_target(target, force=force)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.parent / f".{target.name}.{secrets.token_hex(4)}.part"
+        scratch.mkdir()
+        try:
+            for name, write in _writers(kinds).items():
+                write(self, scratch / name)
+            _move(scratch, target)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return target
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Case:
+        """The case of a saved folder; events stay in its Parquet file and are read when walked.
+
+        Raises:
+            CaseError: the folder is no complete case, or a file of it is damaged.
+        """
+        from forensics.export import parquet, problems, run_json, sessions_json, undated
+
+        place = Path(folder)
+        missing = [name for name in CASE_FILES[2:] if not (place / name).is_file()]
+        if missing:
+            raise CaseError(f"{place} is no complete case: {', '.join(missing)} missing")
+        verdicts, evidence, coverage = _read(sessions_json.read, place / "sessions.json")
+        run, paths = _read(run_json.read, place / "run.json")
+        return cls(
+            evidence=[replace(item, path=paths.get(item.name, "")) for item in evidence],
+            events=_read(parquet.read, place / "events.parquet"),
+            undated=_read(lambda path: undated_store(undated.read(path)), place / "undated.jsonl"),
+            verdicts=verdicts,
+            problems=_read(problems.read, place / "problems.jsonl"),
+            coverage=coverage,
+            run=run,
+        )
+
+
+def _writers(kinds: Kinds | None) -> dict[str, Callable[[Case, Path], None]]:
+    from forensics.export import parquet, problems, run_json, sessions_json, timesketch_csv, timesketch_jsonl, undated
+
+    return {
+        "timeline.jsonl": lambda case, path: timesketch_jsonl.write(case, path, kinds),
+        "timeline.csv": lambda case, path: timesketch_csv.write(case, path, kinds),
+        "sessions.json": sessions_json.write,
+        "events.parquet": lambda case, path: parquet.write(case, path, kinds),
+        "undated.jsonl": lambda case, path: undated.write(case, path, kinds),
+        "problems.jsonl": problems.write,
+        "run.json": run_json.write,
+    }
+
+
+def _move(scratch: Path, target: Path) -> None:
+    """Put the finished files in place: the whole folder at once where there is none, else file by file.
+
+    In an existing folder `run.json` goes first and comes last, so that a torn state is never taken for a case.
+    """
+    if not target.exists():
+        scratch.rename(target)
+        return
+    (target / "run.json").unlink(missing_ok=True)
+    for name in CASE_FILES:
+        (scratch / name).replace(target / name)
+
+
+def _read(reader: Callable[[Path], Any], path: Path) -> Any:  # noqa: ANN401  # what the reader returns
+    """What `reader` makes of the file; damage is named with the file (ValueError: JSON, shape, Arrow; KeyError)."""
+    try:
+        return reader(path)
+    except (ValueError, KeyError, TypeError, RecursionError, json.JSONDecodeError) as error:
+        raise CaseError(f"{path.name} cannot be read back: {error}") from error
+
+
+def merge_verdicts(verdicts: Sequence[Verdicts]) -> Verdicts:
+    """The verdicts of several hosts as one; every entry names its host already.
+
+    There is one capability in a case: switched on when any host has it on, unknown when any host cannot tell, and its
+    evidence says which host each sentence is about.
+    """
+    if len(verdicts) == 1:
+        return verdicts[0]
+    return Verdicts(
+        sandbox_sessions=tuple(entry for item in verdicts for entry in item.sandbox_sessions),
+        sandbox_configs=tuple(entry for item in verdicts for entry in item.sandbox_configs),
+        sandbox_capability=_merge_capabilities([item.sandbox_capability for item in verdicts]),
+        tunnel_sessions=tuple(entry for item in verdicts for entry in item.tunnel_sessions),
+        persistence=tuple(entry for item in verdicts for entry in item.persistence),
+        anti_forensics=tuple(entry for item in verdicts for entry in item.anti_forensics),
+        findings=tuple(entry for item in verdicts for entry in item.findings),
+    )
+
+
+def _merge_capabilities(capabilities: Sequence[SandboxCapability]) -> SandboxCapability:
+    if not capabilities:
+        return SandboxCapability()
+    states = [item.enabled for item in capabilities]
+    enabled = True if True in states else None if None in states else False
+    on_times = [item.enabled_at for item in capabilities if item.enabled and item.enabled_at]
+    evidence = tuple(f"{item.host}: {text}" for item in capabilities for text in item.evidence)
+    events = tuple(identity for item in capabilities for identity in item.events)
+    hosts = [item.host for item in capabilities if item.enabled == enabled]
+    return SandboxCapability(enabled, min(on_times, default=None), evidence, events, hosts[0] if hosts else "")
+
+
+class CaseBuilder:
+    """Collects what each host gives and makes the Case: events go to disk at once, sorted in bounded memory.
+
+    The order of use for each piece of evidence: `scratch`, `keep`, `add_context`, `add_host`; then `build` once, or
+    `discard` when the run failed.
+    """
+
+    def __init__(self, kinds: Kinds | None = None, run_lines: int = RUN_LINES) -> None:
+        self._kinds = kinds
+        self._keep = TemporaryDirectory(prefix="mirrortrace-")
+        self._root = Path(self._keep.name)
+        self._spools = 0
+        self._events = Sorter(self._folder("events"), run_lines)
+        self._undated = Sorter(self._folder("undated"), run_lines)
+        self._evidence: list[Evidence] = []
+        self._problems: list[Problem] = []
+        self._coverage: dict[str, list[Coverage]] = {}
+        self._hosts: list[Verdicts] = []
+
+    def _folder(self, name: str) -> Path:
+        path = self._root / name
+        path.mkdir()
+        return path
+
+    def scratch(self, name: str) -> Path:  # noqa: ARG002  # names come from evidence: not used as folder names
+        """A new empty folder for the spools of one piece of evidence."""
+        self._spools += 1
+        return self._folder(f"spool-{self._spools}")
+
+    def keep(self, facts: Iterable[Fact], host: Host) -> tuple[list[Event], list[Fact]]:
+        """The facts that the joins need: all their events in the total order, and the undated facts among them."""
+        events: list[Event] = []
+        undated: list[Fact] = []
+        for fact in facts:
+            events.extend(self._take(fact, host))
+            if not fact.times:
+                undated.append(fact)
+        events.sort(key=order_key)
+        return events, undated
+
+    def _take(self, fact: Fact, host: Host) -> list[Event]:
+        label = host.name or fact.source.evidence
+        events = events_of(fact, label, self._kinds)
+        for event in events:
+            self._events.add(EVENTS.to_row(event))
+        row = undated_of(fact, label, self._kinds)
+        if row is not None:
+            self._undated.add(UNDATED.to_row(row))
+        return events
+
+    def add_context(self, spools: Iterable[Path], windows: Sequence[Window] | None, host: Host) -> None:
+        """Take context facts into the timeline: those inside a window, or all of them (None)."""
+        for path in spools:
+            reader = SpoolReader(path)
+            lost: list[str] = []
+            for fact in reader if windows is None else select_context(reader.lines(), windows, lost):
+                self._take(fact, host)
+            source = Source(host.name or "", "", None, "")
+            self._problems.extend(Problem("spool", "evidence", source, text) for text in (*lost, *reader.lost))
+
+    def add_host(
+        self, header: Evidence, verdicts: Verdicts, problems: Iterable[Problem], coverage: Iterable[Coverage]
+    ) -> None:
+        """Take what is known of one piece of evidence beside its events."""
+        self._evidence.append(header)
+        self._hosts.append(verdicts)
+        self._problems.extend(problems)
+        self._coverage[header.name] = list(coverage)
+
+    def build(self, run: dict[str, Any]) -> Case:
+        """The Case; its scratch files live as long as it does. Facts that stood in several places are one now."""
+        events = Store.of_lines(self._events.lines(), EVENTS, self._root / "events.jsonl", self._keep)
+        undated = Store.of_lines(self._undated.lines(), UNDATED, self._root / "undated.jsonl", self._keep)
+        for folder in self._root.iterdir():
+            if folder.is_dir():
+                shutil.rmtree(folder)
+        problems = sorted(self._problems, key=problem_key)
+        verdicts = merge_verdicts(self._hosts)
+        return Case(self._evidence, events, undated, verdicts, problems, self._coverage, run)
+
+    def discard(self) -> None:
+        """Remove the scratch files of a run that failed."""
+        self._keep.cleanup()

@@ -1,0 +1,170 @@
+"""The command line: arguments in, exit code out, no logic. Data goes to stdout, progress and notes to stderr.
+
+Exit codes: 0 complete, 2 usage, 3 done but partial, 4 evidence cannot be opened, 5 evidence integrity failed.
+Heavy modules are imported inside the commands: `--help` must answer at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+import forensics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from forensics.case import Case
+
+T = TypeVar("T")
+COMPLETE, USAGE, PARTIAL, UNOPENED, DAMAGED = 0, 2, 3, 4, 5
+
+
+class MomentType(click.ParamType):  # type: ignore[type-arg]  # generic only in newer click
+    """An ISO 8601 time; without an offset it is UTC."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Accept `2024-12-04`, `2024-12-04T10:00` and full forms."""
+        from forensics.times import from_iso
+
+        if isinstance(value, datetime):
+            return value
+        text = str(value).strip()
+        padded = {10: text + " 00:00:00", 16: text + ":00"}.get(len(text), text)
+        moment = from_iso(padded)
+        if isinstance(moment, datetime):
+            return moment
+        return self.fail(f"{text!r} is not an ISO 8601 time such as 2024-12-04T10:00:00+09:00", param, ctx)
+
+
+MOMENT = MomentType()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(forensics.__version__, prog_name="mirrortrace")
+def main() -> None:
+    """Reconstruct Windows Sandbox and VS Code tunnel sessions from a Windows host's evidence."""
+
+
+@main.command()
+@click.argument("evidence", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The case folder to write.")
+@click.option("--force", is_flag=True, help="Replace an existing case folder.")
+@click.option("--context", "context_minutes", default=15.0, show_default=True, metavar="MINUTES",
+              type=click.FloatRange(0), help="How much around a session or finding is shown.")  # fmt: skip
+@click.option("--all-events", is_flag=True, help="Put every parsed event into the timeline.")
+@click.option("--start", type=MOMENT, help="Leave earlier events out of the timeline (sessions are not cut).")
+@click.option("--end", type=MOMENT, help="Leave later events out of the timeline (sessions are not cut).")
+@click.option("--display-tz", default="UTC", show_default=True, help="Zone of the times on the terminal (files: UTC).")
+@click.option("--jobs", type=click.IntRange(1, 64), help="Worker processes [default: one a core].")
+@click.option("--job-seconds", type=click.FloatRange(1), default=60.0, show_default=True,
+              help="Wall clock of one file's parser, beside 1 s a MiB.")  # fmt: skip
+@click.option("--job-memory", type=click.IntRange(256), default=2048, show_default=True, metavar="MIB",
+              help="Memory of one worker process.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the sessions document on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="No summary and no progress.")
+@click.option("-v", "--verbose", is_flag=True, help="Also list every problem.")
+@click.option("--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Write a log (JSON lines) there.")
+def timeline(
+    evidence: tuple[Path, ...], output: Path, *, force: bool, context_minutes: float, all_events: bool,
+    start: datetime | None, end: datetime | None, display_tz: str, jobs: int | None, job_seconds: float,
+    job_memory: int, as_json: bool, quiet: bool, verbose: bool, log_file: Path | None,
+) -> None:  # fmt: skip
+    """The main job: evidence in, a case folder with timeline and sessions out."""
+    from forensics.assembly import check_target
+    from forensics.case import CaseExistsError
+    from forensics.pipeline import Options, analyse
+    from forensics.show import Log, Shower, summary, zone_of
+    from forensics.workers import MIB, Limits
+
+    zone = _usage(lambda: zone_of(display_tz))
+    options = Options(context_minutes, all_events, start, end,
+                      Limits(seconds=job_seconds, memory=job_memory * MIB, jobs=jobs or 0))  # fmt: skip
+    log = Log(log_file)
+    try:
+        check_target(output, evidence, force=force)
+        with Shower(quiet=quiet, log=log) as shower:
+            case = analyse(*evidence, options=options, progress=shower)
+            shower.stage("writing the case")
+            case.save(output, force=force)
+    except CaseExistsError as error:
+        raise click.UsageError(str(error)) from None
+    except Exception as error:
+        log.failed(error)
+        _leave_if_evidence(error)
+        raise
+    log.finished(case)
+    if as_json:
+        click.echo((output / "sessions.json").read_text(encoding="utf-8"), nl=False)
+    elif not quiet:
+        summary(case, output, zone, verbose=verbose)
+    sys.exit(_code(case))
+
+
+@main.command()
+@click.argument("evidence", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def inspect(evidence: Path, *, as_json: bool) -> None:
+    """Say what the evidence is and which artifacts are present; nothing is parsed."""
+    from forensics.pipeline import inspect as look
+    from forensics.show import inspection
+
+    try:
+        found = look(evidence)
+    except Exception as error:
+        _leave_if_evidence(error)
+        raise
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        inspection(found)
+
+
+@main.command()
+@click.argument("case_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("part", default="summary",
+                type=click.Choice(["summary", "sandbox", "tunnel", "persistence", "coverage", "problems"]))  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.option("--display-tz", default="UTC", show_default=True, help="Zone of the times shown.")
+def show(case_dir: Path, part: str, *, as_json: bool, display_tz: str) -> None:
+    """Show a saved case again, without its evidence."""
+    from forensics.show import part_of, show_part, zone_of
+
+    zone = _usage(lambda: zone_of(display_tz))
+    try:
+        document = part_of(case_dir, part)
+    except (OSError, ValueError) as error:
+        click.echo(f"{case_dir} is not a case folder: {error}", err=True)
+        sys.exit(USAGE)
+    if as_json:
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    else:
+        show_part(document, part, zone)
+
+
+def _usage(make: Callable[[], T]) -> T:
+    try:
+        return make()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _leave_if_evidence(error: Exception) -> None:
+    """End with one clear sentence and exit code 4 when the evidence cannot be used."""
+    from forensics.evidence.base import EvidenceError
+    from forensics.text import one_line
+
+    if isinstance(error, EvidenceError):
+        click.echo(one_line(str(error)), err=True)
+        sys.exit(UNOPENED)
+
+
+def _code(case: Case) -> int:
+    return PARTIAL if case.problems else COMPLETE

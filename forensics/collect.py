@@ -1,0 +1,141 @@
+"""Which files are wanted, who wants them, and what was sought without being there.
+
+The declarations of the artifacts are turned into globs before the evidence is searched, so "sought but absent" is
+known as surely as "found". One file becomes one job, whatever number of artifacts reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from forensics.artifacts.base import Artifact, EventArtifact, FileArtifact, RegistryArtifact
+from forensics.evidence.base import Found
+from forensics.jobs import Count, Job, JobResult, is_named_log, log_name
+from forensics.model import Coverage, Host, Problem
+
+LOGS = "Windows/System32/winevt/Logs"
+HIVES = {
+    "SYSTEM": ("Windows/System32/config/SYSTEM",),
+    "SOFTWARE": ("Windows/System32/config/SOFTWARE",),
+    "NTUSER": (
+        "Users/*/NTUSER.DAT",
+        "Windows/ServiceProfiles/*/NTUSER.DAT",
+        "Windows/System32/config/DEFAULT",
+        "Windows/System32/config/systemprofile/NTUSER.DAT",
+    ),
+    "USRCLASS": ("Users/*/AppData/Local/Microsoft/Windows/UsrClass.dat",),
+}
+# Logs that Windows and its parts are known to write under these names: not opened to see whether they are something
+# else. Any other name in the log folder is (a renamed Sysmon or Security log is worth the look).
+_OTHER_LOGS = re.compile(
+    r"(?:archive-)?(?:microsoft-|openssh|intel|application|hardwareevents|internet explorer|key management|oalerts|"
+    r"parameters|state|media center|smsapi|active directory|dns server|directory service|dfs |file replication|"
+    r"forwardedevents|networkprofile|thinprint|vmware|nvidia|windows networking|visual studio|scheduled)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The jobs of one evidence, largest first, and the hive files that the host facts come from."""
+
+    jobs: tuple[Job, ...]
+    hives: dict[str, str]
+
+
+def sought(artifact: Artifact) -> tuple[str, ...]:
+    """The globs that an artifact's declaration means."""
+    if isinstance(artifact, FileArtifact):
+        return artifact.paths
+    if isinstance(artifact, EventArtifact):
+        return tuple(f"{LOGS}/{channel.replace('/', '%4')}.evtx" for channel in artifact.wants)
+    return tuple(glob for hive in sorted(artifact.hives) for glob in HIVES[hive])
+
+
+def patterns(artifacts: Iterable[Artifact]) -> tuple[str, ...]:
+    """Every glob that must be searched for these artifacts."""
+    wanted: set[str] = {f"{LOGS}/*.evtx"}
+    for artifact in artifacts:
+        if not isinstance(artifact, EventArtifact):
+            wanted.update(sought(artifact))
+    for globs in HIVES.values():
+        wanted.update(globs)  # SYSTEM and SOFTWARE are needed for the host facts in any case
+    return tuple(sorted(wanted))
+
+
+def make_plan(found: Iterable[Found], artifacts: tuple[Artifact, ...], spool: Path, host: Host) -> Plan:
+    """One job for each found file that some artifact reads."""
+    jobs: list[Job] = []
+    for number, item in enumerate(found):
+        names, hive = _wanted_by(item, artifacts)
+        if names:
+            jobs.append(Job(item.path, item.size, names, str(spool / f"{number:06d}"), host, hive))
+    jobs.sort(key=lambda job: (-job.size, job.path))
+    return Plan(tuple(jobs), host_hives(found))
+
+
+def host_hives(found: Iterable[Found]) -> dict[str, str]:
+    """The SYSTEM and SOFTWARE hives among the found files."""
+    return {
+        hive: item.path
+        for item in found
+        for hive in ("SYSTEM", "SOFTWARE")
+        if HIVES[hive][0] in item.patterns and item.path.startswith("C:")
+    }
+
+
+def _wanted_by(item: Found, artifacts: tuple[Artifact, ...]) -> tuple[tuple[str, ...], str]:
+    names: list[str] = []
+    hive = next((kind for kind, globs in HIVES.items() if set(globs) & set(item.patterns)), "")
+    is_log = f"{LOGS}/*.evtx" in item.patterns
+    events = [artifact for artifact in artifacts if isinstance(artifact, EventArtifact)] if is_log else []
+    named = [artifact for artifact in events if is_named_log(item.path, [artifact])]
+    if is_log and not named and not _OTHER_LOGS.match(item.path.rpartition("/")[2]):
+        named = events
+    names.extend(artifact.name for artifact in named)
+    for artifact in artifacts:
+        reads = isinstance(artifact, FileArtifact) and bool(set(artifact.paths) & set(item.patterns))
+        if reads or (isinstance(artifact, RegistryArtifact) and hive in artifact.hives):
+            names.append(artifact.name)
+    return tuple(names), hive
+
+
+def coverage(
+    artifacts: tuple[Artifact, ...], jobs: Iterable[Job], results: dict[str, JobResult], problems: list[Problem],
+    *, whole: bool,
+) -> list[Coverage]:  # fmt: skip
+    """How far each artifact could be looked at.
+
+    `whole` says that the evidence is a whole file system: then an absent file means that there is nothing, where in a
+    collection it means that it was not collected.
+    """
+    troubled = {(problem.artifact, problem.source.path) for problem in problems}
+    broken = {problem.source.path for problem in problems if problem.artifact == "evidence"}
+    rows = []
+    for artifact in artifacts:
+        mine = [job for job in jobs if artifact.name in job.artifacts]
+        counts = [results[job.path].counts[artifact.name] for job in mine
+                  if job.path in results and artifact.name in results[job.path].counts]  # fmt: skip
+        bad = [job for job in mine if (artifact.name, job.path) in troubled or job.path in broken]
+        rows.append(_row(artifact, len(counts), counts, len(bad), whole=whole))
+    return rows
+
+
+def _row(artifact: Artifact, found: int, counts: list[Count], bad: int, *, whole: bool) -> Coverage:
+    claimed, parsed = sum(count.claimed for count in counts), sum(count.parsed for count in counts)
+    facts, context = sum(count.facts for count in counts), sum(count.context for count in counts)
+    if not found:
+        state, detail = ("nothing_found", "no such file") if whole else ("not_collected", "not in the collection")
+    elif bad and bad == found and not facts:
+        state, detail = "unreadable", f"{bad} of {found} files"
+    elif bad or parsed < claimed:
+        state, detail = "partial", f"{bad} of {found} files with problems"
+    else:
+        state, detail = "complete", "" if facts else "looked, found nothing"
+    return Coverage(artifact.name, sought(artifact), found, claimed, parsed, facts, context, state, detail)
+
+
+__all__ = ["HIVES", "LOGS", "Plan", "coverage", "host_hives", "log_name", "make_plan", "patterns", "sought"]

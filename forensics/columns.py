@@ -1,0 +1,125 @@
+"""Events as columns (Apache Arrow): one fixed schema whatever the content, rows in groups, and back again.
+
+A column for each declared field of each kind keeps numbers numbers and lets DuckDB, pandas or Spark filter without
+parsing; absent is null. pyarrow is imported when a schema is made, not with the module.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC
+from itertools import islice
+from typing import Any
+
+from forensics.artifacts.base import FieldType, all_kinds
+from forensics.model import Event, Fields, Source
+from forensics.timeline import Kinds, declared_fields, fit
+
+GROUP_ROWS = 10_000
+_TEXTS = (
+    "timestamp_desc", "kind", "data_type", "message", "hostname", "username", "event_uid", "evidence", "source_path",
+    "source_locator", "source_sha256",
+)  # fmt: skip
+_LISTS = ("tag", "seen_in")
+BASE_COLUMNS = ("datetime", *_TEXTS, *_LISTS)
+
+
+def data_type(kind: str, kinds: Kinds) -> str:
+    """Timesketch's `data_type`: the plaso name where the row is that very thing, else our own `mirrortrace:...`."""
+    declared = kinds.get(kind)
+    return (declared.data_type if declared else "") or "mirrortrace:" + kind.replace(".", ":")
+
+
+class Columns:
+    """The schema over all kinds and the way in and out of it.
+
+    Raises ValueError when a declared field has the name of a base column.
+    """
+
+    def __init__(self, kinds: Kinds | None = None, *, lists_as_json: bool = False) -> None:
+        import pyarrow as pa
+
+        self._kinds = all_kinds() if kinds is None else kinds
+        self._declared = declared_fields(self._kinds)
+        clash = set(self._declared) & set(BASE_COLUMNS)
+        if clash:
+            raise ValueError(f"fields named like base columns: {sorted(clash)}")
+        text = pa.string()
+        self._list = text if lists_as_json else pa.list_(text)
+        self._lists_as_json = lists_as_json
+        columns = [("datetime", pa.timestamp("us", tz="UTC"))]
+        columns += [(name, text) for name in _TEXTS] + [(name, self._list) for name in _LISTS]
+        columns += [(name, self._arrow_type(declared)) for name, declared in self._declared.items()]
+        self.schema = pa.schema(columns)
+
+    def _arrow_type(self, declared: FieldType) -> Any:  # noqa: ANN401  # pyarrow has no stubs
+        import pyarrow as pa
+
+        if declared is str:
+            return pa.string()
+        if declared is int:
+            return pa.int64()
+        return pa.bool_() if declared is bool else self._list
+
+    def batches(self, events: Iterable[Event], rows: int = GROUP_ROWS) -> Iterator[Any]:
+        """Record batches of at most `rows` events; nothing for no events."""
+        import pyarrow as pa
+
+        stream = iter(events)
+        while group := list(islice(stream, rows)):
+            values = self._values(group)
+            arrays = [pa.array(values[column.name], column.type) for column in self.schema]
+            yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def _values(self, group: Sequence[Event]) -> dict[str, list[Any]]:
+        values: dict[str, list[Any]] = {name: [None] * len(group) for name in self._declared}
+        values["datetime"] = [event.time for event in group]
+        rows = [
+            (
+                event.meaning, event.kind, data_type(event.kind, self._kinds), event.message, event.host, event.user,
+                event.id, event.source.evidence, event.source.path, event.source.locator, event.source.sha256,
+                self._listed(event.tags), self._listed(event.seen_in),
+            )
+            for event in group
+        ]  # fmt: skip
+        values.update(zip(BASE_COLUMNS[1:], map(list, zip(*rows, strict=True)), strict=True))
+        for index, event in enumerate(group):
+            for name, value in fit(event.fields, self._declared).items():
+                values[name][index] = self._listed(value) if isinstance(value, tuple) else value
+        return values
+
+    def _listed(self, items: tuple[str, ...]) -> str | list[str]:
+        return json.dumps(items, ensure_ascii=False) if self._lists_as_json else list(items)
+
+
+def events_of_batch(batch: Any) -> Iterator[Event]:  # noqa: ANN401  # pyarrow has no stubs
+    """The events of a record batch that `Columns.batches` made, with exactly the values they had."""
+    base = {name: batch.column(name).to_pylist() for name in BASE_COLUMNS}
+    for index, fields in enumerate(_fields_of_batch(batch)):
+        row = {name: values[index] for name, values in base.items()}
+        source = Source(row["evidence"], row["source_path"], row["source_sha256"], row["source_locator"])
+        yield Event(
+            row["event_uid"],
+            row["datetime"].astimezone(UTC),
+            row["timestamp_desc"],
+            row["kind"],
+            row["message"],
+            row["hostname"],
+            row["username"],
+            source,
+            fields,
+            tuple(row["tag"]),
+            tuple(row["seen_in"]),
+        )
+
+
+def _fields_of_batch(batch: Any) -> list[Fields]:  # noqa: ANN401  # pyarrow has no stubs
+    rows: list[Fields] = [{} for _ in range(batch.num_rows)]
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if name in BASE_COLUMNS or column.null_count == batch.num_rows:
+            continue
+        for row, value in zip(rows, column.to_pylist(), strict=True):
+            if value is not None:
+                row[name] = tuple(value) if isinstance(value, list) else value
+    return rows

@@ -1,0 +1,264 @@
+"""Evidence in, Case out: the only file that knows every room.
+
+    survey (a worker) -> host facts (a worker) -> one job a file (workers) -> kept facts -> sessions -> timeline -> Case
+
+The parent process never parses evidence. Context facts stay on disk; they enter the timeline near a session or a
+finding, or wholly with `all_events`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol
+
+import forensics
+from forensics import collect, jobs, sessions
+from forensics.artifacts.base import all_artifacts
+from forensics.assembly import CaseBuilder, label_of
+from forensics.case import Case
+from forensics.evidence.base import EvidenceError
+from forensics.model import Coverage, Evidence, Fact, Host, Problem, Source, Verdicts
+from forensics.spool import SpoolReader, Window
+from forensics.text import one_line
+from forensics.workers import Dead, Limits, Workers
+
+_HASH_UP_TO = 4 * 1024 * 1024 * 1024
+_LIBRARIES = ("dissect.target", "dissect.evidence", "dissect.ntfs", "python-registry", "python-evtx", "evtx",
+              "libscca-python", "mft", "pandas", "pyarrow", "pebble")  # fmt: skip
+
+
+class Progress(Protocol):
+    """What the pipeline tells while it works; the CLI shows it, a library user may ignore it."""
+
+    def stage(self, text: str, total: int = 0) -> None:
+        """A new stage begins; `total` is its size in bytes when known."""
+
+    def advance(self, amount: int, path: str) -> None:
+        """`amount` more bytes are done; `path` is the file that ended."""
+
+
+class Silent:
+    """A Progress that says nothing."""
+
+    def stage(self, text: str, total: int = 0) -> None:
+        """Nothing."""
+
+    def advance(self, amount: int, path: str) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to analyse: minutes of context around sessions, the span shown, limits of the workers."""
+
+    context_minutes: float = 15.0
+    all_events: bool = False
+    start: datetime | None = None
+    end: datetime | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+def analyse(*evidence: str | Path, options: Options | None = None, progress: Progress | None = None) -> Case:
+    """Analyse one host's evidence, or several hosts side by side, into one Case.
+
+    Raises EvidenceError when a path cannot be opened or holds no Windows installation; whatever is damaged inside
+    costs only itself and is in `case.problems` and `case.coverage`.
+    """
+    chosen, shown = options or Options(), progress or Silent()
+    if not evidence:
+        raise EvidenceError("no evidence was named")
+    builder = CaseBuilder(chosen.start, chosen.end)
+    began = time.monotonic()
+    try:
+        names = _names([Path(path) for path in evidence])
+        for path, name in zip(evidence, names, strict=True):
+            _one(Path(path), name, chosen, shown, builder)
+        shown.stage("sorting the timeline")
+        return builder.build(_run_info(evidence, chosen, began))
+    except BaseException:
+        builder.discard()
+        raise
+
+
+def inspect(path: str | Path, options: Options | None = None) -> dict[str, Any]:
+    """What the evidence is and which artifacts are present; nothing is parsed."""
+    chosen, location = options or Options(), Path(path)
+    artifacts = all_artifacts()
+    with Workers(replace(chosen.limits, jobs=1), jobs.start_worker, (str(location), location.name)) as workers:
+        survey = _survey(workers, location)
+    plan = collect.make_plan(survey.found, artifacts, Path("unused"), Host())
+    present = {artifact.name: sum(artifact.name in job.artifacts for job in plan.jobs) for artifact in artifacts}
+    return {
+        "evidence": str(location),
+        "kind": survey.kind,
+        "files": len(survey.found),
+        "artifacts": [
+            {"artifact": artifact.name, "files": present[artifact.name], "sought": list(collect.sought(artifact))}
+            for artifact in artifacts
+        ],
+        "problems": [{"path": item.source.path, "fault": item.fault, "detail": item.detail}
+                     for item in survey.problems],
+    }  # fmt: skip
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """A name for each evidence: its file name, made unique when two are the same."""
+    names: list[str] = []
+    for path in paths:
+        name = one_line(path.resolve().name)
+        names.append(name if name not in names else f"{name} ({len(names) + 1})")
+    return names
+
+
+def _survey(workers: Workers, path: Path) -> jobs.Survey:
+    found = workers.one(jobs.survey, collect.patterns(all_artifacts()))
+    if isinstance(found, Dead):
+        raise EvidenceError(f"{path} could not be listed: {found.detail}", integrity=True)
+    if isinstance(found, EvidenceError):
+        raise found
+    return found
+
+
+def _one(path: Path, name: str, options: Options, progress: Progress, builder: CaseBuilder) -> None:
+    """Analyse one evidence into the builder."""
+    artifacts = all_artifacts()
+    spool = builder.spool_folder()
+    progress.stage(f"opening {name}")
+    with Workers(options.limits, jobs.start_worker, (str(path), name)) as workers:
+        survey = _survey(workers, path)
+        host, notes = _host(workers, survey, name)
+        plan = collect.make_plan(survey.found, artifacts, spool, host)
+        progress.stage(f"reading {name}", sum(job.size for job in plan.jobs))
+        results, problems = _parse(workers, plan, progress, name)
+    problems = [*survey.problems, *notes, *problems]
+    progress.stage(f"joining {name}")
+    label = label_of(host, name)
+    events, undated = builder.keep(_read(plan, problems, name), label)
+    verdicts = sessions.build(events, host, name, undated)
+    context = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
+    paths = [Path(job.spool + jobs.CONTEXT) for job in plan.jobs]
+    builder.add_context([item for item in paths if item.exists()], context, label)
+    rows = collect.coverage(artifacts, plan.jobs, results, problems, whole=survey.kind.endswith("image"))
+    header = Evidence(name, str(path), survey.kind, host, len(plan.jobs), _input_hashes(path))
+    builder.add_host(header, verdicts, problems, rows)
+
+
+def _host(workers: Workers, survey: jobs.Survey, name: str) -> tuple[Host, list[Problem]]:
+    hives = collect.host_hives(survey.found)
+    sizes = {item.path: item.size for item in survey.found}
+    answer = workers.one(jobs.host_facts, hives, sum(sizes[path] for path in hives.values()))
+    if isinstance(answer, Dead):
+        source = Source(name, ", ".join(hives.values()), None, "")
+        unknown = dict.fromkeys(("name", "os", "build", "timezone", "users"), answer.detail)
+        return Host(unknown=unknown), [Problem(answer.fault, "evidence", source, f"host facts: {answer.detail}")]
+    return answer, []
+
+
+def _parse(
+    workers: Workers, plan: collect.Plan, progress: Progress, name: str
+) -> tuple[dict[str, jobs.JobResult], list[Problem]]:
+    results: dict[str, jobs.JobResult] = {}
+    problems: list[Problem] = []
+    for done in workers.run(jobs.run_job, [(job, job.size) for job in plan.jobs]):
+        job = plan.jobs[done.index]
+        progress.advance(job.size, job.path)
+        if isinstance(done.result, Dead):
+            results[job.path] = jobs.JobResult(job.path, counts={item: jobs.Count() for item in job.artifacts})
+            source = Source(name, job.path, None, "")
+            problems.extend(Problem(done.result.fault, item, source, done.result.detail) for item in job.artifacts)
+            continue
+        results[job.path] = done.result
+        problems.extend(done.result.problems)
+        if done.result.dropped_problems:
+            why = f"{done.result.dropped_problems} more problems of this file are not listed"
+            problems.append(Problem("budget", "evidence", Source(name, job.path, done.result.sha256, ""), why))
+    problems.sort(key=lambda item: (item.source.path, item.artifact, item.source.locator, item.fault, item.detail))
+    return results, problems
+
+
+def _read(plan: collect.Plan, problems: list[Problem], name: str) -> Iterator[Fact]:
+    for job in sorted(plan.jobs, key=lambda item: item.path):
+        path = Path(job.spool + jobs.KEPT)
+        if not path.exists():
+            continue
+        reader = SpoolReader(path)
+        yield from reader
+        problems.extend(Problem("spool", "evidence", Source(name, job.path, None, ""), text) for text in reader.lost)
+
+
+def windows(verdicts: Verdicts, margin: timedelta) -> list[Window]:
+    """The spans around sessions and findings in which context is shown.
+
+    A tunnel may be up for weeks: its context is around its starts, ends, clients and commands, not all that lies
+    between. Persistence counts where it scores (rules/persistence.yml), by the time it was first seen.
+    """
+    spans: list[tuple[datetime | None, datetime | None]] = [
+        (sandbox.start or sandbox.start_earliest, sandbox.end) for sandbox in verdicts.sandbox_sessions
+    ]
+    for tunnel in verdicts.tunnel_sessions:
+        spans.extend((period.start, None) for period in tunnel.hosting)
+        spans.extend((period.end, None) for period in tunnel.hosting)
+        spans.extend((client.start, client.end) for client in tunnel.clients)
+        spans.extend((command.time, None) for command in tunnel.commands)
+        spans.extend((saved.time, None) for saved in tunnel.files_saved)
+    spans.extend((entry.first_seen, None) for entry in verdicts.persistence if entry.score)
+    spans.extend((sign.time, None) for sign in verdicts.anti_forensics)
+    return [(start - margin, (end or start) + margin) for start, end in spans if start]
+
+
+def _input_hashes(path: Path) -> dict[str, str]:
+    """SHA-256 of the evidence file itself, where it is small enough to be worth the time; else its size."""
+    if not path.is_file():
+        return {}
+    size = path.stat().st_size
+    if size > _HASH_UP_TO:
+        return {"size": str(size), "sha256": "not computed: use the acquisition's own hash"}
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        while block := handle.read(1024 * 1024):
+            digest.update(block)
+    return {"size": str(size), "sha256": digest.hexdigest()}
+
+
+def _run_info(evidence: Iterable[str | Path], options: Options, began: float) -> dict[str, Any]:
+    return {
+        "tool": {"name": "mirrortrace", "version": forensics.__version__},
+        "libraries": {name: _version(name) for name in _LIBRARIES},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "arguments": sys.argv,
+        "evidence": [str(path) for path in evidence],
+        "options": {
+            "context_minutes": options.context_minutes,
+            "all_events": options.all_events,
+            "start": options.start.isoformat() if options.start else None,
+            "end": options.end.isoformat() if options.end else None,
+            "limits": {
+                "seconds": options.limits.seconds,
+                "seconds_per_mib": options.limits.seconds_per_mib,
+                "most_seconds": options.limits.most_seconds,
+                "memory": options.limits.memory,
+                "jobs": options.limits.processes(),
+            },
+        },
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - began, 2),
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
+__all__ = ["Coverage", "Options", "Progress", "analyse", "inspect"]

@@ -1,0 +1,145 @@
+"""One evidence file is one job in a process that can be killed.
+
+Decoders run native code over hostile bytes: one flipped bit can hang it beyond the reach of any signal handler, another
+can make it ask for gigabytes. So every job runs in a spawned process (pebble), with a wall-clock limit that ends in a
+kill and a memory limit: RLIMIT_AS where the system honours it, else a watcher in the parent that kills a process whose
+resident memory grows past the limit. A job that dies costs its file and is reported; the pool goes on with a new
+process, which opens the evidence itself.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, as_completed
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+MIB = 1024 * 1024
+_WATCH_SECONDS = 0.5
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a job may use: seconds = base + per MiB of the file (capped), bytes of address space, processes at once."""
+
+    seconds: float = 60.0
+    seconds_per_mib: float = 1.0
+    most_seconds: float = 900.0
+    memory: int = 2048 * MIB
+    jobs: int = 0
+
+    def timeout(self, size: int) -> float:
+        """The wall-clock limit of a job over a file of `size` bytes."""
+        return min(self.seconds + self.seconds_per_mib * size / MIB, self.most_seconds)
+
+    def processes(self) -> int:
+        """How many worker processes run at once (default: one a core, at most 8)."""
+        return self.jobs or max(1, min(os.cpu_count() or 1, 8))
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A job that was killed. `fault`: killed_timeout | killed_memory | crashed."""
+
+    fault: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[Result]):
+    """One finished job: its index in the submitted list, and its result or how it died."""
+
+    index: int
+    result: Result | Dead
+
+
+def address_space_is_limited() -> bool:
+    """Whether RLIMIT_AS exists and is honoured here (macOS accepts and ignores it, Windows has none)."""
+    return sys.platform.startswith(("linux", "freebsd"))
+
+
+def _start(memory: int, initializer: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    """Set the limits of a new worker, then let it open the evidence."""
+    if address_space_is_limited():
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    initializer(*arguments)
+
+
+class Workers:
+    """A pool of killable processes that share nothing but their initializer's arguments."""
+
+    def __init__(self, limits: Limits, initializer: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        self._limits = limits
+        self._pool = ProcessPool(
+            max_workers=limits.processes(),
+            context=multiprocessing.get_context("spawn"),
+            initializer=_start,
+            initargs=(limits.memory, initializer, arguments),
+        )
+        self._stop = threading.Event()
+        self._over: set[int] = set()
+        if not address_space_is_limited():
+            threading.Thread(target=self._watch, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._pool.close() if kind is None else self._pool.stop()
+        self._pool.join()
+
+    def run(self, function: Callable[[Any], Result], jobs: Sequence[tuple[Any, int]]) -> Iterator[Done[Result]]:
+        """Run `function(argument)` for every (argument, file size); yield each as it ends, in no fixed order."""
+        waiting = {
+            self._pool.schedule(function, args=(argument,), timeout=self._limits.timeout(size)): index
+            for index, (argument, size) in enumerate(jobs)
+        }
+        for future in as_completed(waiting):
+            index = waiting[future]
+            yield Done(index, self._outcome(future, jobs[index][1]))
+
+    def one(self, function: Callable[[Any], Result], argument: Any, size: int = 0) -> Result | Dead:  # noqa: ANN401
+        """Run a single job to its end."""
+        return next(iter(self.run(function, [(argument, size)]))).result
+
+    def _outcome(self, future: Any, size: int) -> Any:  # noqa: ANN401
+        try:
+            return future.result()
+        except TimeoutError:
+            return Dead("killed_timeout", f"killed after {self._limits.timeout(size):.0f} s without an end")
+        except ProcessExpired as error:
+            if error.pid in self._over:
+                return Dead("killed_memory", f"killed: more than {self._limits.memory // MIB} MiB of memory")
+            return Dead("crashed", f"the process ended with code {error.exitcode}")
+        except MemoryError:
+            return Dead("killed_memory", f"stopped: more than {self._limits.memory // MIB} MiB of memory")
+        except CancelledError:
+            return Dead("crashed", "cancelled")
+
+    def _watch(self) -> None:
+        """Kill workers whose resident memory is past the limit, where the system does not do it itself."""
+        import psutil
+
+        while not self._stop.wait(_WATCH_SECONDS):
+            for child in multiprocessing.active_children():
+                try:
+                    resident = psutil.Process(child.pid).memory_info().rss
+                except psutil.Error:
+                    continue
+                if resident > self._limits.memory and child.pid:
+                    self._over.add(child.pid)
+                    child.kill()

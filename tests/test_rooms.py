@@ -1,0 +1,145 @@
+"""The direction of imports: a room knows only rooms before it, and the heavy libraries stay in their places."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "forensics"
+# A room may import itself and what stands before it in this order; modules of one level may not import each other.
+ORDER = [
+    {"text", "times"},
+    {"verdicts"},
+    {"model"},
+    {"rules"},
+    {"formats"},
+    {"artifacts"},
+    {"spool"},
+    {"store"},
+    {"timeline", "plain", "columns"},
+    {"case", "export"},
+    {"evidence"},
+    {"jobs"},
+    {"collect"},
+    {"workers"},
+    {"sessions"},
+    {"assembly"},
+    {"pipeline"},
+    {"show"},
+    {"cli"},
+]
+LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
+# Rooms that the one named may not know although they stand before it.
+FORBIDDEN = {
+    "artifacts": set(),
+    "evidence": {"artifacts", "spool", "store", "timeline", "case", "export", "rules"},
+    "sessions": {"evidence", "jobs", "collect", "workers", "case", "export", "store", "timeline"},
+    "export": {"evidence", "jobs", "workers", "sessions", "formats"},
+}
+# One room for each library that decodes evidence; pandas only at the edge.
+HOMES = {
+    "dissect": {"evidence"},
+    "mft": {"evidence"},
+    "Registry": {"formats"},
+    "Evtx": {"formats"},
+    "evtx": {"formats"},
+    "pyscca": {"formats"},
+    "defusedxml": {"formats"},
+    "pebble": {"workers"},
+    "pandas": {"timeline", "columns", "export", "case"},
+    "pyarrow": {"timeline", "columns", "export"},
+    "click": {"cli"},
+    "rich": {"show"},
+}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def _room(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0]
+
+
+def _imports(path: Path, *, typing_too: bool = False) -> list[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test) and not typing_too
+        for inner in ast.walk(node)
+    }
+    found = []
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found += [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [f"{node.module}.{name.name}" for name in node.names]
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_knows_only_rooms_before_it(path: Path) -> None:
+    room = _room(path)
+    if room == "__init__":
+        return
+    assert room in LEVEL, f"{room} has no place in the house"
+    for name in _imports(path):
+        parts = name.split(".")
+        if parts[0] != "forensics" or len(parts) < 2 or parts[1] not in LEVEL:
+            continue
+        other = parts[1]
+        near = LEVEL[other] < LEVEL[room] or other == room or {other, room} <= ORDER[LEVEL[room]]
+        assert near, f"{path.name} ({room}) imports {name}: {other} comes after it"
+        assert other not in FORBIDDEN.get(room, set()), f"{room} must not know {other}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_library_lives_in_one_room(path: Path) -> None:
+    for name in _imports(path):
+        top = name.split(".")[0]
+        assert _room(path) in HOMES.get(top, {_room(path)}), f"{path} imports {top}"
+
+
+def test_no_artifact_imports_another() -> None:
+    for path in (PACKAGE / "artifacts").glob("*.py"):
+        for name in _imports(path):
+            parts = name.split(".")
+            if parts[:2] == ["forensics", "artifacts"] and len(parts) > 2 and path.name != "base.py":
+                assert parts[2] == "base" or parts[2].startswith("_"), f"{path.name} imports {name}"
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom forensics.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'pandas','pyarrow','numpy','dissect','rich','pebble','evtx','mft'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_files_and_functions_stay_small() -> None:
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        assert text.count("\n") <= 400, f"{path} has more than 400 lines"
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                length = (node.end_lineno or 0) - node.lineno + 1
+                assert length <= 60, f"{path}:{node.lineno} {node.name} has {length} lines"
+
+
+def test_there_is_one_broad_except() -> None:
+    broad = []
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ExceptHandler) and (node.type is None or ast.unparse(node.type) == "Exception"):
+                raises = any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+                broad += [] if raises else [f"{path.relative_to(PACKAGE)}:{node.lineno}"]
+    assert len(broad) == 1, broad

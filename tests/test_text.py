@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forensics.text import clean, mask_secrets, one_line, safe_text
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("C:\\Users\\田中\\lab.wsb", "C:\\Users\\田中\\lab.wsb"),
+        ("\x1b[2J\x1b]0;owned\x07", "\\x1b[2J\\x1b]0;owned\\x07"),
+        ("a\x00b", "a\\x00b"),
+        ("gpj.\u202eexe", "gpj.\\u202eexe"),
+        ("\ud800", "\\ud800"),
+        ("line\u2028forged", "line\\u2028forged"),
+        ("tab\tand\nline", "tab\tand\nline"),
+        ("\r=1+1", "\\x0d=1+1"),
+        ("\U0001f600", "\U0001f600"),
+    ],
+)
+def test_what_is_escaped_and_what_stays(raw: str, shown: str) -> None:
+    assert clean(raw).text == shown
+
+
+def test_the_raw_form_is_kept_only_where_something_changed() -> None:
+    assert clean("plain").raw_hex is None
+    assert bytes.fromhex(clean("a\x1b").raw_hex or "") == b"a\x1b"
+    assert bytes.fromhex(clean("\ud800").raw_hex or "").decode("utf-8", "surrogatepass") == "\ud800"
+
+
+@given(st.text(alphabet=st.characters()))
+def test_safe_text_is_idempotent_and_encodable(text: str) -> None:
+    once = safe_text(text)
+    assert safe_text(once) == once
+    once.encode("utf-8")
+    assert not any(ord(char) < 32 and char not in "\t\n" for char in once)
+
+
+@given(st.text(alphabet=st.characters()), st.integers(2, 50))
+def test_one_line_is_one_line_of_limited_length(text: str, limit: int) -> None:
+    shown = one_line(text, limit)
+    assert "\n" not in shown
+    assert len(shown) <= limit
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("code tunnel user login --access-token gho_abcDEF123456789", "gho_abcDEF123456789"),
+        ('code tunnel --host-token "abc.def"', "abc.def"),
+        ("http://127.0.0.1:8000/?tkn=SECRET1234", "SECRET1234"),
+        ("bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.s5p", "eyJhbGciOiJIUzI1NiJ9"),
+        ("github_pat_11ABCDEFG0123456789", "github_pat_11ABCDEFG0123456789"),
+    ],
+)
+def test_secrets_are_masked(text: str, hidden: str) -> None:
+    masked = mask_secrets(text)
+    assert hidden not in masked
+    assert "<secret>" in masked
+
+
+def test_the_connection_token_is_a_hash_and_stays() -> None:
+    line = "node.exe server-main.js --connection-token=CgxJd2e9LdDDo-FolIgseX4nCm0Sx16ZhYZVK9xEVPI"
+    assert mask_secrets(line) == line

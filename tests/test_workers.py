@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import pytest
+
+from forensics import workers
+from forensics.workers import MIB, Dead, Limits, Workers
+
+
+def _nothing() -> None:
+    pass
+
+
+def _work(order: tuple[str, Any]) -> Any:
+    what, value = order
+    if what == "hang":
+        while True:
+            time.sleep(1)
+    if what == "eat":
+        return len([bytearray(16 * MIB) for _ in range(value)])
+    if what == "die":
+        os._exit(value)
+    if what == "raise":
+        raise OSError(value)
+    return value
+
+
+def test_a_job_that_hangs_is_killed_and_the_rest_goes_on() -> None:
+    jobs = [(("hang", 0), 0), (("give", 1), 0), (("give", 2), 0)]
+    with Workers(Limits(seconds=1.5, jobs=2), _nothing, ()) as pool:
+        ends = {done.index: done.result for done in pool.run(_work, jobs)}
+    assert isinstance(ends[0], Dead)
+    assert ends[0].fault == "killed_timeout"
+    assert (ends[1], ends[2]) == (1, 2)
+
+
+@pytest.mark.skipif(not workers.address_space_is_limited(), reason="no RLIMIT_AS on this system")
+def test_a_job_that_eats_memory_is_stopped() -> None:
+    with Workers(Limits(memory=400 * MIB, jobs=1), _nothing, ()) as pool:
+        ends = {done.index: done.result for done in pool.run(_work, [(("eat", 100), 0), (("give", 5), 0)])}
+    assert isinstance(ends[0], Dead)
+    assert ends[0].fault == "killed_memory"
+    assert ends[1] == 5
+
+
+def test_the_watcher_stops_a_hungry_job_where_there_is_no_rlimit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "address_space_is_limited", lambda: False)
+    monkeypatch.setattr(workers, "_WATCH_SECONDS", 0.05)
+    jobs = [(("eat", 10_000), 0), (("give", 5), 0)]
+    with Workers(Limits(memory=3000 * MIB, jobs=1), _nothing, ()) as pool:
+        monkeypatch.setattr(pool, "_limits", Limits(memory=200 * MIB))
+        ends = {done.index: done.result for done in pool.run(_work, jobs)}
+    assert isinstance(ends[0], Dead)
+    assert ends[0].fault == "killed_memory"
+    assert ends[1] == 5
+
+
+def test_a_process_that_dies_costs_its_job() -> None:
+    with Workers(Limits(jobs=1), _nothing, ()) as pool:
+        ends = {done.index: done.result for done in pool.run(_work, [(("die", 3), 0), (("give", 5), 0)])}
+    assert ends[0] == Dead("crashed", "the process ended with code 3")
+    assert ends[1] == 5
+
+
+def test_limits_grow_with_the_file_and_are_capped() -> None:
+    limits = Limits(seconds=60, seconds_per_mib=1, most_seconds=900)
+    assert limits.timeout(0) == 60
+    assert limits.timeout(100 * MIB) == 160
+    assert limits.timeout(10_000 * MIB) == 900
