@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forensics.evidence.globs import GlobSet
+
+CASES = [
+    ("Users/*/NTUSER.DAT", "users/田中/ntuser.dat", True),
+    ("Users/*/NTUSER.DAT", "Users/a/b/NTUSER.DAT", False),
+    ("Users/**/*.wsb", "Users/a/lab.WSB", True),
+    ("Users/**/*.wsb", "Users/lab.wsb", True),
+    ("Users/**/*.wsb", "ProgramData/lab.wsb", False),
+    ("Windows/System32/Tasks/**", "Windows\\System32\\Tasks\\Microsoft\\Windows\\X", True),
+    ("Windows/System32/Tasks/**", "Windows/System32/Tasks", False),
+    ("*.wsb", "a.wsb", True),
+    ("*.wsb", "b/a.wsb", False),
+    ("Windows/Prefetch/*.pf", "Windows/Prefetch/A[1].EXE-0.pf", True),
+    ("a/?.txt", "a/x.txt", True),
+    ("a/?.txt", "a/xy.txt", False),
+]
+
+
+@pytest.mark.parametrize(("pattern", "path", "expected"), CASES)
+def test_matches(pattern: str, path: str, expected: bool) -> None:
+    assert bool(GlobSet([pattern]).matches(path)) is expected
+
+
+def test_all_matching_patterns_are_named() -> None:
+    globs = GlobSet(["Users/**/*.wsb", "Users/*/*.wsb", "x"])
+    assert globs.matches("Users/a/b.wsb") == ("Users/**/*.wsb", "Users/*/*.wsb")
+
+
+NAMES = st.text(alphabet="abAB.*?[]-", min_size=1, max_size=5)
+
+
+@given(st.lists(NAMES, min_size=1, max_size=5), st.lists(NAMES, min_size=1, max_size=5))
+def test_a_matching_file_is_never_in_a_skipped_folder(pattern: list[str], path: list[str]) -> None:
+    globs = GlobSet(["/".join(pattern)])
+    joined = "/".join(path)
+    if globs.matches(joined):
+        parts = tuple(part.casefold() for part in path)
+        assert all(globs.may_contain(parts[:depth]) for depth in range(len(parts)))
+
+
+def test_literal_names_are_looked_up_and_wild_ones_listed() -> None:
+    globs = GlobSet(["Windows/System32/config/SYSTEM", "Windows/Prefetch/*.pf", "Users/*/NTUSER.DAT"])
+    assert globs.literal_next(()) == {"windows", "users"}
+    assert globs.literal_next(("windows",)) == {"system32", "prefetch"}
+    assert globs.literal_next(("users",)) is None
+    assert not globs.may_contain(("program files",))
