@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from forensics.case import CASE_FILES, Case, CaseExistsError, merge_verdicts, problem_key
-from forensics.model import Coverage, Event, Evidence, Fact, Host, Problem, Verdicts
+from forensics.model import Coverage, Event, Evidence, Fact, Host, Problem, Source, Verdicts
 from forensics.spool import SpoolReader, Window, select_context
 from forensics.timeline import Undated, event_store, events_of, order_key, undated_of, undated_store
 
@@ -97,13 +97,15 @@ class CaseBuilder:
     def _chosen(self) -> Iterator[Event]:
         for context in self._context:
             for path in context.paths:
-                reader = SpoolReader(path)
-                chosen = reader if context.windows is None else select_context(reader.lines(), context.windows)
+                reader, lost = SpoolReader(path), list[str]()
+                chosen = reader if context.windows is None else select_context(reader.lines(), context.windows, lost)
                 for fact in chosen:
                     if fact.times:
                         yield from events_of(fact, context.host)
                     elif row := undated_of(fact, context.host):
                         self._undated.append(row)
+                source = Source(context.host, path.name, None, "")
+                self._problems.extend(Problem("spool", "evidence", source, why) for why in (*lost, *reader.lost))
 
     def _is_shown(self, event: Event) -> bool:
         start, end = self._span

@@ -137,8 +137,7 @@ class Case:
         scratch = target.parent / f".{target.name}.{secrets.token_hex(4)}.part"
         scratch.mkdir()
         try:
-            for name, write in _writers(kinds).items():
-                write(self, scratch / name)
+            _write_all(self, scratch, kinds)
             _move(scratch, target)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -170,18 +169,24 @@ class Case:
         )
 
 
-def _writers(kinds: Kinds | None) -> dict[str, Callable[[Case, Path], None]]:
-    from forensics.export import parquet, problems, run_json, sessions_json, timesketch_csv, timesketch_jsonl, undated
+def _write_all(case: Case, folder: Path, kinds: Kinds | None) -> None:
+    """Every file of a case; the three that hold the timeline in one walk over it."""
+    from forensics.export import _rows, parquet, problems, run_json, sessions_json, timesketch_csv, timesketch_jsonl
+    from forensics.export import undated as undated_rows
 
-    return {
-        "timeline.jsonl": lambda case, path: timesketch_jsonl.write(case, path, kinds),
-        "timeline.csv": lambda case, path: timesketch_csv.write(case, path, kinds),
-        "sessions.json": sessions_json.write,
-        "events.parquet": lambda case, path: parquet.write(case, path, kinds),
-        "undated.jsonl": lambda case, path: undated.write(case, path, kinds),
-        "problems.jsonl": problems.write,
-        "run.json": run_json.write,
-    }
+    with (
+        parquet.Writer(folder / "events.parquet", kinds) as columns,
+        (folder / "timeline.jsonl").open("w", encoding="utf-8", newline="\n") as jsonl,
+        (folder / "timeline.csv").open("w", encoding="utf-8", newline="\n") as table,
+    ):
+        table.write(timesketch_csv.HEADER)
+        for row in _rows.rows(case, kinds, columns.tap(case.events)):
+            jsonl.write(timesketch_jsonl.line(row))
+            table.write(timesketch_csv.line(row))
+    sessions_json.write(case, folder / "sessions.json")
+    undated_rows.write(case, folder / "undated.jsonl", kinds)
+    problems.write(case, folder / "problems.jsonl")
+    run_json.write(case, folder / "run.json")
 
 
 def _move(scratch: Path, target: Path) -> None:

@@ -64,30 +64,45 @@ class Columns:
 
     def batches(self, events: Iterable[Event], rows: int = GROUP_ROWS) -> Iterator[Any]:
         """Record batches of at most `rows` events; nothing for no events."""
-        import pyarrow as pa
-
         stream = iter(events)
         while group := list(islice(stream, rows)):
-            values = self._values(group)
-            arrays = [pa.array(values[column.name], column.type) for column in self.schema]
-            yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+            yield self.batch(group)
 
-    def _values(self, group: Sequence[Event]) -> dict[str, list[Any]]:
-        values: dict[str, list[Any]] = {name: [None] * len(group) for name in self._declared}
-        values["datetime"] = [event.time for event in group]
-        rows = [
-            (
-                event.meaning, event.kind, data_type(event.kind, self._kinds), event.message, event.host, event.user,
-                event.id, event.source.evidence, event.source.path, event.source.locator, event.source.sha256,
-                self._listed(event.tags), self._listed(event.seen_in),
-            )
-            for event in group
-        ]  # fmt: skip
-        values.update(zip(BASE_COLUMNS[1:], map(list, zip(*rows, strict=True)), strict=True))
-        for index, event in enumerate(group):
+    def batch(self, events: Sequence[Event]) -> Any:  # noqa: ANN401  # pyarrow has no stubs
+        """These events as one record batch."""
+        import pyarrow as pa
+
+        values = self._base_values(events)
+        for index, event in enumerate(events):
             for name, value in fit(event.fields, self._declared).items():
-                values[name][index] = self._listed(value) if isinstance(value, tuple) else value
-        return values
+                column = values.get(name)
+                if column is None:  # most columns are empty in most groups: those are made at once, below
+                    column = values[name] = [None] * len(events)
+                column[index] = self._listed(value) if isinstance(value, tuple) else value
+        arrays = [
+            pa.array(values[column.name], column.type) if column.name in values else pa.nulls(len(events), column.type)
+            for column in self.schema
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def _base_values(self, events: Sequence[Event]) -> dict[str, list[Any]]:
+        sources = [event.source for event in events]
+        return {
+            "datetime": [event.time for event in events],
+            "timestamp_desc": [event.meaning for event in events],
+            "kind": [event.kind for event in events],
+            "data_type": [data_type(event.kind, self._kinds) for event in events],
+            "message": [event.message for event in events],
+            "hostname": [event.host for event in events],
+            "username": [event.user for event in events],
+            "event_uid": [event.id for event in events],
+            "evidence": [source.evidence for source in sources],
+            "source_path": [source.path for source in sources],
+            "source_locator": [source.locator for source in sources],
+            "source_sha256": [source.sha256 for source in sources],
+            "tag": [self._listed(event.tags) for event in events],
+            "seen_in": [self._listed(event.seen_in) for event in events],
+        }
 
     def _listed(self, items: tuple[str, ...]) -> str | list[str]:
         return json.dumps(items, ensure_ascii=False) if self._lists_as_json else list(items)

@@ -77,7 +77,6 @@ class JobResult:
     counts: dict[str, Count] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     dropped_problems: int = 0
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,14 +288,15 @@ def _read_log(given: FileInput, artifacts: list[EventArtifact], writer: _Writer)
     """One pass over a log for all artifacts: only the ids they want are decoded."""
     from forensics.formats.evtx import LogReader, channel_of
 
-    if not any(
-        given.path.rpartition("/")[2].casefold().endswith(log_name(channel)) for a in artifacts for channel in a.wants
-    ):
-        channel = (channel_of(given.fh) or "").casefold()
-        artifacts = [item for item in artifacts if channel in {name.casefold() for name in item.wants}]
-        writer.result.counts = {name: count for name, count in writer.result.counts.items()
-                                if any(item.name == name for item in artifacts)}  # fmt: skip
-        writer.result.note = f"log of channel {channel or 'unknown'}, named otherwise"
+    if not is_named_log(given.path, artifacts):
+        channel = channel_of(given.fh)
+        if channel is None and not _is_empty_log(given):
+            writer.problem("unreadable", "not a log of a known name, and no record in it names its channel")
+        artifacts = [
+            item for item in artifacts if (channel or "").casefold() in {name.casefold() for name in item.wants}
+        ]
+        kept = {item.name for item in artifacts}
+        writer.result.counts = {name: count for name, count in writer.result.counts.items() if name in kept}
         if not artifacts:
             return
     table: dict[tuple[str, int], list[EventArtifact]] = {}
@@ -320,6 +320,15 @@ def _read_log(given: FileInput, artifacts: list[EventArtifact], writer: _Writer)
     if reader.tally.parsed < reader.tally.claimed and not writer.result.problems:
         missing = reader.tally.claimed - reader.tally.parsed
         writer.problem("partial", f"{missing} of {reader.tally.claimed} records that the log claims were not read")
+
+
+def _is_empty_log(given: FileInput) -> bool:
+    """Whether the log claims no record and shows no damage: a fresh log, not a lost one."""
+    from forensics.formats.evtx import LogReader
+
+    given.fh.seek(0)
+    reader = LogReader(given.fh, frozenset())
+    return not any(isinstance(item, FormatError) for item in reader) and not reader.tally.claimed
 
 
 def is_named_log(path: str, artifacts: list[EventArtifact]) -> bool:

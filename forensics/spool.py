@@ -106,7 +106,7 @@ def decode_fields(plain: object) -> Fields:
     """
     if not isinstance(plain, dict):
         raise SpoolError("fields are not an object")
-    return {name: _value(name, value) for name, value in plain.items()}
+    return {name: value if type(value) is str else _value(name, value) for name, value in plain.items()}
 
 
 def _value(name: str, value: Any) -> Value:  # noqa: ANN401  # whatever stood in the JSON

@@ -61,9 +61,9 @@ class Undated:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A stretch of a template: literal texts each followed by a field name or nothing."""
+    """A stretch of a template: literal texts each followed by a field name or nothing; dropped without its `needs`."""
 
-    optional: bool
+    needs: frozenset[str]
     pieces: tuple[tuple[str, str | None], ...]
 
 
@@ -72,13 +72,14 @@ def _compiled(template: str) -> tuple[_Part, ...]:
     parts = []
     for index, stretch in enumerate(re.split(r"\[([^\[\]]*)\]", template)):
         pieces = tuple((literal, name) for literal, name, _, _ in Formatter().parse(stretch))
-        for name in (name for _, name in pieces if name is not None):
+        names = frozenset(name for _, name in pieces if name is not None)
+        for name in names:
             if not name.isidentifier():
                 raise ValueError(f"the message template {template!r} names no field with {name!r}")
         optional = index % 2 == 1
-        if optional and all(name is None for _, name in pieces):  # brackets that are meant as brackets
-            pieces, optional = (("[", None), *pieces, ("]", None)), False
-        parts.append(_Part(optional, pieces))
+        if optional and not names:  # brackets that are meant as brackets
+            pieces = (("[", None), *pieces, ("]", None))
+        parts.append(_Part(names if optional else frozenset(), pieces))
     return tuple(parts)
 
 
@@ -92,6 +93,8 @@ def template_fields(template: str) -> set[str]:
 
 
 def _shown(value: Value | None) -> str:
+    if isinstance(value, str):
+        return value[: MESSAGE_LIMIT + 1]
     if value is None:
         return "?"
     if isinstance(value, bool):
@@ -99,7 +102,7 @@ def _shown(value: Value | None) -> str:
     if isinstance(value, tuple):
         more = ", …" if len(value) > _LIST_LIMIT else ""
         return ", ".join(item[:MESSAGE_LIMIT] for item in islice(value, _LIST_LIMIT)) + more
-    return value[: MESSAGE_LIMIT + 1] if isinstance(value, str) else str(value)
+    return str(value)
 
 
 def render(kind: str, template: str, fields: Mapping[str, Value]) -> str:
@@ -110,7 +113,7 @@ def render(kind: str, template: str, fields: Mapping[str, Value]) -> str:
     """
     texts = []
     for part in _compiled(template):
-        if part.optional and any(name is not None and name not in fields for _, name in part.pieces):
+        if not part.needs <= fields.keys():
             continue
         for literal, name in part.pieces:
             texts.append(literal)
@@ -119,6 +122,8 @@ def render(kind: str, template: str, fields: Mapping[str, Value]) -> str:
     message = "".join(texts).strip()
     if " " not in message or message == "#N/A N/A":
         message = f"{kind}: {message or 'no details'}"
+    if len(message) <= MESSAGE_LIMIT and message.isprintable():  # nearly always: nothing to escape or to cut
+        return message
     return one_line(message, MESSAGE_LIMIT)
 
 
@@ -130,11 +135,12 @@ def fit(fields: Fields, declared: Mapping[str, FieldType]) -> Fields:
 
     One name has one type for ever: OpenSearch drops rows whose field does not fit what it met first.
     """
-    misfits = [
-        name for name, value in fields.items() if not _fits(value, declared.get(name) or COMMON_FIELDS.get(name))
-    ]
-    if not misfits:
+    for name, value in fields.items():
+        if (type(value) is not str or declared.get(name) is not str) and not _fits(name, value, declared):
+            break
+    else:
         return fields
+    misfits = [name for name, value in fields.items() if not _fits(name, value, declared)]
     kept = {name: value for name, value in fields.items() if name not in misfits}
     before = kept.get("extra", ())
     extra = tuple(f"{name}={_plain(fields[name])}" for name in sorted(misfits))
@@ -145,7 +151,8 @@ def _plain(value: Value) -> str:
     return "; ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _fits(value: Value, declared: FieldType | None) -> bool:
+def _fits(name: str, value: Value, types: Mapping[str, FieldType]) -> bool:
+    declared = types.get(name) or COMMON_FIELDS.get(name)
     if declared is int:
         return type(value) is int and value in INT64
     if declared is str or declared is bool:
@@ -161,8 +168,8 @@ def _cleaned(fact: Fact) -> Fact:
             texts.append(value)
         elif isinstance(value, tuple):
             texts.extend(value)
-    joined = "\n".join(texts)
-    if safe_text(joined) == joined:
+    joined = " ".join(texts)
+    if joined.isprintable() or safe_text(joined) == joined:  # what is printable is safe, and that is quickly known
         return fact
     fields = {name: _cleaned_value(value) for name, value in fact.fields.items()}
     reasons = {meaning: safe_text(reason) for meaning, reason in fact.no_times.items()}

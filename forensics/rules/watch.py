@@ -27,12 +27,12 @@ def _autostarts() -> tuple[str, ...]:
 
 
 def is_watched(*texts: str) -> bool:
-    """Does any of `texts` name something that bears on a session, persistence or wiping (rules/watch.yml)?"""
+    """Whether any of `texts` names something that bears on a session, persistence or wiping (rules/watch.yml)."""
     joined = "\n".join(text[:_LIMIT] for text in texts if text)
     return bool(joined) and _watched().search(joined.casefold()) is not None
 
 
 def is_autostart_key(key_path: str) -> bool:
-    """Does this registry path (a value's full path counts) lie under an autostart key?"""
+    """Whether this registry path (a value's full path counts) lies under an autostart key."""
     lowered = key_path.casefold() + "\\"
     return any(key in lowered for key in _autostarts())

@@ -1,0 +1,82 @@
+"""What the registry artifacts share: places in a hive, whose hive it is, and what looks like Windows' own."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from forensics.artifacts.base import FileInput
+from forensics.formats import FormatError
+from forensics.model import Problem, Source
+from forensics.rules import load
+
+# The folders of %SystemRoot% where programs of Windows lie directly; deeper ones include some that users can write.
+_STOCK_FOLDER = re.compile(
+    r"^(?:[a-z]:\\windows\\|%systemroot%\\|%windir%\\|\\systemroot\\)?"
+    r"(?:system32|syswow64)\\(?:drivers\\|wbem\\|driverstore\\filerepository\\[^\\]+\\)?[^\\]+$"
+)
+_UNQUOTED = re.compile(r"^.*?\.(?:exe|sys|dll|com|bat|cmd|scr|ps1|vbs|js)(?=\s|$)", re.IGNORECASE)
+
+
+def place(given: FileInput, key_path: str, value_name: str | None = None) -> Source:
+    """The Source of a key or value: `Key\\Path\\ValueName`, the default value as `(Default)`."""
+    return given.source(key_path if value_name is None else f"{key_path}\\{value_name or '(Default)'}")
+
+
+def lost(artifact: str, source: Source, error: FormatError) -> Problem:
+    """A value that could not be decoded, as a stored row."""
+    return Problem("bad_record", artifact, source, str(error))
+
+
+def owner(given: FileInput) -> tuple[str | None, str | None]:
+    """Profile folder name and SID of the user whose hive this is; the SID only when ProfileList knows the folder."""
+    path = _plain(given.path)
+    best = ""
+    sid: str | None = None
+    for user in given.host.users:
+        profile = _plain(user.profile or "")
+        if profile and path.startswith(profile + "/") and len(profile) > len(best):
+            best, sid = profile, user.sid
+    name = given.profile
+    if name is None and best:
+        name = best.rpartition("/")[2]
+    return name, sid
+
+
+def _plain(path: str) -> str:
+    """A path without its drive, with forward slashes, in lower case."""
+    text = path.replace("\\", "/").casefold().rstrip("/")
+    text = re.sub(r"^(?:%systemdrive%|[a-z]:)", "", text)
+    return re.sub(r"^(?:%systemroot%|%windir%)", "/windows", text)
+
+
+def image_of(command: str) -> str:
+    """The program at the start of a command line, quotes and `\\??\\` removed."""
+    text = command.strip().removeprefix("\\??\\")
+    if text.startswith('"'):
+        return text[1:].partition('"')[0].removeprefix("\\??\\")
+    match = _UNQUOTED.match(text[:4096])
+    return match.group() if match else text.partition(" ")[0]
+
+
+def file_name(path: str) -> str:
+    """The last component of a Windows path."""
+    return path.replace("/", "\\").rpartition("\\")[2]
+
+
+@cache
+def _interpreters() -> frozenset[str]:
+    return frozenset(load("registry")["interpreters"])
+
+
+def looks_stock(command: str) -> bool:
+    """Whether the command starts a program out of Windows' own folder that is no interpreter.
+
+    Only the path is known here, not the file: a replaced system file looks stock as well. So this decides what is
+    kept as context, never what is harmless.
+    """
+    image = image_of(command).casefold().replace("/", "\\")
+    if ".." in image or not _STOCK_FOLDER.match(image):
+        return False
+    name = file_name(image)
+    return name not in _interpreters() and f"{name}.exe" not in _interpreters()

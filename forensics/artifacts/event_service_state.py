@@ -1,0 +1,59 @@
+"""System 7036: a service started or stopped.
+
+The Container Manager Service (CmService) builds sandboxes and the Host Compute Service (vmcompute) runs them; their
+first start after a boot is near the first sandbox. The display names are written in the language of Windows, so the
+service is told by the record's binary data, which holds the key name and the state (`CmService/4`, 4 is running).
+
+Layout of the binary data: seen in real logs; the state numbers are those of SERVICE_STATUS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from forensics.artifacts._evtx import fact, kind, pick
+from forensics.artifacts.base import EventArtifact
+from forensics.formats.evtx import Record
+from forensics.model import Fact, Source
+
+_KEPT = frozenset({
+    "cmservice", "vmcompute", "container manager service", "containers manager service", "hyper-v host compute service",
+})  # fmt: skip
+_STATES = {"1": "stopped", "4": "running", "7": "paused"}
+
+
+def _binary(text: str | None) -> tuple[str | None, str | None]:
+    """Key name and state out of the binary data (hexadecimal UTF-16), when it has them."""
+    try:
+        name, _, state = bytes.fromhex(text or "").decode("utf-16-le").rstrip("\x00").rpartition("/")
+    except (ValueError, UnicodeDecodeError):
+        return None, None
+    return name or None, _STATES.get(state)
+
+
+def parse(record: Record, source: Source) -> Iterator[Fact]:
+    """One change of state."""
+    name, state = _binary(pick(record, "Binary"))
+    shown = pick(record, "param1", "Data1")
+    fields = {
+        "service_name": name or shown,
+        "service_display_name": shown,
+        "state": state or pick(record, "param2", "Data2"),
+    }
+    kept = (name or "").casefold() in _KEPT or (shown or "").casefold() in _KEPT
+    yield fact("service.state_changed", record, source, fields, context=not kept)
+
+
+ARTIFACT = EventArtifact(
+    name="event_service_state",
+    wants={"System": frozenset({7036})},
+    parse=parse,
+    emits={
+        "service.state_changed": kind(
+            "Service {service_name} is now {state}",
+            {"service_name": str, "service_display_name": str, "state": str},
+            context=True,
+        )
+    },
+    providers=frozenset({"Service Control Manager"}),
+)

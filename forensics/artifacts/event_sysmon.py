@@ -1,0 +1,175 @@
+"""Sysmon 1, 3, 5, 11, 12, 13 and 22: processes, connections, files, registry changes and DNS queries, where installed.
+
+The richest record a host can have: parent command lines and hashes of every start, files written by vmwp.exe on behalf
+of a sandbox, autostart values as they are set. Everything but process starts is context unless it names something
+watched; registry changes are also kept when they touch an autostart key.
+
+The record's own time is used. Sysmon's `UtcTime` is when the driver saw it; it is kept as `sysmon_utc_time` where it
+lies more than a second away. Fields: Sysmon's schema; real records of all but 22.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from forensics.artifacts._evtx import (
+    USER,
+    Made,
+    apart,
+    decimal,
+    fact,
+    file_name,
+    flag,
+    guid,
+    kind,
+    known,
+    named_account,
+    nonzero,
+)
+from forensics.artifacts._evtx_kinds import DNS_QUERIED, PROCESS_CREATED, PROCESS_EXITED
+from forensics.artifacts.base import EventArtifact, FieldType
+from forensics.formats.evtx import Record
+from forensics.model import Fact, Source
+from forensics.rules.watch import is_autostart_key, is_watched
+
+Said = tuple[Made, bool]  # the fields, and whether they are worth keeping by themselves
+
+
+def _process(record: Record) -> Made:
+    """What every event says of the process behind it."""
+    data = record.data
+    image = known(data.get("Image"))
+    return {
+        **named_account(known(data.get("User"))),
+        "executable": image,
+        "executable_name": file_name(image),
+        "pid": decimal(data.get("ProcessId")),
+        "process_guid": guid(data.get("ProcessGuid")),
+        "sysmon_utc_time": apart(data.get("UtcTime"), record, timedelta(seconds=1)),
+    }
+
+
+def _created(record: Record) -> Said:
+    data = record.data
+    fields = _process(record) | {
+        "command_line": known(data.get("CommandLine")),
+        "logon_id": nonzero(data.get("LogonId")),
+        "parent_executable": known(data.get("ParentImage")),
+        "parent_command_line": known(data.get("ParentCommandLine")),
+        "parent_pid": decimal(data.get("ParentProcessId")),
+        "parent_process_guid": guid(data.get("ParentProcessGuid")),
+        "working_directory": known(data.get("CurrentDirectory")),
+        "hashes": known(data.get("Hashes")),
+        "original_file_name": known(data.get("OriginalFileName")),
+        "integrity_level": known(data.get("IntegrityLevel")),
+    }
+    names = ("Image", "CommandLine", "ParentImage", "ParentCommandLine", "OriginalFileName")
+    return fields, is_watched(*(data.get(name, "") for name in names))
+
+
+def _exited(record: Record) -> Said:
+    return _process(record), False
+
+
+def _connected(record: Record) -> Said:
+    data = record.data
+    fields = _process(record) | {
+        "protocol": known(data.get("Protocol")),
+        "initiated": flag(data.get("Initiated")),
+        "source_ip": known(data.get("SourceIp")),
+        "source_port": known(data.get("SourcePort")),
+        "source_host": known(data.get("SourceHostname")),
+        "destination_ip": known(data.get("DestinationIp")),
+        "destination_port": known(data.get("DestinationPort")),
+        "destination_host": known(data.get("DestinationHostname")),
+    }
+    return fields, is_watched(data.get("Image", ""), data.get("DestinationHostname", ""))
+
+
+def _file(record: Record) -> Said:
+    path = known(record.data.get("TargetFilename"))
+    fields = _process(record) | {"file_path": path, "file_name": file_name(path)}
+    return fields, is_watched(path or "", record.data.get("Image", ""))
+
+
+def _key(record: Record) -> Said:
+    path = known(record.data.get("TargetObject")) or ""
+    fields = _process(record) | {"key_path": path, "action": known(record.data.get("EventType"))}
+    return fields, is_autostart_key(path) or is_watched(path, record.data.get("Image", ""))
+
+
+def _value(record: Record) -> Said:
+    path, details = record.data.get("TargetObject", ""), record.data.get("Details", "")
+    key, _, name = path.rpartition("\\")
+    fields = _process(record) | {"key_path": key, "value_name": name, "value_data": details}
+    return fields, is_autostart_key(path) or is_watched(path, details, record.data.get("Image", ""))
+
+
+def _query(record: Record) -> Said:
+    data = record.data
+    fields = _process(record) | {
+        "query_name": known(data.get("QueryName")),
+        "query_results": known(data.get("QueryResults")),
+        "query_status": known(data.get("QueryStatus")),
+    }
+    return fields, is_watched(data.get("QueryName", ""), data.get("Image", ""))
+
+
+_KINDS: dict[int, tuple[str, Callable[[Record], Said]]] = {
+    1: ("process.created", _created),
+    3: ("network.connected", _connected),
+    5: ("process.exited", _exited),
+    11: ("file.created", _file),
+    12: ("registry.key_changed", _key),
+    13: ("registry.value_set", _value),
+    22: ("dns.queried", _query),
+}
+
+
+def parse(record: Record, source: Source) -> Iterator[Fact]:
+    """One record of Sysmon."""
+    name, read = _KINDS[record.event_id]
+    fields, kept = read(record)
+    yield fact(name, record, source, fields, context=not kept)
+
+
+_PROCESS: dict[str, FieldType] = {
+    **USER, "executable": str, "executable_name": str, "pid": str, "process_guid": str, "sysmon_utc_time": str,
+}  # fmt: skip
+
+ARTIFACT = EventArtifact(
+    name="event_sysmon",
+    wants={"Microsoft-Windows-Sysmon/Operational": frozenset(_KINDS)},
+    parse=parse,
+    emits={
+        "process.created": PROCESS_CREATED,
+        "process.exited": PROCESS_EXITED,
+        "dns.queried": DNS_QUERIED,
+        "network.connected": kind(
+            "{executable} connected from {source_ip}[:{source_port}] to {destination_ip}[:{destination_port}]"
+            "[ ({destination_host})][, {protocol}]",
+            {
+                **_PROCESS,
+                "protocol": str, "initiated": bool, "source_ip": str, "source_port": str, "source_host": str,
+                "destination_ip": str, "destination_port": str, "destination_host": str,
+            },
+            context=True,
+        ),
+        "file.created": kind(
+            "File created: {file_path}[ by {executable}]",
+            {**_PROCESS, "file_path": str, "file_name": str},
+            context=True,
+        ),
+        "registry.key_changed": kind(
+            "Registry key changed[ ({action})]: {key_path}[ by {executable}]",
+            {**_PROCESS, "key_path": str, "action": str},
+            context=True,
+        ),
+        "registry.value_set": kind(
+            "Registry value set: {key_path}\\{value_name}[ to {value_data}][ by {executable}]",
+            {**_PROCESS, "key_path": str, "value_name": str, "value_data": str},
+            context=True,
+        ),
+    },
+)  # fmt: skip

@@ -1,0 +1,180 @@
+"""Scheduled tasks as the registry has them: what the Task Scheduler really acts on.
+
+MirrorFace started Windows Sandbox by a scheduled task. The copy in the registry outlives the XML file, and its
+differences betray hiding: without `SD` under Tree (or without a Tree entry at all) a task runs on but is shown
+neither by schtasks nor by the Task Scheduler window. Such tasks are tagged `hidden_task`. DynamicInfo holds the last
+registration, the last start and the last successful end. Tasks below `\\Microsoft\\Windows\\` that start a program of
+Windows or a COM handler become context.
+https://cyber.wtf/2022/06/01/windows-registry-analysis-todays-episode-tasks/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from forensics.artifacts._registry import looks_stock, lost, place
+from forensics.artifacts.base import FileInput, Kind, Output, RegistryArtifact
+from forensics.formats import FormatError, taskcache
+from forensics.formats.hive import Hive, Key
+from forensics.formats.hostinfo import text_of
+from forensics.model import Fact, Problem, make_fact
+from forensics.rules.watch import is_watched
+from forensics.times import Moment, NoTime
+
+_NAME = "task_cache"
+_CACHE = "Microsoft\\Windows NT\\CurrentVersion\\Schedule\\TaskCache"
+_STOCK_FOLDER = "\\microsoft\\windows\\"
+_NO_RUNS = NoTime("no DynamicInfo", "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A Tree entry: the task's path, and whether it has the descriptor without which nobody is shown it."""
+
+    path: str
+    key_path: str
+    has_descriptor: bool
+
+
+def parse(hive: Hive, given: FileInput) -> Output:
+    """One row for every task; Tree entries whose task is gone follow."""
+    tree = _tree(hive)
+    keeps_descriptors = any(shown.has_descriptor for shown in tree.values())
+    tasks = hive.key(f"{_CACHE}\\Tasks")
+    for key in tasks.subkeys() if tasks else ():
+        shown = tree.pop(key.name.lower(), None)
+        yield from _task(given, key, shown, _hidden(shown, keeps_descriptors=keeps_descriptors))
+    for identifier, shown in tree.items():
+        yield _orphan(given, identifier, shown)
+
+
+def _tree(hive: Hive) -> dict[str, _Shown]:
+    start = hive.key(f"{_CACHE}\\Tree")
+    found: dict[str, _Shown] = {}
+    for key in hive.walk(start) if start else ():
+        identifier = text_of(key, "Id")
+        if start and identifier:
+            path = key.path[len(start.path) :]
+            found[identifier.lower()] = _Shown(path, key.path, key.value("SD") is not None)
+    return found
+
+
+def _task(given: FileInput, key: Key, shown: _Shown | None, hidden: str | None) -> Output:
+    problems: list[Problem] = []
+    actions = _actions(given, key, problems)
+    runs = _runs(given, key, problems)
+    triggers = key.value("Triggers")
+    name = text_of(key, "Path") or (shown.path if shown else None) or text_of(key, "URI")
+    programs = [action.command_line for action in actions if action.command_line]
+    yield make_fact(
+        "task.cached",
+        place(given, key.path),
+        _moments(key, runs),
+        {
+            "mechanism": "scheduled_task",
+            "location": f"HKLM\\SOFTWARE\\{key.path}",
+            "entry_name": name or key.name,
+            "task_name": name,
+            "command_line": "; ".join(programs),
+            "working_directory": next((action.working_directory for action in actions if action.executable), None),
+            "value_data": "; ".join(action.other for action in actions if action.other),
+            "task_author": text_of(key, "Author"),
+            "task_run_as": taskcache.read_account(triggers.raw) if triggers else None,
+            "result_code": f"0x{runs.result:08x}" if runs else None,
+            "key_path": key.path,
+            "reason": hidden,
+        },
+        context=not hidden and _is_stock(name, programs),
+        tags=("hidden_task",) if hidden else (),
+    )
+    yield from problems
+
+
+def _actions(given: FileInput, key: Key, problems: list[Problem]) -> tuple[taskcache.Action, ...]:
+    value = key.value("Actions")
+    if value is None:
+        return ()
+    try:
+        return taskcache.read_actions(value.raw).actions
+    except FormatError as error:
+        problems.append(lost(_NAME, place(given, key.path, "Actions"), error))
+        return ()
+
+
+def _runs(given: FileInput, key: Key, problems: list[Problem]) -> taskcache.Runs | None:
+    value = key.value("DynamicInfo")
+    if value is None:
+        return None
+    try:
+        return taskcache.read_runs(value.raw)
+    except FormatError as error:
+        problems.append(lost(_NAME, place(given, key.path, "DynamicInfo"), error))
+        return None
+
+
+def _moments(key: Key, runs: taskcache.Runs | None) -> dict[str, Moment | None]:
+    return {
+        "Content Modification Time": key.last_write,
+        "Last registered Time": runs.registered if runs else _NO_RUNS,
+        "Launch Time": runs.started if runs else _NO_RUNS,
+        "End Time": runs.completed if runs else _NO_RUNS,
+    }
+
+
+def _hidden(shown: _Shown | None, *, keeps_descriptors: bool) -> str | None:
+    """Why nobody is shown this task. Where no task has a descriptor, this Windows version keeps none there."""
+    if shown is None:
+        return "no entry under TaskCache\\Tree: hidden from schtasks and the Task Scheduler window"
+    if keeps_descriptors and not shown.has_descriptor:
+        return "no SD under TaskCache\\Tree: hidden from schtasks and the Task Scheduler window"
+    return None
+
+
+def _is_stock(name: str | None, programs: list[str]) -> bool:
+    if not name or not name.casefold().startswith(_STOCK_FOLDER):
+        return False
+    return not is_watched(name, *programs) and all(looks_stock(program) for program in programs)
+
+
+def _orphan(given: FileInput, identifier: str, shown: _Shown) -> Fact:
+    return make_fact(
+        "task.cached",
+        place(given, shown.key_path, "Id"),
+        {"Last registered Time": NoTime("the task itself is gone", "")},
+        {
+            "mechanism": "scheduled_task",
+            "location": f"HKLM\\SOFTWARE\\{shown.key_path}",
+            "entry_name": shown.path,
+            "task_name": shown.path,
+            "key_path": shown.key_path,
+            "reason": f"its key {identifier} under TaskCache\\Tasks is gone: deleted, or lost in a damaged hive",
+        },
+        tags=("orphan_task",),
+    )
+
+
+ARTIFACT = RegistryArtifact(
+    name=_NAME,
+    hives=frozenset({"SOFTWARE"}),
+    parse=parse,
+    emits={
+        "task.cached": Kind(
+            "Task {entry_name}[ runs {command_line}][ ({value_data})][ as {task_run_as}][; {reason}]",
+            {
+                "mechanism": str,
+                "location": str,
+                "entry_name": str,
+                "task_name": str,
+                "command_line": str,
+                "working_directory": str,
+                "value_data": str,
+                "task_author": str,
+                "task_run_as": str,
+                "result_code": str,
+                "key_path": str,
+                "reason": str,
+            },
+            data_type="task_scheduler:task_cache:entry",
+        )
+    },
+)

@@ -1,0 +1,215 @@
+"""What the joins work on: dated events and undated facts in one shape, indexed by kind, in one total order.
+
+Everything below is independent of the order in which the rows arrive: they are sorted by time and id once, and every
+choice in the joins falls back to that order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from forensics.model import Event, Fact, Fields, Source, User, event_id
+from forensics.text import one_line
+from forensics.times import iso
+
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One dated event, or one undated fact (`time` is None, the id is `event_id` without time and meaning)."""
+
+    id: str
+    time: datetime | None
+    meaning: str
+    kind: str
+    source: Source
+    fields: Fields
+    user: str
+
+    def get(self, name: str) -> str:
+        """The field as text; "" when it is absent."""
+        value = self.fields.get(name, "")
+        return value if isinstance(value, str) else str(value)
+
+    def first(self, *names: str) -> str:
+        """The first of these fields that is present, as text."""
+        return next((self.get(name) for name in names if name in self.fields), "")
+
+    def text(self) -> str:
+        """Every text of the row in one folded string, to search in."""
+        parts: list[str] = []
+        for value in self.fields.values():
+            if isinstance(value, str):
+                parts.append(value)
+            elif isinstance(value, tuple):
+                parts.extend(value)
+        return "\n".join(parts).casefold()
+
+    @property
+    def order(self) -> tuple[datetime, str]:
+        """Sort key: by time, undated last, then by id."""
+        return (self.time or _LAST, self.id)
+
+
+def of_event(event: Event) -> Row:
+    """The row of a dated event."""
+    return Row(event.id, event.time, event.meaning, event.kind, event.source, event.fields, event.user)
+
+
+def of_fact(fact: Fact) -> Row:
+    """The row of an undated fact; its id is the one a timeline gives the same fact without a time."""
+    ident = event_id(fact.kind, None, "", fact.source, fact.fields)
+    user = fact.fields.get("user_name", "")
+    return Row(ident, None, "", fact.kind, fact.source, fact.fields, user if isinstance(user, str) else "")
+
+
+class Rows:
+    """All rows of one host, by kind and in order; an id that comes twice counts once."""
+
+    def __init__(self, events: Iterable[Event], undated: Iterable[Fact] = ()) -> None:
+        found = {event.id: of_event(event) for event in events}
+        for fact in undated:
+            row = of_fact(fact)
+            found.setdefault(row.id, row)
+        self._ids = found
+        self._kinds: dict[str, list[Row]] = defaultdict(list)
+        for row in sorted(found.values(), key=lambda item: item.order):
+            self._kinds[row.kind].append(row)
+
+    def of(self, *kinds: str) -> list[Row]:
+        """The rows of these kinds, in order."""
+        if len(kinds) == 1:
+            return self._kinds.get(kinds[0], [])
+        return sorted((row for kind in kinds for row in self._kinds.get(kind, ())), key=lambda item: item.order)
+
+    def named(self, idents: Iterable[str]) -> list[Row]:
+        """The rows with these ids, in order."""
+        return sorted((self._ids[ident] for ident in idents if ident in self._ids), key=lambda item: item.order)
+
+    def under(self, prefix: str) -> list[Row]:
+        """The rows of every kind that begins so (`tunnel.`), in order."""
+        return self.of(*(kind for kind in sorted(self._kinds) if kind.startswith(prefix)))
+
+
+@dataclass(slots=True)
+class Group:
+    """The rows of one fact, which has a row for each of its times."""
+
+    kind: str
+    source: Source
+    fields: Fields
+    user: str
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def times(self) -> dict[str, datetime]:
+        """Meaning to time."""
+        return {row.meaning: row.time for row in self.rows if row.time is not None}
+
+    def get(self, name: str) -> str:
+        """The field as text; "" when it is absent."""
+        return self.rows[0].get(name)
+
+
+def grouped(rows: Iterable[Row]) -> list[Group]:
+    """Rows of one fact put together again (same kind, same place, same fields), in the order of their first row."""
+    groups: dict[tuple[object, ...], Group] = {}
+    for row in rows:
+        key = (row.kind, row.source.path, row.source.locator, tuple(sorted(row.fields.items(), key=lambda kv: kv[0])))
+        if key not in groups:
+            groups[key] = Group(row.kind, row.source, row.fields, row.user)
+        groups[key].rows.append(row)
+    return list(groups.values())
+
+
+def ids_of(rows: Iterable[Row]) -> tuple[str, ...]:
+    """The ids in row order, each once."""
+    return tuple(dict.fromkeys(row.id for row in sorted(rows, key=lambda item: item.order)))
+
+
+def because(text: str, rows: Iterable[Row] = ()) -> str:
+    """A reason that names its events (at most four of them)."""
+    idents = ids_of(rows)
+    if not idents:
+        return text
+    more = f" and {len(idents) - 4} more" if len(idents) > 4 else ""
+    return f"{text} [{', '.join(idents[:4])}{more}]"
+
+
+def stamp(moment: datetime) -> str:
+    """A time as it stands in a reason: to the second, UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def short(text: str, limit: int = 160) -> str:
+    """A text of the evidence as it stands in a reason: one line, cut."""
+    return one_line(text, limit)
+
+
+def stable_id(prefix: str, *parts: str | datetime | None) -> str:
+    """An id that the same content gives on every run: `<prefix>-` and 12 hex digits."""
+    texts = [iso(part) if isinstance(part, datetime) else (part or "") for part in parts]
+    return f"{prefix}-{hashlib.sha256(chr(0).join(texts).encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+
+
+_SERVICE_SIDS = {"S-1-5-18": "SYSTEM", "S-1-5-19": "LOCAL SERVICE", "S-1-5-20": "NETWORK SERVICE"}
+_NOBODY = {"", "-", "S-1-0-0"}
+
+
+class People:
+    """Who a row's user is, with the host's profile list to complete a name by its SID and the other way round."""
+
+    def __init__(self, users: Sequence[User]) -> None:
+        self._by_sid = {user.sid: user for user in users if user.sid}
+        self._by_name: dict[str, User] = {}
+        for user in users:
+            folder = (user.profile or "").replace("/", "\\").rstrip("\\").rpartition("\\")[2]
+            for name in (user.name, folder):
+                if name:
+                    self._by_name.setdefault(name.casefold(), user)
+
+    def of(self, row: Row) -> tuple[str | None, str | None]:
+        """(name, SID) of the account a process runs as, or that acted.
+
+        4688 names the creator as subject and, when the new process runs as somebody else, that account as target.
+        """
+        if row.get("target_user_sid") not in _NOBODY or row.get("target_user_name") not in _NOBODY:
+            return self.complete(row.get("target_user_name"), row.get("target_user_sid"))
+        return self.complete(row.first("user_name", "profile_user") or row.user, row.get("user_sid"))
+
+    def complete(self, name: str, sid: str) -> tuple[str | None, str | None]:
+        """The pair with what the profile list adds; service accounts by their names."""
+        name = "" if name in _NOBODY else name.rpartition("\\")[2]
+        sid = "" if sid in _NOBODY else sid
+        if not sid and name:
+            known = self._by_name.get(name.casefold())
+            sid = (known.sid if known else None) or _service_sid(name) or ""
+        if sid in _SERVICE_SIDS:
+            return _SERVICE_SIDS[sid], sid
+        known = self._by_sid.get(sid)
+        return name or (known.name if known else None) or None, sid or None
+
+    def profile(self, name: str | None, sid: str | None) -> str | None:
+        """The profile path of an account, None when the host does not list it."""
+        known = self._by_sid.get(sid) if sid else None
+        known = known or (self._by_name.get(name.casefold()) if name else None)
+        return known.profile if known else None
+
+    def folder(self, name: str | None, sid: str | None) -> str | None:
+        """The name of the account's profile folder; the account's own name when the host does not list it."""
+        profile = self.profile(name, sid)
+        return profile.replace("/", "\\").rstrip("\\").rpartition("\\")[2] if profile else name
+
+
+def _service_sid(name: str) -> str | None:
+    return next((sid for sid, known in _SERVICE_SIDS.items() if known == name.upper()), None)
+
+
+def is_service_sid(sid: str | None) -> bool:
+    """SYSTEM, LOCAL SERVICE or NETWORK SERVICE: nobody sees a window of theirs."""
+    return sid in _SERVICE_SIDS

@@ -1,0 +1,70 @@
+"""How sure a sandbox session is, counted in kinds of evidence that different components write.
+
+confirmed: two independent kinds of evidence of the thing itself, that is of the VM's run, or of the execution;
+probable: one, alone or plus a fitting launch; possible: only programs whose purpose stays open (a run of wsb.exe).
+"""
+
+from __future__ import annotations
+
+from forensics.model import CONFIRMED, POSSIBLE, PROBABLE
+from forensics.sessions.rows import Row, because
+from forensics.sessions.sandbox_draft import Draft
+from forensics.sessions.sandbox_launch import role, verb_of
+
+# Which component of Windows writes the row. 4688 and Sysmon 1 see the same kernel notification: one kind.
+_CLASSES = {
+    "compute.": "Hyper-V compute log",
+    "vm.nic_": "virtual switch events",
+    "vm.disk_": "virtual disk log",
+    "vm.": "Hyper-V worker log",
+    "process.": "process auditing",
+    "file.": "Sysmon file creation",
+    "task.cached": "task cache",
+    "task.": "Task Scheduler log",
+    "prefetch.": "prefetch",
+    "userassist.": "UserAssist",
+    "bam.": "BAM",
+}
+
+
+def kind_of_evidence(row: Row) -> str:
+    """The name of the component that wrote the row, "" for rows that do not show a run."""
+    return next((name for prefix, name in _CLASSES.items() if row.kind.startswith(prefix)), "")
+
+
+def classes(rows: list[Row]) -> dict[str, list[Row]]:
+    """Rows by kind of evidence."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        name = kind_of_evidence(row)
+        if name:
+            found.setdefault(name, []).append(row)
+    return dict(sorted(found.items()))
+
+
+def certainty(draft: Draft) -> tuple[str, str]:
+    """(word, reason) of a draft."""
+    machine = classes([*(draft.run.rows if draft.run else ()), *draft.proxies])
+    attempts = [row for attempt in draft.attempts for row in attempt.every]
+    telling = [row for row in [*attempts, *draft.executions] if not _bare_cli(row)]
+    execution = classes(telling)
+    if len(machine) >= 2:
+        return CONFIRMED, _says("confirmed", "of the virtual machine", machine)
+    if len(execution) >= 2:
+        return CONFIRMED, _says("confirmed", "of the start", execution)
+    both = machine | execution
+    if both:
+        what = "of the virtual machine and of a fitting launch" if machine and execution else "alone"
+        return PROBABLE, _says("probable", what, both)
+    return POSSIBLE, because("possible: wsb.exe ran, with what verb is not recorded", draft.executions)
+
+
+def _bare_cli(row: Row) -> bool:
+    """A remembered run of wsb.exe, which may have been no more than `wsb list`."""
+    return role(row) == "cli" and not verb_of(row.get("command_line"))
+
+
+def _says(word: str, what: str, found: dict[str, list[Row]]) -> str:
+    rows = [group[0] for group in found.values()]
+    kinds = "1 kind" if len(found) == 1 else f"{len(found)} kinds"
+    return because(f"{word}: {kinds} of evidence {what} ({', '.join(found)})", rows)

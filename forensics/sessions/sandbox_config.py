@@ -1,0 +1,223 @@
+"""The configurations that exist on the host, what they are worth, and which one a session ran with.
+
+A configuration is a .wsb file (`sandbox.config`) or the XML that a command line carries. A session is joined to one by
+the path its launch names, else by what the launcher opened or the user touched at that time; the latter is an
+inference and its reason says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from forensics.formats.wsb import default_folder, read_inline
+from forensics.model import MappedFolder, SandboxConfig, SandboxSettings
+from forensics.rules.engine import Hit, hits, rules_of, total
+from forensics.sessions.rows import Group, Row, Rows, because, grouped, ids_of, short
+from forensics.sessions.sandbox_vm import seconds
+from forensics.sessions.texts import basename, norm, wsb_path
+
+_FOLDER = re.compile(r"^(?P<host>.*?)(?: -> (?P<guest>.*?))? \((?P<mode>rw|ro)\)$", re.DOTALL)
+_INLINE = {
+    "process.created": "command_line",
+    "powershell.script_block": "script_text",
+    "shell.history_line": "history_line",
+}
+
+
+@dataclass(slots=True)
+class Known:
+    """One configuration with the rows that hold it. `facts` is what the rules look at."""
+
+    settings: SandboxSettings
+    facts: dict[str, object]
+    sha256: str | None
+    rows: list[Row] = field(default_factory=list)
+    inline: bool = False
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the file lies in the recycle bin."""
+        return "$recycle.bin" in self.settings.source.casefold()
+
+    def hits(self) -> list[Hit]:
+        """The rules that the configuration fulfils."""
+        return hits(rules_of("sandbox", "config_rules"), self.facts)
+
+    def times(self) -> list[datetime]:
+        """The times of its rows."""
+        return [row.time for row in self.rows if row.time]
+
+
+class Configs:
+    """All configurations of a host, to be asked by path, by command line, or by time."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._files: dict[str, Known] = {}
+        for group in grouped(rows.of("sandbox.config")):
+            known = self._files.setdefault(group.source.path.casefold(), _of_file(group))
+            known.rows += group.rows
+        self._inline: dict[str, Known] = {}
+        for kind, name in _INLINE.items():
+            for row in rows.of(kind):
+                self._add_inline(row, row.get(name))
+        self._recent = [row for row in rows.of("recent.document") if row.time and _is_wsb(row.get("file_name"))]
+
+    def _add_inline(self, row: Row, text: str) -> None:
+        if "configuration" not in text.casefold():
+            return
+        config = read_inline(text)
+        if config is None:
+            return
+        settings = config.settings(f"inline: {row.source}")
+        facts = facts_of(settings, "", config.absent, malformed=config.malformed, dtd=config.dtd)
+        known = self._inline.setdefault(config.xml, Known(settings, facts, None, [], inline=True))
+        known.rows.append(row)
+
+    def listed(self, host: str) -> tuple[SandboxConfig, ...]:
+        """Every configuration with its score, files first, in order of place."""
+        files = [known for _, known in sorted(self._files.items())]
+        inline = [known for _, known in sorted(self._inline.items(), key=lambda item: item[1].rows[0].order)]
+        return tuple(_scored(known, host) for known in [*files, *inline])
+
+    def at(self, path: str) -> Known | None:
+        """The file of that path (the drive counts where two volumes hold it); of a bare name the only one called so."""
+        exact = self._files.get(path.strip('"').replace("\\", "/").casefold())
+        same = [known for key, known in sorted(self._files.items()) if norm(key) == norm(path)]
+        if exact or same:
+            return exact or same[0]
+        if "\\" in path.replace("/", "\\"):
+            return None
+        named = [known for key, known in sorted(self._files.items()) if basename(key) == basename(path)]
+        return named[0] if len(named) == 1 else None
+
+    def carried(self, rows: Iterable[Row]) -> Known | None:
+        """The configuration that one of these command lines carries."""
+        wanted = set(ids_of(rows))
+        found = (known for known in self._inline.values() if wanted & set(ids_of(known.rows)))
+        return min(found, key=lambda known: known.rows[0].order, default=None)
+
+    def near(self, moment: datetime, executed: Iterable[Row]) -> tuple[list[Known], str, list[Row]]:
+        """Candidates for a launch that names no file: (configurations, why, rows), by the best kind of hint."""
+        opened = [row for row in executed if row.kind == "prefetch.run"]
+        names = [name for row in opened for name in _texts(row, "file_names") if _is_wsb(name)]
+        early, late = moment - seconds("config_before"), moment + seconds("config_after")
+        recent = [row for row in self._recent if row.time and early <= row.time <= late]
+        by_prefetch = _unique(self.at(name) for name in names)
+        if by_prefetch:
+            return by_prefetch, "the launcher's prefetch file lists it", opened
+        by_recent = _unique(self._named(row) for row in recent)
+        if by_recent:
+            return by_recent, "the user opened it at that time (RecentDocs)", recent
+        touched = [known for known in self._files.values() if any(early <= time <= late for time in known.times())]
+        rows = [row for known in touched for row in known.rows if row.time and early <= row.time <= late]
+        return touched, "its file was touched at that time", rows
+
+    def _named(self, row: Row) -> Known | None:
+        named = [known for key, known in sorted(self._files.items()) if basename(key) == basename(row.get("file_name"))]
+        return named[0] if len(named) == 1 else None
+
+
+def _unique(found: Iterable[Known | None]) -> list[Known]:
+    return list({known.settings.source: known for known in found if known}.values())
+
+
+def _texts(row: Row, name: str) -> tuple[str, ...]:
+    value = row.fields.get(name, ())
+    return value if isinstance(value, tuple) else ()
+
+
+def _is_wsb(name: str) -> bool:
+    return name.casefold().endswith(".wsb") or wsb_path(name) is not None
+
+
+def _of_file(group: Group) -> Known:
+    settings = _settings(group)
+    facts = facts_of(
+        settings,
+        group.source.path,
+        _texts(group.rows[0], "wsb_defaults"),
+        malformed=group.fields.get("wsb_malformed") is True,
+        dtd=group.fields.get("wsb_dtd") is True,
+    )
+    return Known(settings, facts, group.source.sha256)
+
+
+def _settings(group: Group) -> SandboxSettings:
+    def flag(name: str) -> bool | None:
+        value = group.fields.get(name)
+        return value if isinstance(value, bool) else None
+
+    memory = group.fields.get("wsb_memory_mb")
+    unknown = (text.partition("=") for text in _texts(group.rows[0], "wsb_unknown"))
+    return SandboxSettings(
+        source=group.source.path,
+        networking=flag("wsb_networking"),
+        vgpu=flag("wsb_vgpu"),
+        memory_mb=memory if isinstance(memory, int) else None,
+        logon_command=group.get("wsb_logon_command") or None,
+        clipboard=flag("wsb_clipboard"),
+        protected_client=flag("wsb_protected_client"),
+        mapped_folders=tuple(_folder(text) for text in _texts(group.rows[0], "wsb_mapped_folders")),
+        unknown={name: value for name, _, value in unknown},
+    )
+
+
+def _folder(text: str) -> MappedFolder:
+    match = _FOLDER.match(text)
+    if not match:
+        return MappedFolder(text, None, read_only=False)
+    return MappedFolder(match["host"], match["guest"] or None, match["mode"] == "ro")
+
+
+def facts_of(
+    settings: SandboxSettings, path: str, absent: tuple[str, ...], *, malformed: bool, dtd: bool
+) -> dict[str, object]:
+    """What the config_rules of rules/sandbox.yml look at."""
+    writable = tuple(folder.host for folder in settings.mapped_folders if not folder.read_only)
+    guests = tuple(folder.sandbox or default_folder(folder.host) or "" for folder in settings.mapped_folders)
+    command = (settings.logon_command or "").casefold().replace("/", "\\")
+    return {
+        "path": path or None,
+        "host_folders": tuple(folder.host for folder in settings.mapped_folders),
+        "writable_folders": writable,
+        "sandbox_folders": tuple(guest for guest in guests if guest),
+        "writable": bool(writable),
+        "writable_count": len(writable),
+        "logon_command": settings.logon_command,
+        "command_in_mapped": any(_within(command, guest) for guest in guests),
+        "network_on": settings.networking is not False,
+        "network_enabled": settings.networking is True and "Networking" not in absent,
+        "memory_mb": settings.memory_mb,
+        "malformed": malformed,
+        "dtd": dtd,
+        "unknown": tuple(settings.unknown),
+    }
+
+
+def _within(command: str, guest: str) -> bool:
+    folder = guest.casefold().replace("/", "\\").rstrip("\\")
+    return bool(folder) and folder + "\\" in command
+
+
+def _scored(known: Known, host: str) -> SandboxConfig:
+    found = known.hits()
+    reasons = [because(str(hit), known.rows) for hit in found]
+    if known.facts["malformed"]:
+        reasons.append("not well-formed XML: read as far as it goes")
+    if known.settings.unknown:
+        reasons.append(f"elements that nobody documents: {short(', '.join(known.settings.unknown))}")
+    if not reasons:
+        reasons.append("none of the rules for configurations matches")
+    return SandboxConfig(
+        source=known.settings.source,
+        sha256=known.sha256,
+        deleted=known.deleted,
+        settings=known.settings,
+        score=total(found),
+        reasons=tuple(reasons),
+        events=ids_of(known.rows),
+        host=host,
+    )

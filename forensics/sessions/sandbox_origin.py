@@ -1,0 +1,151 @@
+"""Who started a session and by what: the launch part of a session, and whether anybody could see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from forensics.model import Launch
+from forensics.rules import load
+from forensics.sessions.exits import image
+from forensics.sessions.rows import People, Row, because, is_service_sid, short
+from forensics.sessions.sandbox_draft import Draft
+from forensics.sessions.sandbox_launch import Attempt, role, verb_of
+from forensics.sessions.texts import basename, norm, wsb_path
+
+
+@dataclass(slots=True)
+class Origin:
+    """A launch with the reasons for it and the rows beyond the draft's own that it rests on."""
+
+    launch: Launch
+    reasons: list[str] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+
+
+def origin_of(draft: Draft, people: People, definitions: list[Row]) -> Origin:
+    """Read the launch out of a draft and the task definitions of the host."""
+    attempt = draft.launch
+    if attempt is None:
+        return _remembered(draft, people)
+    process = attempt.primary if attempt.rows else None
+    task, defined, reasons = _task(attempt, process, definitions)
+    user, sid = people.of(attempt.primary)
+    if process is None and not is_service_sid(sid):
+        user, sid = _run_as(attempt, defined, people) or (user, sid)
+    command = (process.get("command_line") if process else "") or _first(defined, "command_line")
+    launch = Launch(
+        method=_method(attempt, process, task, command),
+        user=user,
+        user_sid=sid,
+        command_line=command or None,
+        parent_process=(process.get("parent_executable") or None) if process else None,
+        task_name=task,
+        wsb_path=attempt.wsb or wsb_path(command) or wsb_path(_first(defined, "command_line")),
+    )
+    account = f" by {user}" if user else ""
+    reasons.insert(0, because(f"launched{account}: {short(command or 'command line not recorded')}", attempt.every))
+    return Origin(launch, reasons, defined)
+
+
+def _method(attempt: Attempt, process: Row | None, task: str | None, command: str) -> str:
+    if attempt.kind == "cli":
+        return "cli"
+    if task or attempt.kind == "task" or (process and _by_scheduler(process)):
+        return "task"
+    if wsb_path(command):
+        return "file"
+    names = load("sandbox")["names"]
+    store = process and (image(process) in names["store"] or any(p in command.casefold() for p in names["packages"]))
+    return "store" if store else "unknown"
+
+
+def _by_scheduler(process: Row) -> bool:
+    """Whether the parent is the Task Scheduler's host; 4688 names svchost.exe without its command line (inference)."""
+    parent = process.get("parent_command_line").casefold()
+    return basename(process.get("parent_executable")) == "svchost.exe" and (not parent or "schedule" in parent)
+
+
+def _task(attempt: Attempt, process: Row | None, definitions: list[Row]) -> tuple[str | None, list[Row], list[str]]:
+    """(task name, its definitions, reasons): named by the task log, else inferred from parent and file."""
+    name = next((row.get("task_name") for row in attempt.tasks if row.get("task_name")), None)
+    if name:
+        same = [row for row in definitions if _task_key(row.get("task_name")) == _task_key(name)]
+        reasons = [because(f"the task {name} started it", attempt.tasks)]
+        return name, same, reasons + ([because(f"definition of the task {name}", same)] if same else [])
+    if process is None or basename(process.get("parent_executable")) != "svchost.exe":
+        return None, [], []
+    wanted = attempt.wsb
+    same = [row for row in definitions if wanted and _same_wsb(row, wanted)]
+    names = {_task_key(row.get("task_name")): row.get("task_name") for row in same if row.get("task_name")}
+    if len(names) == 1:
+        name = next(iter(names.values()))
+        text = f"the task {name} names the same configuration and svchost.exe is the parent (inference: no task event)"
+        return name, same, [because(text, same)]
+    return None, [], []
+
+
+def _same_wsb(row: Row, wanted: str) -> bool:
+    found = wsb_path(row.get("command_line")) or wsb_path(row.get("task_content"))
+    return found is not None and norm(found) == norm(wanted)
+
+
+def _task_key(name: str) -> str:
+    return name.replace("/", "\\").strip("\\").casefold()
+
+
+def _first(rows: list[Row], name: str) -> str:
+    return next((row.get(name) for row in rows if row.get(name)), "")
+
+
+def _run_as(attempt: Attempt, defined: list[Row], people: People) -> tuple[str | None, str | None] | None:
+    """The account of a task that only its events or its definition name."""
+    text = _first([*attempt.tasks, *defined], "task_run_as")
+    if not text:
+        return None
+    return people.complete("", text) if text.upper().startswith("S-1-") else people.complete(text, "")
+
+
+def _remembered(draft: Draft, people: People) -> Origin:
+    """A launch that only execution artifacts remember."""
+    rows = draft.executions
+    by_user = [row for row in rows if row.kind in ("userassist.run", "bam.run") or row.kind.startswith("process.")]
+    user, sid = people.of(by_user[0]) if by_user else (None, None)
+    cached = next((row for row in rows if row.kind == "task.cached"), None)
+    if cached and user is None and cached.get("task_run_as"):
+        text = cached.get("task_run_as")
+        user, sid = people.complete("", text) if text.upper().startswith("S-1-") else people.complete(text, "")
+    packages = load("sandbox")["names"]["packages"]
+    method = "unknown"
+    if cached:
+        method = "task"
+    elif rows and all(role(row) == "cli" for row in rows):
+        method = "cli"
+    elif any(package in row.get("executable").casefold() for row in rows for package in packages):
+        method = "store"
+    command = (cached.get("command_line") if cached else "") or _first(rows, "command_line")
+    launch = Launch(
+        method=method, user=user, user_sid=sid, command_line=command or None,
+        task_name=(cached.get("task_name") or None) if cached else None, wsb_path=wsb_path(command),
+    )  # fmt: skip
+    reasons = [because("no launch is recorded; what remembers a run of the Sandbox's programs", rows)] if rows else []
+    return Origin(launch, reasons)
+
+
+def headless_of(draft: Draft, launch: Launch) -> tuple[bool | None, str]:
+    """Could nobody see the session? True as a service account or by `wsb start` without connect; (answer, reason)."""
+    if is_service_sid(launch.user_sid):
+        return True, f"{launch.user} has no desktop that a person sees"
+    verbs = {verb_of(row.get("command_line") or row.get("script_text")) for row in draft.calls}
+    client = [row for attempt in draft.attempts for row in attempt.rows if "remotesession" in image(row)]
+    if launch.method == "cli":
+        if "connect" in verbs or client:
+            return False, because("a window was opened (wsb connect or its process)", [*client, *draft.calls])
+        if "start" in verbs:
+            return True, because("wsb start opens no window, and no wsb connect follows", draft.calls)
+        return None, ""
+    person = bool(launch.user_sid and launch.user_sid.startswith(("S-1-5-21-", "S-1-12-1-")))
+    by_hand = basename(launch.parent_process or "") == "explorer.exe"
+    explorer = [row for row in draft.executions if row.kind == "userassist.run"]
+    if (person and by_hand) or explorer:
+        return False, because("started from the user's desktop", explorer)
+    return None, ""

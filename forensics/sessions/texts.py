@@ -1,0 +1,88 @@
+"""Reading command lines, paths, GUIDs and process ids as Windows artifacts spell them."""
+
+from __future__ import annotations
+
+import re
+
+_GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ZERO_GUID = "00000000-0000-0000-0000-000000000000"
+_LIMIT = 32 * 1024
+# Device and namespace prefixes, then the drive: what is left is the path on its volume.
+_PREFIX = re.compile(
+    r"^(?:\\\\[?.]\\|\\\?\?\\)?(?:\\?device\\harddiskvolume\d+|\\?volume\{[^}]*\}|[a-z]:)?", re.IGNORECASE
+)
+_VARIABLES = {
+    "%systemdrive%": "", "%systemroot%": "\\windows", "%windir%": "\\windows", "%programdata%": "\\programdata",
+    "%allusersprofile%": "\\programdata", "%public%": "\\users\\public", "%programfiles%": "\\program files",
+}  # fmt: skip
+_VARIABLE = re.compile("|".join(re.escape(name) for name in _VARIABLES))
+_QUOTED_WSB = re.compile(r'"([^"]*\.wsb)"', re.IGNORECASE)
+# No colon inside: a second drive letter starts a second path, so that an executable before the file is not swallowed.
+_ROOTED_WSB = re.compile(r'(?:[a-z]:[\\/]|\\\\|%\w+%\\)[^":<>|*?\r\n]*?\.wsb(?!\w)', re.IGNORECASE)
+_PLAIN_WSB = re.compile(r'[^\s"\':<>|*?]+\.wsb(?!\w)', re.IGNORECASE)
+_EXE_END = re.compile(r"\.(?:exe|com|bat|cmd|sys|dll)(?=[\s\"']|$)", re.IGNORECASE)
+
+
+def guid(text: str) -> str | None:
+    """The first GUID in a text, as it is spelled; None without one or when it is all zero."""
+    match = _GUID.search(text[:_LIMIT])
+    return match.group() if match and match.group() != _ZERO_GUID else None
+
+
+def pid(text: str) -> int | None:
+    """A process id as 4688 (hex with 0x) or Sysmon and the task log (decimal) write it."""
+    try:
+        return int(text, 16) if text.lower().startswith("0x") else int(text)
+    except ValueError:
+        return None
+
+
+def basename(path: str) -> str:
+    """The last component of a Windows path, folded, without quotes."""
+    return path.strip().strip('"').replace("/", "\\").rpartition("\\")[2].casefold()
+
+
+def norm(path: str) -> str:
+    """A path made comparable: folded, backslashes, no quotes, no drive or device prefix, the fixed variables expanded.
+
+    The drive is dropped because artifacts name the same volume by letter, device number or volume GUID. Two volumes
+    with the same tree would become one; the reasons show the paths as they were written.
+    """
+    text = path.strip().strip('"').replace("/", "\\").casefold()
+    text = _VARIABLE.sub(lambda match: _VARIABLES[match.group()], text)
+    text = _PREFIX.sub("", text, count=1).rstrip("\\")
+    return text if text.startswith("\\") else "\\" + text
+
+
+def same_path(one: str, two: str) -> bool:
+    """Whether two spellings name the same path."""
+    return norm(one) == norm(two)
+
+
+def inside(path: str, folder: str) -> bool:
+    """Whether `path` is the folder or below it."""
+    below, above = norm(path), norm(folder)
+    return below == above or below.startswith(above.rstrip("\\") + "\\")
+
+
+def wsb_path(command_line: str) -> str | None:
+    """The .wsb file that a command line names, quoted or not, with spaces or not."""
+    text = command_line[:_LIMIT]
+    for pattern in (_QUOTED_WSB, _ROOTED_WSB, _PLAIN_WSB):
+        match = pattern.search(text)
+        if match:
+            return match.group(1) if pattern.groups else match.group()
+    return None
+
+
+def split_command(command_line: str) -> tuple[str, str]:
+    """(executable, arguments) of a command line; an unquoted path with spaces ends at the first `.exe` and the like."""
+    text = command_line.strip()[:_LIMIT]
+    if text.startswith('"'):
+        image, _, rest = text[1:].partition('"')
+        return image, rest.strip()
+    match = _EXE_END.search(text)
+    if match:
+        return text[: match.end()], text[match.end() :].strip()
+    image, _, rest = text.partition(" ")
+    return image, rest.strip()

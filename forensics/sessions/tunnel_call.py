@@ -1,0 +1,123 @@
+"""Reading a `code tunnel` or `devtunnel` command line: which program, which verb, which options.
+
+The grammar is the CLI's own (global options may stand before `tunnel`, verbs after it). A `code-tunnel.exe tunnel
+status` of the desktop program says nothing about a tunnel; `tunnel` without a verb and `service internal-run` host one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from forensics.rules import load
+from forensics.sessions.texts import basename, norm, split_command
+
+_TOKEN = re.compile(r'(?:"[^"]*"|[^\s"])+')
+_LIMIT = 8 * 1024
+_DATA_FOLDER = re.compile(r"^(?P<root>.*?[\\/](?P<folder>\.[\w-]+)(?P<cli>[\\/]cli)?)(?=[\\/\"\s]|$)", re.IGNORECASE)
+_SERVERS = re.compile(
+    r'(?P<root>(?:[a-z]:|\\)[^"<>|*?:]*?)\\servers\\(?P<quality>stable|insiders|exploration)-(?P<commit>[0-9a-f]{7,40})',
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelCall:
+    """One command line of a tunnel program. `verb`: host | service internal-run | service install | status | ..."""
+
+    product: str
+    executable: str
+    verb: str
+    options: dict[str, str]
+    renamed: bool
+
+    @property
+    def hosts(self) -> bool:
+        """Whether this process keeps a tunnel open."""
+        return self.verb in ("host", "service internal-run")
+
+    @property
+    def idle(self) -> bool:
+        """Whether the call says nothing about a tunnel being hosted or prepared."""
+        return self.verb in load("tunnel")["idle_verbs"]
+
+    @property
+    def as_service(self) -> bool:
+        """Whether it is what the Run value or service starts."""
+        return self.verb == "service internal-run"
+
+
+@cache
+def _programs() -> dict[str, str]:
+    return {name: product for product, names in load("tunnel")["programs"].items() for name in names}
+
+
+def tunnel_call(command_line: str) -> TunnelCall | None:
+    """The call that a command line makes, None when it is none of a tunnel program."""
+    if "tunnel" not in command_line.casefold():
+        return None
+    executable, rest = split_command(command_line)
+    name = basename(executable)
+    words, options = _words(rest)
+    known = _programs().get(name)
+    if known == "devtunnel":
+        return TunnelCall(known, executable, "host" if words[:1] == ["host"] else " ".join(words[:1]), options, False)
+    if words[:1] != ["tunnel"]:
+        return None
+    lowered = rest.casefold()
+    if known is None and not any(option in lowered for option in load("tunnel")["specific_options"]):
+        return None
+    verb = " ".join(words[1:3]) if words[1:2] == ["service"] else "".join(words[1:2])
+    product = known or "vscode"
+    return TunnelCall(product, executable, verb or "host", options, known is None)
+
+
+def _words(arguments: str) -> tuple[list[str], dict[str, str]]:
+    """(words that are no options, options with their values); the value of an option is no word."""
+    with_value = load("tunnel")["options_with_value"]
+    words: list[str] = []
+    options: dict[str, str] = {}
+    waiting = ""
+    for token in _TOKEN.findall(arguments[:_LIMIT]):
+        plain = token.replace('"', "")
+        if waiting:
+            options[waiting], waiting = plain, ""
+        elif plain.startswith("-"):
+            name, equals, value = plain.partition("=")
+            options[name.casefold()] = value
+            waiting = name.casefold() if not equals and name.casefold() in with_value else ""
+        else:
+            words.append(plain.casefold())
+    return words, options
+
+
+def data_dir_of(path: str) -> tuple[str, str] | None:
+    """(data folder, product) of a path in or below a CLI data folder at its usual place (`...\\.vscode\\cli`)."""
+    match = _DATA_FOLDER.match(path.replace("/", "\\"))
+    while match:
+        product = load("tunnel")["data_folders"].get(match["folder"].casefold())
+        if product and (match["cli"] or match["folder"].casefold() == ".vscode-cli"):
+            return match["root"], product
+        rest = path.replace("/", "\\")[match.end() :]
+        following = _DATA_FOLDER.match(rest)
+        if not following or not rest:
+            return None
+        path = path.replace("/", "\\")
+        match = re.compile(re.escape(path[: match.end()]) + _DATA_FOLDER.pattern[1:], re.IGNORECASE).match(path)
+    return None
+
+
+def servers_in(text: str) -> tuple[str, str, str] | None:
+    """(data folder, quality, commit) of a text that names a server below one (`...\\servers\\Stable-<commit>\\...`)."""
+    match = _SERVERS.search(text[:_LIMIT].replace("/", "\\"))
+    return (match["root"], match["quality"].capitalize(), match["commit"].casefold()) if match else None
+
+
+def product_of(data_dir: str, quality: str = "") -> str:
+    """The product that keeps its state in such a folder."""
+    if quality.casefold() == "insiders":
+        return "vscode-insiders"
+    parts = norm(data_dir).split("\\")
+    folders = load("tunnel")["data_folders"]
+    return next((folders[part] for part in reversed(parts) if part in folders), "vscode")
