@@ -33,6 +33,7 @@ ORDER = [
     {"pipeline"},
     {"show"},
     {"cli"},
+    {"__main__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 # Rooms that the one named may not know although they stand before it.

@@ -1,0 +1,1 @@
+"""What the project builds itself and ships: writers, scenarios and the evidence they produced."""

@@ -1,0 +1,68 @@
+"""Rebuilds the shipped evidence: `python -m testdata.build [scenario ...] [--only e01|kape|velociraptor]`.
+
+The same scenario always gives the same bytes. The image needs `mkntfs`, `ntfs-3g` and the right to mount; the
+collections need nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from testdata import collections, image
+from testdata.host import SCENARIOS, ScenarioError, scenario
+from testdata.render import render
+from testdata.writers.ntfs import missing_tools
+
+EVIDENCE = Path(__file__).parent / "evidence"
+LAYOUTS = ("e01", "kape", "velociraptor")
+
+
+def build(name: str, target: Path, layouts: tuple[str, ...] = LAYOUTS) -> list[Path]:
+    """Write the layouts of scenario `name` below `target` and say what was written."""
+    host = scenario(name)
+    files = render(host)
+    written: list[Path] = []
+    if "e01" in layouts:
+        folder = target / "e01"
+        for old in folder.glob(f"{name}.E*"):
+            old.unlink()
+        written += image.e01(host, files, folder / f"{name}.E01")
+    if "kape" in layouts:
+        written.append(collections.kape(host, files, target / "kape"))
+    if "velociraptor" in layouts:
+        stamp = host.collected.strftime("%Y-%m-%dT%H_%M_%SZ")
+        written.append(
+            collections.velociraptor(host, files, target / f"velociraptor/Collection-{host.name}-{stamp}.zip")
+        )
+    return written
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build what was asked for; 1 when this machine cannot, 2 when a scenario is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m testdata.build", description=__doc__)
+    names = sorted(path.parent.name for path in SCENARIOS.glob("*/host.yml"))
+    parser.add_argument("scenario", nargs="*", metavar="scenario", help=f"one of {', '.join(names)}; all by default")
+    parser.add_argument("--only", choices=LAYOUTS, action="append", help="only this layout (repeatable)")
+    parser.add_argument("--target", type=Path, default=EVIDENCE, help="where the evidence folders are")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.scenario) - set(names):
+        parser.error(f"no such scenario: {', '.join(sorted(unknown))}; known are {', '.join(names)}")
+    layouts = tuple(options.only or LAYOUTS)
+    if "e01" in layouts and (missing := missing_tools()):
+        print(f"cannot build an image without {', '.join(missing)} (apt install ntfs-3g)", file=sys.stderr)
+        return 1
+    for name in options.scenario or names:
+        try:
+            written = build(name, options.target / name, layouts)
+        except ScenarioError as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            return 2
+        for path in written:
+            print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,3 @@
+# placeholder: lists documents, does nothing else
+param($Root)
+Get-ChildItem -Recurse $Root

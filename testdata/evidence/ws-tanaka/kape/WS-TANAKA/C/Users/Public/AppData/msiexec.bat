@@ -1,0 +1,2 @@
+@rem harmless placeholder: the real one unpacks msiexec.dat and runs it
+@exit /b 0

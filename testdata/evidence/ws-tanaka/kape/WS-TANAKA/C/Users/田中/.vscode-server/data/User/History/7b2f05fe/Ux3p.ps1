@@ -1,0 +1,2 @@
+# placeholder: lists documents, does nothing else
+Get-ChildItem -Recurse

@@ -1,0 +1,372 @@
+"""A Windows host as data: what was on it and what happened there, read from the YAML files of a scenario folder.
+
+A scenario is a folder of YAML files, one for each part of the story (`tunnel.yml` holds the events, keys, prefetch
+files and files of the tunnel). All of them are merged into one `Host`; `testdata.render` turns that into the bytes
+Windows would have written. A new scenario needs no code. Every time in a scenario is UTC; local times of logs are
+worked out by the renderer from the host's zone. `$(name)` in any text is replaced from the `names` section.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+_NAME = re.compile(r"\$\(([\w.-]+)\)")
+
+
+class ScenarioError(ValueError):
+    """A scenario file says something that the host model does not know; the message names file and place."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """Who a process or logon belongs to. `key` is how the other sections name it."""
+
+    key: str
+    name: str
+    domain: str
+    sid: str
+    logon_id: str
+    profile: str | None = None
+    profile_written: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRecord:
+    """One event log record; `data` in the order of the provider's template."""
+
+    channel: str
+    provider: str
+    id: int
+    time: datetime
+    data: dict[str, Any]
+    user_sid: str = ""
+    pid: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """One run of a program. `logs`: which logs saw it (Security 4688/4689, Sysmon 1/5); empty for a standing parent."""
+
+    name: str
+    image: str
+    pid: int
+    account: str
+    start: datetime
+    end: datetime | None = None
+    command: str = ""
+    parent: str = ""
+    logs: tuple[str, ...] = ("Security",)
+    logon_id: str = ""
+    elevation: str = "%%1936"
+    label: str = "S-1-16-8192"
+    directory: str = "C:\\Windows\\system32\\"
+    status: str = "0x0"
+    hashes: str = ""
+    description: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disk:
+    """A virtual disk that a virtual machine opens (VHDMP 12); `type` 1 is VHD or VMGS, 2 is VHDX."""
+
+    time: datetime
+    path: str
+    type: int = 2
+    read_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A change of a running compute system (Hyper-V-Compute 2007); `json` as the event prints it."""
+
+    time: datetime
+    json: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nic:
+    """The network card of a virtual machine (VmSwitch 232 and 233)."""
+
+    connected: datetime
+    port: str
+    switch: str
+    switch_name: str
+    deleted: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """The life of one Hyper-V virtual machine as the host's logs see it. Absent moments write no event."""
+
+    name: str
+    id: str
+    vm_name: str
+    created: datetime
+    started: datetime
+    running: datetime | None = None
+    logon: datetime | None = None
+    turned_off: datetime | None = None
+    terminated: datetime | None = None
+    disks: tuple[Disk, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    nic: Nic | None = None
+    worker_pid: int = 0
+    compute_pid: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A scheduled task: its XML below System32\\Tasks, its TaskCache keys, and the records of its registration."""
+
+    path: str
+    guid: str
+    command: str
+    arguments: str = ""
+    author: str = ""
+    created: datetime
+    registered_by: str = ""
+    run_as: str = "S-1-5-18"
+    run_level: str = "LeastPrivilege"
+    triggers: str = ""
+    hidden: bool = False
+    last_run: datetime | None = None
+    last_end: datetime | None = None
+    logs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A service's key below `Services`; `installed_by` adds 7045 (System) and 4697 (Security) at its `created`."""
+
+    name: str
+    image: str
+    display: str = ""
+    type: int = 0x20
+    start: int = 3
+    account: str = "LocalSystem"
+    written: datetime | None = None
+    created: datetime | None = None
+    installed_by: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRun:
+    """One run of a task (TaskScheduler 100, 129, 200, 201, 102); `process` names the process it started."""
+
+    task: str
+    instance: str
+    started: datetime
+    process: str
+    completed: datetime | None = None
+    result: int = 0
+    triggered: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logon:
+    """A logon session (Security 4624, and 4634 or 4647 at its end)."""
+
+    account: str
+    time: datetime
+    type: int
+    logon_id: str
+    process: str = ""
+    process_name: str = "C:\\Windows\\System32\\services.exe"
+    package: str = "Negotiate"
+    source_ip: str = "-"
+    end: datetime | None = None
+    end_id: int = 4634
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistryKey:
+    """One key of a hive (`SYSTEM`, `SOFTWARE`, `NTUSER:<account>`, `USRCLASS:<account>`) with its values.
+
+    A value is `[type, data]`; binary data is hex or a mapping with `build:` (see `testdata.render_hives`).
+    """
+
+    hive: str
+    key: str
+    written: datetime
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrefetchRecord:
+    """One prefetch file; `runs` newest first, `files` below the volume (`\\WINDOWS\\...`) beside the program."""
+
+    image: str
+    runs: tuple[datetime, ...]
+    count: int
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileRecord:
+    """A file as such. `text`, `base64` or `size` (that many patterned bytes) is its content; times as NTFS keeps them.
+
+    `mtime` defaults to `birth`, `mft` and `atime` to `mtime`. `encoding` is a codec name; `local` texts hold the
+    marker `@<ISO time>@`, which the renderer replaces by the host's local time in `stamp` form.
+    """
+
+    path: str
+    birth: datetime
+    mtime: datetime | None = None
+    mft: datetime | None = None
+    atime: datetime | None = None
+    text: str | None = None
+    base64: str | None = None
+    size: int | None = None
+    encoding: str = "utf-8"
+    stamp: str = "%Y-%m-%d %H:%M:%S"
+    newline: str = "\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """Ordinary activity made from a seed: `counts` names the sort of happening, `testdata.noise` knows the sorts.
+
+    `parent` is the process that starts the user's programs, `account` and `logon_id` who does.
+    """
+
+    seed: int
+    start: datetime
+    end: datetime
+    account: str
+    parent: str
+    logon_id: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """A whole described host. `cleared`: channel -> the moment before which its records are gone."""
+
+    name: str
+    workgroup: str
+    build: int
+    zone: str
+    installed: datetime
+    collected: datetime
+    volume_serial: int
+    volume_created: datetime
+    accounts: dict[str, Account]
+    cleared: dict[str, datetime] = field(default_factory=dict)
+    first_record: dict[str, int] = field(default_factory=dict)
+    log_births: dict[str, datetime] = field(default_factory=dict)
+    events: tuple[EventRecord, ...] = ()
+    processes: tuple[Process, ...] = ()
+    machines: tuple[Machine, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    services: tuple[Service, ...] = ()
+    task_runs: tuple[TaskRun, ...] = ()
+    logons: tuple[Logon, ...] = ()
+    registry: tuple[RegistryKey, ...] = ()
+    prefetch: tuple[PrefetchRecord, ...] = ()
+    files: tuple[FileRecord, ...] = ()
+    noise: tuple[Noise, ...] = ()
+
+    def process(self, name: str) -> Process:
+        """The process that the scenario calls `name`."""
+        for process in self.processes:
+            if process.name == name:
+                return process
+        raise ScenarioError(f"no process is called {name!r}")
+
+
+_SECTIONS: dict[str, type[Any]] = {
+    "events": EventRecord,
+    "processes": Process,
+    "machines": Machine,
+    "tasks": Task,
+    "services": Service,
+    "task_runs": TaskRun,
+    "logons": Logon,
+    "registry": RegistryKey,
+    "prefetch": PrefetchRecord,
+    "files": FileRecord,
+    "noise": Noise,
+}
+_NESTED: dict[str, type[Any]] = {"disks": Disk, "settings": Setting, "nic": Nic}
+Made = TypeVar("Made")
+
+
+def load(folder: Path) -> Host:
+    """The host that the YAML files of `folder` describe. Raises ScenarioError with the file it stumbled over."""
+    documents = {path.name: _read(path) for path in sorted(folder.glob("*.yml"))}
+    if "host.yml" not in documents:
+        raise ScenarioError(f"{folder} has no host.yml")
+    names: dict[str, str] = {}
+    for document in documents.values():
+        names.update({key: str(value) for key, value in document.pop("names", {}).items()})
+    documents = {name: _replace(document, names) for name, document in documents.items()}
+    head = dict(documents["host.yml"].pop("host"))
+    head["accounts"] = {key: _make(Account, {"key": key, **item}, "host.yml") for key, item in head["accounts"].items()}
+    for section, kind in _SECTIONS.items():
+        head[section] = tuple(
+            _make(kind, item, f"{name}: {section}")
+            for name, document in documents.items()
+            for item in document.pop(section, [])
+        )
+    for name, document in documents.items():
+        if document:
+            raise ScenarioError(f"{name} has unknown sections: {sorted(document)}")
+    return _make(Host, head, "host.yml")
+
+
+def scenario(name: str) -> Host:
+    """The host of the scenario folder `name`."""
+    return load(SCENARIOS / name)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    loaded = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    if not isinstance(loaded, dict):
+        raise ScenarioError(f"{path.name} is not a mapping")
+    return loaded
+
+
+def _replace(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401  # walks whatever YAML gave
+    if isinstance(value, str):
+        return _NAME.sub(lambda match: _lookup(match.group(1), names), value)
+    if isinstance(value, list):
+        return [_replace(item, names) for item in value]
+    if isinstance(value, dict):
+        return {_replace(key, names): _replace(item, names) for key, item in value.items()}
+    return value
+
+
+def _lookup(name: str, names: Mapping[str, str]) -> str:
+    if name not in names:
+        raise ScenarioError(f"$({name}) is not in any names section")
+    return names[name]
+
+
+def _make(kind: type[Made], item: Mapping[str, Any], where: str) -> Made:
+    known = {entry.name for entry in fields(kind)}  # type: ignore[arg-type]  # all kinds here are dataclasses
+    if unknown := set(item) - known:
+        raise ScenarioError(f"{where}: {kind.__name__} has no {sorted(unknown)}: {dict(item)!r:.200}")
+    ready = {key: _nested(key, value, where) for key, value in item.items()}
+    try:
+        return kind(**ready)
+    except TypeError as error:
+        raise ScenarioError(f"{where}: {error}: {dict(item)!r:.200}") from error
+
+
+def _nested(key: str, value: Any, where: str) -> Any:  # noqa: ANN401  # whatever YAML gave
+    if key in _NESTED and isinstance(value, dict):
+        return _make(_NESTED[key], value, where)
+    if isinstance(value, list):
+        return tuple(_make(_NESTED[key], item, where) if key in _NESTED else item for item in value)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise ScenarioError(f"{where}: {key} has no zone (write a Z): {value}")
+    return value

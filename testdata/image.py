@@ -1,0 +1,63 @@
+"""A described host as a disk image: NTFS volume in an MBR-partitioned disk, written as split E01."""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+from pathlib import Path
+
+from testdata.host import Host
+from testdata.render import Files, folders, whole
+from testdata.writers import ewf, ntfs
+
+SECTOR = 512
+VOLUME_START = 1 << 20
+DISK_SIGNATURE = 0x5F3A9C21
+SEGMENT = 256 * 1024
+
+
+def volume_size(files: Files) -> int:
+    """Room for all files, a master file table and NTFS's own files, in whole MiB."""
+    stored = sum(len(file.data) + 8192 for file in files.values())
+    return max(48 << 20, (stored * 5 // 4 >> 20) + 24 << 20)
+
+
+def raw_disk(host: Host, files: Files, target: Path) -> Path:
+    """Write the whole disk to `target`: partition table, and the Windows volume at 1 MiB."""
+    times = whole(host)
+    contents = {path: (file.data, file.times) for path, file in files.items()}
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        volume = Path(scratch) / "volume.raw"
+        size = volume_size(files)
+        ntfs.build(volume, size, contents, folders(files, times), times, host.volume_serial << 32 | 0x1C9A_77E0)
+        with target.open("wb") as disk, volume.open("rb") as source:
+            disk.write(partition_table(size))
+            disk.seek(VOLUME_START)
+            while block := source.read(1 << 20):
+                if block.count(0) == len(block):
+                    disk.seek(len(block), 1)  # stays a hole
+                else:
+                    disk.write(block)
+            disk.truncate(VOLUME_START + size)
+    return target
+
+
+def partition_table(volume_bytes: int) -> bytes:
+    """A master boot record with one active NTFS partition, as Windows Setup aligns it."""
+    entry = struct.pack("<B3sB3sII", 0x80, b"\x20\x21\x00", 7, b"\xfe\xff\xff", VOLUME_START // SECTOR,
+                        volume_bytes // SECTOR)  # fmt: skip
+    head = bytes(440) + struct.pack("<I2x", DISK_SIGNATURE)
+    return head + entry + bytes(48) + b"\x55\xaa"
+
+
+def e01(host: Host, files: Files, target: Path, segment_size: int = SEGMENT) -> list[Path]:
+    """Write the host's disk as `target` (`x.E01`) and its further segments."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        raw = raw_disk(host, files, Path(scratch) / "disk.raw")
+        labels = ewf.Labels(
+            case="mirrortrace test data", evidence=host.name, description=f"{host.name}, built from a scenario",
+            examiner="testdata.build", notes="made, not acquired", acquired=int(host.collected.timestamp()),
+        )  # fmt: skip
+        with raw.open("rb") as source:
+            return ewf.write(source, target, labels, segment_size)

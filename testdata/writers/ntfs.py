@@ -1,0 +1,212 @@
+"""Writes files into a fresh NTFS volume: `mkntfs` makes it, `ntfs-3g` fills it, and then every clock value is set.
+
+`ntfs-3g` cannot set the time of the last record change, stamps its own time into file names and index entries, and
+numbers its updates as it goes. `settle` rewrites all of them from the description, so that the same description gives
+the same volume: $STANDARD_INFORMATION gets the described times, $FILE_NAME the birth (as Windows leaves it when
+a file is created and not renamed), index entries the times of $STANDARD_INFORMATION. Structures after the published
+NTFS documentation (linux-ntfs project).
+"""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from forensics.times import to_filetime
+
+_RECORD, _BLOCK, _CLUSTER, _SECTOR = 1024, 4096, 4096, 512
+_STANDARD_INFORMATION, _FILE_NAME, _DATA, _INDEX_ROOT, _INDEX_ALLOCATION = 0x10, 0x30, 0x80, 0x90, 0xA0
+TOOLS = ("mkntfs", "ntfs-3g", "umount")
+
+
+@dataclass(frozen=True)
+class Times:
+    """The four times of an NTFS file: birth, last content change, last record change, last access."""
+
+    birth: datetime
+    mtime: datetime
+    mft: datetime
+    atime: datetime
+
+    def packed(self) -> bytes:
+        """As they stand in $STANDARD_INFORMATION and, in the same order, in $FILE_NAME."""
+        return struct.pack("<4Q", *(to_filetime(moment) for moment in (self.birth, self.mtime, self.mft, self.atime)))
+
+
+def missing_tools() -> list[str]:
+    """The programs that this machine lacks to build a volume."""
+    return [tool for tool in TOOLS if shutil.which(tool) is None]
+
+
+def build(
+    image: Path, size: int, contents: Mapping[str, tuple[bytes, Times]], folders: Mapping[str, Times], whole: Times,
+    serial: int,
+) -> None:  # fmt: skip
+    """Make `image` an NTFS volume of `size` bytes. Paths have forward slashes; `whole` are the volume's own times."""
+    with image.open("wb") as handle:
+        handle.truncate(size)
+    _run("mkntfs", "-F", "-q", "-Q", "-T", "-I", "-s", "512", "-c", "4096", "-p", "2048", "-H", "255", "-S", "63",
+         "-L", "Windows", str(image))  # fmt: skip
+    mount = image.with_suffix(".mnt")
+    mount.mkdir()
+    _run("ntfs-3g", "-o", "noatime,streams_interface=none", str(image), str(mount))
+    try:
+        records = _fill(mount, contents, folders)
+    finally:
+        _run("umount", str(mount))
+        mount.rmdir()
+    settle(image, records, whole, serial)
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f"{command[0]} failed ({done.returncode}): {done.stderr.strip() or done.stdout.strip()}")
+
+
+def _fill(mount: Path, contents: Mapping[str, tuple[bytes, Times]], folders: Mapping[str, Times]) -> dict[int, Times]:
+    """Create everything in a fixed order; gives the MFT record number of each path with its times."""
+    records: dict[int, Times] = {}
+    for path in sorted(folders):
+        (mount / path).mkdir(exist_ok=True)
+        records[(mount / path).stat().st_ino] = folders[path]
+    for path in sorted(contents):
+        data, times = contents[path]
+        (mount / path).write_bytes(data)
+        records[(mount / path).stat().st_ino] = times
+    return records
+
+
+def settle(image: Path, records: Mapping[int, Times], whole: Times, serial: int) -> None:
+    """Set all times of the volume (see the module), renumber update sequences, set the serial number."""
+    with image.open("r+b") as volume:
+        boot = volume.read(_SECTOR)
+        mft_at = int.from_bytes(boot[0x30:0x38], "little") * _CLUSTER
+        mirror_at = int.from_bytes(boot[0x38:0x40], "little") * _CLUSTER
+        places = list(_places(volume, mft_at))
+        for number, place in enumerate(places):
+            _settle_record(volume, number, place, records, whole)
+        volume.seek(mft_at)
+        first = volume.read(4 * _RECORD)
+        volume.seek(mirror_at)
+        volume.write(first)
+        for at in (0x48, image.stat().st_size - _SECTOR + 0x48):
+            volume.seek(at)
+            volume.write(struct.pack("<Q", serial))
+
+
+def _places(volume: BinaryIO, mft_at: int) -> Iterator[int]:
+    """The byte offset of each record of the $MFT, by its own data runs."""
+    volume.seek(mft_at)
+    record = bytearray(volume.read(_RECORD))
+    _unfix(record)
+    for kind, at, _ in _attributes(record):
+        if kind == _DATA:
+            for start, length in _runs(record, at):
+                yield from range(start, start + length, _RECORD)
+
+
+def _settle_record(volume: BinaryIO, number: int, place: int, records: Mapping[int, Times], whole: Times) -> None:
+    volume.seek(place)
+    record = bytearray(volume.read(_RECORD))
+    if record[:4] != b"FILE":
+        return
+    _unfix(record)
+    times = records.get(number, whole)
+    for kind, at, _ in _attributes(record):
+        if kind == _INDEX_ALLOCATION:
+            for start, length in _runs(record, at):
+                for block in range(start, start + length, _BLOCK):
+                    _settle_block(volume, block, records, whole)
+            continue
+        content = at + int.from_bytes(record[at + 20 : at + 22], "little")
+        if kind == _STANDARD_INFORMATION:
+            record[content : content + 32] = times.packed()
+        elif kind == _FILE_NAME:
+            born = Times(times.birth, times.birth, times.birth, times.birth)
+            record[content + 8 : content + 40] = born.packed()
+        elif kind == _INDEX_ROOT and _named_i30(record, at):
+            _settle_entries(record, content + 16, records, whole)
+    used = int.from_bytes(record[24:28], "little")
+    record[used:] = bytes(len(record) - used)  # what an index root left behind when it moved out of the record
+    _fix(record)
+    volume.seek(place)
+    volume.write(record)
+
+
+def _settle_block(volume: BinaryIO, place: int, records: Mapping[int, Times], whole: Times) -> None:
+    volume.seek(place)
+    block = bytearray(volume.read(_BLOCK))
+    if block[:4] != b"INDX":
+        return
+    _unfix(block)
+    _settle_entries(block, 0x18, records, whole)
+    used = 0x18 + int.from_bytes(block[0x1C:0x20], "little")
+    block[used:] = bytes(len(block) - used)
+    _fix(block)
+    volume.seek(place)
+    volume.write(block)
+
+
+def _named_i30(record: bytes | bytearray, at: int) -> bool:
+    length, offset = record[at + 9], int.from_bytes(record[at + 10 : at + 12], "little")
+    return bytes(record[at + offset : at + offset + 2 * length]) == "$I30".encode("utf-16-le")
+
+
+def _settle_entries(buffer: bytearray, header: int, records: Mapping[int, Times], whole: Times) -> None:
+    """Set the times of all entries of one $I30 node whose index header stands at `header`."""
+    first, used = struct.unpack_from("<II", buffer, header)
+    at, end = header + first, header + used
+    while at + 16 <= end:
+        reference, length, key = struct.unpack_from("<QHH", buffer, at)
+        if length < 16 or struct.unpack_from("<H", buffer, at + 12)[0] & 2:
+            return
+        if key >= 0x42:
+            buffer[at + 24 : at + 56] = records.get(reference & 0xFFFFFFFFFFFF, whole).packed()
+        at += length
+
+
+def _attributes(record: bytes | bytearray) -> Iterator[tuple[int, int, int]]:
+    at = int.from_bytes(record[20:22], "little")
+    while at + 8 <= len(record):
+        kind, length = struct.unpack_from("<II", record, at)
+        if kind == 0xFFFFFFFF or not length:
+            return
+        yield kind, at, length
+        at += length
+
+
+def _runs(record: bytes | bytearray, at: int) -> Iterator[tuple[int, int]]:
+    """Byte offset and byte length of each run of the non-resident attribute at `at`."""
+    place = at + int.from_bytes(record[at + 32 : at + 34], "little")
+    cluster = 0
+    while head := record[place]:
+        length_size, offset_size = head & 15, head >> 4
+        length = int.from_bytes(record[place + 1 : place + 1 + length_size], "little")
+        offset = record[place + 1 + length_size : place + 1 + length_size + offset_size]
+        cluster += int.from_bytes(offset, "little", signed=True)
+        place += 1 + length_size + offset_size
+        yield cluster * _CLUSTER, length * _CLUSTER
+
+
+def _unfix(buffer: bytearray) -> None:
+    """Put the sector ends back that the update sequence array keeps."""
+    offset, count = struct.unpack_from("<HH", buffer, 4)
+    for sector in range(1, count):
+        buffer[sector * _SECTOR - 2 : sector * _SECTOR] = buffer[offset + 2 * sector : offset + 2 * sector + 2]
+
+
+def _fix(buffer: bytearray) -> None:
+    """Protect the sectors again, with update sequence number 1 whatever it was."""
+    offset, count = struct.unpack_from("<HH", buffer, 4)
+    buffer[offset : offset + 2] = b"\x01\x00"
+    for sector in range(1, count):
+        end = sector * _SECTOR
+        buffer[offset + 2 * sector : offset + 2 * sector + 2] = buffer[end - 2 : end]
+        buffer[end - 2 : end] = b"\x01\x00"

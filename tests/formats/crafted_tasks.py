@@ -1,0 +1,52 @@
+"""The binary values of a TaskCache entry, built from their parts."""
+
+from __future__ import annotations
+
+import struct
+import uuid
+
+FILLER = b"H"
+
+
+def text(content: str) -> bytes:
+    raw = content.encode("utf-16-le")
+    return struct.pack("<I", len(raw)) + raw
+
+
+def execute(program: str, arguments: str = "", folder: str = "", *, version: int = 3) -> bytes:
+    flags = b"\0\0" if version == 3 else b""
+    return b"\x66\x66" + text("") + text(program) + text(arguments) + text(folder) + flags
+
+
+def com_handler(clsid: str, data: str = "") -> bytes:
+    return b"\x77\x77" + text("") + uuid.UUID(clsid).bytes_le + text(data)
+
+
+def actions(*parts: bytes, version: int = 3, context: str = "Author") -> bytes:
+    return struct.pack("<H", version) + (text(context) if version > 1 else b"") + b"".join(parts)
+
+
+def dynamic_info(registered: int, started: int, result: int = 0, completed: int | None = None) -> bytes:
+    raw = struct.pack("<IQQII", 3, registered, started, 0, result)
+    return raw if completed is None else raw + struct.pack("<Q", completed)
+
+
+def sid(*parts: int) -> bytes:
+    return struct.pack("<BB", 1, len(parts)) + (5).to_bytes(6, "big") + struct.pack(f"<{len(parts)}I", *parts)
+
+
+def _padded(raw: bytes) -> bytes:
+    return struct.pack("<I", len(raw)) + FILLER * 4 + raw + FILLER * (-len(raw) % 8)
+
+
+def triggers(account: bytes, *, version: int = 0x17, skip: bool = False) -> bytes:
+    raw = struct.pack("<Q", version) + bytes(32)
+    raw += struct.pack("<I", 0x43412138) + FILLER * 4 + struct.pack("<I", 0x14F793DA) + FILLER * 4
+    if version >= 0x16:
+        raw += _padded("Author".encode("utf-16-le"))
+    if version >= 0x17:
+        raw += _padded(b"")
+    if skip:
+        return raw + b"\x01" + FILLER * 7
+    user = (b"\0" + FILLER * 7) * 2 + struct.pack("<I", 1) + FILLER * 4 + _padded(account)
+    return raw + user + _padded("SYSTEM\0".encode("utf-16-le"))

@@ -1,0 +1,495 @@
+from __future__ import annotations
+
+import random
+import struct
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from Registry import Registry
+
+from forensics.formats import FormatError
+from forensics.formats.hive import MAX_DEPTH, Hive
+from forensics.times import NoTime
+from tests.formats.crafted_hives import NOWHERE, Builder, Tree, header, hive, utf16
+
+SYSTEM: Tree = {
+    "Select": {"": [("Current", 4, b"\x02\x00\x00\x00")]},
+    "ControlSet001": {"Services": {"Old": {}}},
+    "ControlSet002": {
+        "Services": {
+            "code_tunnel": {"": [("ImagePath", 2, utf16("C:\\t\\code.exe tunnel")), ("Start", 4, b"\x02\x00\x00\x00")]},
+            "Ünïcode": {},
+            "日本": {"": [("値", 1, utf16("データ"))]},
+        }
+    },
+}
+
+
+def texts(found: Hive) -> list[str]:
+    return [str(problem) for problem in found.problems]
+
+
+def read_all(found: Hive) -> tuple[int, int]:
+    """Touch everything that the hive offers."""
+    keys = values = 0
+    for key in found.walk():
+        keys += 1
+        assert key.last_write
+        for value in key.values():
+            values += 1
+            assert isinstance(value.text(), str)
+            assert value.type_name
+    return keys, values
+
+
+# -- sound hives ----------------------------------------------------------------------------------------------------
+
+
+def test_keys_and_values_by_path() -> None:
+    found = Hive.open(hive(SYSTEM))
+    assert (found.state, found.kind, found.root_name, texts(found)) == ("clean", "SYSTEM", "ROOT", [])
+    key = found.key("controlset002\\SERVICES\\Code_Tunnel")
+    assert key is not None
+    assert key.path == "ControlSet002\\Services\\code_tunnel"
+    assert key.last_write == datetime(2024, 12, 3, 23, 1, 1, tzinfo=UTC)
+    assert [(value.name, value.type_name, value.data) for value in key.values()] == [
+        ("ImagePath", "REG_EXPAND_SZ", "C:\\t\\code.exe tunnel"),
+        ("Start", "REG_DWORD", 2),
+    ]
+    assert key.value("IMAGEPATH") is not None
+    assert key.value("absent") is None
+    japanese = found.key("ControlSet002\\Services\\日本")
+    assert japanese is not None
+    value = japanese.value("値")
+    assert value is not None
+    assert value.text() == "データ"
+    assert found.key("ControlSet002\\Services\\absent\\deeper") is None
+
+
+def test_globs_walk_and_control_sets() -> None:
+    found = Hive.open(hive(SYSTEM))
+    assert found.control_sets() == ["ControlSet002", "ControlSet001"]
+    assert [key.path for key in found.glob("ControlSet*\\Services\\?ld")] == ["ControlSet001\\Services\\Old"]
+    assert [key.name for key in found.glob("*\\Services\\*")] == ["Old", "code_tunnel", "Ünïcode", "日本"]
+    assert len(list(found.walk())) == 10
+    assert len(list(found.walk(found.key("ControlSet002")))) == 5
+
+
+@pytest.mark.parametrize(
+    ("content", "root", "kind"),
+    [
+        ({"Microsoft": {}, "Classes": {}}, "x", "SOFTWARE"),
+        ({"Software": {}, "Environment": {}}, "x", "NTUSER"),
+        ({".wsb": {}}, "S-1-5-21-1_Classes", "USRCLASS"),
+        ({"Local Settings": {}}, "x", "USRCLASS"),
+        ({"SAM": {}}, "x", "SAM"),
+        ({"Policy": {}, "Cache": {}, "SAM": {}}, "x", "SECURITY"),
+        ({"Root": {"InventoryApplicationFile": {}}}, "x", "AMCACHE"),
+        ({"Root": {}}, "x", "UNKNOWN"),
+        ({}, "x", "UNKNOWN"),
+    ],
+)
+def test_kind_is_told_by_content(content: Tree, root: str, kind: str) -> None:
+    assert Hive.open(hive(content, root_name=root)).kind == kind
+
+
+@pytest.mark.parametrize("signature", [b"lf", b"lh", b"li"])
+def test_every_kind_of_leaf_and_an_index_of_leaves(signature: bytes) -> None:
+    builder = Builder()
+    root = builder.nk(b"ROOT", flags=0x2C)
+    keys = [builder.nk(f"k{number}".encode(), parent=root) for number in range(4)]
+    leaves = [builder.leaf(keys[:2], signature), builder.leaf(keys[2:], signature)]
+    builder.link(root, children=(4, builder.leaf(leaves, b"ri")))
+    found = Hive.open(builder.build(root))
+    assert [key.name for key in found.root.subkeys()] == ["k0", "k1", "k2", "k3"]
+    assert texts(found) == []
+
+
+def test_big_data_is_joined() -> None:
+    builder = Builder()
+    root = builder.nk(b"ROOT", flags=0x2C)
+    raw = bytes(range(256)) * 130
+    parts = [builder.cell(raw[:16344]), builder.cell(raw[16344:32688]), builder.cell(raw[32688:])]
+    data = builder.cell(struct.pack("<2sHI", b"db", 3, builder.offsets(parts)))
+    value = builder.vk(b"big", 3, len(raw), data)
+    builder.link(root, values=(1, builder.offsets([value])))
+    found = Hive.open(builder.build(root))
+    big = found.root.value("BIG")
+    assert big is not None
+    assert big.raw == raw
+    assert texts(found) == []
+
+
+# -- hostile hives (the published crafted inputs r1 to r8) ------------------------------------------------------------
+
+
+@pytest.mark.timeout(20)
+def test_r1_child_list_leads_to_the_root() -> None:
+    builder = Builder()
+    root = builder.nk(b"ROOT", flags=0x2C)
+    child = builder.nk(b"A", parent=root)
+    builder.link(root, children=(1, builder.leaf([child])))
+    builder.link(child, children=(1, builder.leaf([root])))
+    found = Hive.open(builder.build(root))
+    assert [key.path for key in found.walk()] == ["", "A"]
+    assert any("cycle" in text for text in texts(found))
+    assert found.key("A\\ROOT\\A") is None
+
+
+@pytest.mark.timeout(20)
+def test_r2_index_names_itself() -> None:
+    builder = Builder()
+    root = builder.nk(b"ROOT", flags=0x2C)
+    sound = builder.tree("B", {"": [("v", 1, utf16("kept"))]}, root)
+    bad = builder.nk(b"A", parent=root)
+    index = builder.leaf([0], b"ri")
+    builder.patch(index, 4, index)
+    builder.link(bad, children=(1, index))
+    builder.link(root, children=(2, builder.leaf([bad, sound])))
+    found = Hive.open(builder.build(root))
+    assert [key.path for key in found.walk()] == ["", "A", "B"]
+    assert any("cycle" in text for text in texts(found))
+
+
+@pytest.mark.timeout(20)
+def test_r2b_forty_doubling_indexes() -> None:
+    builder = Builder()
+    root = builder.nk(b"ROOT", flags=0x2C)
+    last = builder.leaf([builder.nk(b"A", parent=root)])
+    for _ in range(40):
+        last = builder.leaf([last, last], b"ri")
+    builder.link(root, children=(0xFFFF, last))
+    started = time.monotonic()
+    found = Hive.open(builder.build(root))
+    assert read_all(found) == (1, 0)
+    assert time.monotonic() - started < 2
+    assert any("deeper than 2" in text for text in texts(found))
+
+
+@pytest.mark.timeout(20)
+def test_shared_lists_do_not_multiply() -> None:
+    """Forty levels of two keys, both of which list the same two keys below: 2^40 paths, 81 cells."""
+    builder = Builder()
+    root = builder.nk(b"ROOT", flags=0x2C)
+    above = [root]
+    for _ in range(40):
+        pair = [builder.nk(b"a", parent=root), builder.nk(b"b", parent=root)]
+        listing = builder.leaf(pair)
+        for key in above:
+            builder.link(key, children=(2, listing))
+        above = pair
+    found = Hive.open(builder.build(root))
+    assert len(list(found.walk())) == 81
+    assert len(list(found.glob("\\".join(["*"] * 40)))) == 2
+
+
+@pytest.mark.timeout(20)
+def test_r3_parent_pointer_cycle() -> None:
+    builder = Builder()
+    root = builder.nk(b"ROOT", flags=0x2C)
+    child = builder.nk(b"A")
+    builder.patch(child, 0x10, child)
+    builder.link(root, children=(1, builder.leaf([child])))
+    found = Hive.open(builder.build(root))
+    assert [key.path for key in found.walk()] == ["", "A"]
+    assert any("another parent" in text for text in texts(found))
+
+
+@pytest.mark.timeout(20)
+def test_r4_bin_of_size_zero() -> None:
+    data = bytearray(hive(SYSTEM))
+    struct.pack_into("<I", data, 0x1008, 0)
+    found = Hive.open(bytes(data))
+    assert read_all(found)[0] == 10  # the cells are still there
+    assert "bad bin header at offset 0x1000" in texts(found)
+
+
+@pytest.mark.timeout(20)
+def test_r5_cell_and_value_of_two_gibibytes() -> None:
+    builder = Builder()
+    root = builder.nk(b"ROOT", flags=0x2C)
+    data = builder.cell(b"x" * 64, size=-0x7FFFFFFF)
+    values = [builder.vk(b"huge", 3, 0x7FFFFFFF, data), builder.value("sound", 1, utf16("kept"))]
+    builder.link(root, values=(2, builder.offsets(values)))
+    found = Hive.open(builder.build(root))
+    huge, sound = found.root.values()
+    assert huge.raw.startswith(b"x" * 64)
+    assert len(huge.raw) < 0x1000
+    assert sound.text() == "kept"
+    assert any("is cut to" in text for text in texts(found))
+    assert any("leaves its bin" in text for text in texts(found))
+
+
+@pytest.mark.timeout(20)
+def test_r5b_one_segment_repeated_for_a_gibibyte() -> None:
+    builder = Builder()
+    root = builder.nk(b"ROOT", flags=0x2C)
+    segment = builder.cell(b"y" * 16344)
+    data = builder.cell(struct.pack("<2sHI", b"db", 65535, builder.offsets([segment] * 65535)))
+    value = builder.vk(b"bomb", 3, 65535 * 16344, data)
+    builder.link(root, values=(1, builder.offsets([value])))
+    found = Hive.open(builder.build(root))
+    bomb = next(found.root.values())
+    assert bomb.raw == b"y" * 16344
+    assert any("segment twice" in text for text in texts(found))
+
+
+def test_values_that_share_their_data_cannot_outgrow_the_hive() -> None:
+    builder = Builder()
+    root = builder.nk(b"ROOT", flags=0x2C)
+    data = builder.cell(b"z" * 16000)
+    values = [builder.vk(b"v", 3, 16000, data) for _ in range(300)]
+    builder.link(root, values=(300, builder.offsets(values)))
+    raw = builder.build(root)
+    assert sum(len(value.raw) for value in Hive.open(raw).root.values()) <= len(raw)
+
+
+def test_r6_odd_names_are_kept_as_they_are() -> None:
+    names = ["\u202egpj.exe", "\x1b]0;x\x07", "\x00hidden", "a\ud800b", "日本"]
+    builder = Builder()
+    root = builder.nk(b"ROOT", flags=0x2C)
+    keys = [builder.nk(name.encode("utf-16-le", "surrogatepass"), parent=root, flags=0) for name in names]
+    keys.append(builder.nk(b"\x80\xffodd", parent=root))
+    values = [
+        builder.vk(name.encode("utf-16-le", "surrogatepass"), 4, 0x80000004, number, flags=0)
+        for number, name in enumerate(names)
+    ]
+    builder.link(root, children=(len(keys), builder.leaf(keys)), values=(len(values), builder.offsets(values)))
+    found = Hive.open(builder.build(root))
+    assert [key.name for key in found.root.subkeys()] == [*names, "\x80\xffodd"]
+    assert [(value.name, value.data) for value in found.root.values()] == list(zip(names, range(5), strict=True))
+    assert texts(found) == []
+
+
+@pytest.mark.parametrize(("ticks", "reason"), [(0, "zero"), (2**64 - 1, "never"), (2**63, "out of range")])
+def test_r7_times_that_are_none(ticks: int, reason: str) -> None:
+    builder = Builder()
+    moment = Hive.open(builder.build(builder.nk(b"ROOT", flags=0x2C, ticks=ticks))).root.last_write
+    assert isinstance(moment, NoTime)
+    assert reason in moment.reason
+
+
+@pytest.mark.timeout(30)
+def test_r8_five_thousand_levels() -> None:
+    builder = Builder()
+    root = above = builder.nk(b"ROOT", flags=0x2C)
+    for _ in range(5000):
+        child = builder.nk(b"A", parent=above)
+        builder.link(above, children=(1, builder.leaf([child])))
+        above = child
+    found = Hive.open(builder.build(root))
+    assert len(list(found.walk())) == MAX_DEPTH + 1
+    assert any(f"deeper than {MAX_DEPTH}" in text for text in texts(found))
+    assert found.key("\\".join(["A"] * 600)) is None
+
+
+# -- what lies ------------------------------------------------------------------------------------------------------
+
+
+def test_counts_that_lie_are_reported() -> None:
+    builder = Builder()
+    root = builder.nk(b"ROOT", flags=0x2C)
+    child = builder.nk(b"A", parent=root)
+    builder.link(root, children=(9, builder.leaf([child, child], count=60_000)), values=(50_000, builder.offsets([0])))
+    found = Hive.open(builder.build(root))
+    assert [key.name for key in found.root.subkeys()] == ["A"]
+    assert list(found.root.values()) == []
+    reported = "\n".join(texts(found))
+    for part in ("claims 60000 entries", "listed twice", "claims 9 subkeys and lists 1", "claims 50000 entries"):
+        assert part in reported
+    assert "value lost" in reported
+
+
+def test_lost_data_is_said_on_the_value() -> None:
+    builder = Builder()
+    root = builder.nk(b"ROOT", flags=0x2C)
+    value = builder.vk(b"Updater", 1, 40, 0x00F00000)
+    builder.link(root, values=(1, builder.offsets([value])))
+    found = Hive.open(builder.build(root))
+    only = found.root.value("updater")
+    assert only is not None
+    assert (only.name, only.raw) == ("Updater", b"")
+    assert "outside the bins" in only.lost
+    assert any("value data lost" in text for text in texts(found))
+
+
+def test_reports_are_counted_beyond_a_number_a_person_reads() -> None:
+    builder = Builder()
+    root = builder.nk(b"ROOT", flags=0x2C)
+    values = [builder.vk(b"v", 1, 40, 0x00F00000 + 8 * number) for number in range(900)]
+    builder.link(root, values=(900, builder.offsets(values)))
+    found = Hive.open(builder.build(root))
+    assert len(list(found.root.values())) == 900
+    list(found.root.values())  # the same places again: not counted twice
+    assert len(found.problems) == 501
+    assert texts(found)[-1] == "400 more problems of the same hive"
+
+
+def test_root_is_found_where_the_header_lies() -> None:
+    data = bytearray(hive(SYSTEM))
+    struct.pack_into("<I", data, 0x24, 0x5000)
+    data[:512] = data[:508] + struct.pack("<I", _checksum(data))
+    found = Hive.open(bytes(data))
+    assert found.kind == "SYSTEM"
+    assert any("no root key where the header says" in text for text in texts(found))
+
+
+def _checksum(data: bytearray) -> int:
+    total = 0
+    for number in struct.unpack_from("<127I", data):
+        total ^= number
+    return total
+
+
+@pytest.mark.parametrize("data", [b"", b"regf", b"MZ" + bytes(0x2000), header(0x20, 0, (1, 1), "x"), bytes(0x3000)])
+def test_what_is_no_hive_is_a_format_error(data: bytes) -> None:
+    with pytest.raises(FormatError):
+        Hive.open(data)
+
+
+@pytest.mark.timeout(60)
+def test_truncation_everywhere_is_an_error_or_a_report() -> None:
+    whole = hive(SYSTEM)
+    survived = 0
+    for length in [*range(0, 0x1400, 16), *range(0x1400, len(whole), 64)]:
+        try:
+            found = Hive.open(whole[:length])
+        except FormatError:
+            continue
+        read_all(found)
+        survived += 1
+        assert any("truncated" in text for text in texts(found)), hex(length)
+    assert survived > 10
+
+
+@pytest.mark.timeout(120)
+def test_damage_anywhere_never_escapes() -> None:
+    whole = hive(SYSTEM)
+    chance = random.Random(5)
+    for _ in range(700):
+        data = bytearray(whole)
+        for _ in range(chance.randint(1, 6)):
+            place = chance.choice([chance.randrange(0x200), chance.randrange(0x1000, 0x1800)])
+            data[place] = chance.choice([0, 0xFF, chance.randrange(256)])
+        try:
+            found = Hive.open(bytes(data))
+        except FormatError:
+            continue
+        read_all(found)
+        found.control_sets()
+        list(found.glob("*\\*\\*"))
+
+
+@pytest.mark.timeout(120)
+def test_relinked_cells_never_escape() -> None:
+    """Every reference of a hive led to every cell of it, a sample of all pairs."""
+    whole = hive(SYSTEM)
+    cells: list[int] = []
+    offset = 0x1020
+    while offset < len(whole):
+        cells.append(offset - 0x1000)
+        offset += abs(struct.unpack_from("<i", whole, offset)[0])
+    chance = random.Random(7)
+    places = [place for place in range(0x1024, len(whole) - 4, 4) if struct.unpack_from("<I", whole, place)[0] in cells]
+    assert len(places) > 20
+    for _ in range(700):
+        data = bytearray(whole)
+        for place in chance.sample(places, 3):
+            struct.pack_into("<I", data, place, chance.choice([*cells, NOWHERE, 4]))
+        found = Hive.open(bytes(data))
+        read_all(found)
+
+
+# -- real hives -----------------------------------------------------------------------------------------------------
+
+REAL = {
+    "NTUSER-WSL.DAT": ("NTUSER", "clean", 3074),
+    "NTUSER_with_winscp.DAT": ("NTUSER", "dirty_not_replayed", 5328),
+    "amcache.hve": ("AMCACHE", "dirty_not_replayed", 2105),
+    "malformed/ez-SAM": ("SAM", "clean", 68),
+    "malformed/ez-SAMBadHBinHeader": ("SAM", "clean", 68),
+    "malformed/ez-SECURITY": ("SECURITY", "dirty_not_replayed", 242),
+    "malformed/ez-UsrClassDeletedBags.dat": ("USRCLASS", "clean", 37),
+    "yarp/ManySubkeysHive": ("UNKNOWN", "clean", 5003),
+}
+
+
+@pytest.mark.samples
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", REAL)
+def test_real_hives(samples: Path, name: str) -> None:
+    found = Hive.open((samples / "hives" / name).read_bytes())
+    assert (found.kind, found.state, read_all(found)[0]) == REAL[name]
+    expected = {"clean": 0, "dirty_not_replayed": 1}[found.state] + ("BadHBin" in name)
+    assert len(found.problems) == expected
+
+
+@pytest.mark.samples
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("folder", ["yarp", "malformed"])
+def test_broken_hives_give_keys_or_a_format_error(samples: Path, folder: str) -> None:
+    opened = refused = 0
+    for path in sorted((samples / "hives" / folder).iterdir()):
+        try:
+            found = Hive.open(path.read_bytes())
+        except FormatError:
+            refused += 1
+            continue
+        read_all(found)
+        opened += 1
+    assert (opened, refused) == {"yarp": (22, 23), "malformed": (12, 4)}[folder]
+
+
+@pytest.mark.samples
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        ("UnicodeHive", ["Привет"]),
+        ("ExtendedASCIIHive", ["ëigenaardig"]),
+        ("BogusKeyNamesHive", ["testnew\r\nne", "testnu\x00l"]),
+        ("CompHive", ["\x9f", "Ÿ"]),
+    ],
+)
+def test_real_odd_names(samples: Path, name: str, names: list[str]) -> None:
+    found = Hive.open((samples / "hives" / "yarp" / name).read_bytes())
+    assert [key.name for key in found.root.subkeys()] == names
+
+
+@pytest.mark.samples
+@pytest.mark.timeout(120)
+def test_a_second_reader_sees_the_same(samples: Path) -> None:
+    """python-registry's own walk, which trusts every offset, over a sound hive."""
+    path = samples / "hives" / "NTUSER-WSL.DAT"
+    found = Hive.open(path.read_bytes())
+    ours = {key.path: (key.last_write, {value.name: value for value in key.values()}) for key in found.walk()}
+    stack = [Registry.Registry(str(path)).root()]
+    seen = 0
+    while stack:
+        key = stack.pop()
+        stack.extend(key.subkeys())
+        seen += 1
+        moment, values = ours[key.path().partition("\\")[2]]
+        if isinstance(moment, datetime):
+            assert abs(moment.replace(tzinfo=None) - key.timestamp()).total_seconds() < 0.00001
+        assert len(values) == key.values_number()
+        for value in key.values():
+            name = "" if value.name() == "(default)" else value.name()
+            if value.value_type() in (1, 2, 3) and values[name].type < 16:
+                assert values[name].raw == value.raw_data()[: len(values[name].raw)]
+    assert seen == len(ours) == 3074
+
+
+@pytest.mark.samples
+@pytest.mark.timeout(120)
+def test_a_real_hive_cut_at_many_places(samples: Path) -> None:
+    whole = (samples / "hives" / "malformed" / "ez-SECURITY").read_bytes()
+    claimed = 0x1000 + struct.unpack_from("<I", whole, 0x28)[0]
+    for length in range(0, claimed, 1531):
+        try:
+            found = Hive.open(whole[:length])
+        except FormatError:
+            continue
+        read_all(found)
+        assert any("truncated" in text for text in texts(found))

@@ -1,0 +1,155 @@
+"""The first scenario, end to end: the same sessions out of the image, the KAPE folder and the Velociraptor zip."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forensics.artifacts.base import all_artifacts
+from forensics.case import Case
+from testdata.expected import differences
+from tests.running import BUILT, LAYOUTS, Run, fingerprint, timeline, tool
+
+EXPECTED = json.loads((BUILT / "expected/sessions.json").read_text(encoding="utf-8"))
+PLANTED = {"Visual Studio Code Tunnel", "HelloSync", "\\GoogleUpdaterInternalService", "ScnCfgSvc"}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """One run over each layout."""
+    top = tmp_path_factory.mktemp("cases")
+    return {name: timeline(path, top / name) for name, path in LAYOUTS.items()}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_expected_sessions_come_out(runs: dict[str, Run], layout: str) -> None:
+    run = runs[layout]
+    assert run.code == 0, run.err + run.out
+    assert differences(EXPECTED, run.document()) == []
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_only_the_planted_persistence_scores(runs: dict[str, Run], layout: str) -> None:
+    entries = runs[layout].document()["persistence"]
+    assert {entry["name"] for entry in entries if entry["score"] > 0} == PLANTED
+    assert {"OneDrive", "SecurityHealth"} <= {entry["name"] for entry in entries}, "harmless ones are listed, with 0"
+
+
+@pytest.mark.parametrize("part", ["sandbox_sessions", "sandbox_configs", "tunnel_sessions", "persistence"])
+def test_all_layouts_say_the_same(runs: dict[str, Run], part: str) -> None:
+    documents = [_without(run.document()[part], {"events", "reasons"}) for run in runs.values()]
+    assert documents[0] == documents[1] == documents[2]
+
+
+def _without(value: Any, names: set[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _without(item, names) for key, item in value.items() if key not in names}
+    return [_without(item, names) for item in value] if isinstance(value, list) else value
+
+
+def test_every_artifact_has_a_fact_in_the_shipped_evidence(runs: dict[str, Run]) -> None:
+    facts = {row["artifact"]: row["facts"] for row in runs["e01"].document()["coverage"]}
+    assert set(facts) == {artifact.name for artifact in all_artifacts()}
+    assert [name for name, count in facts.items() if not count] == []
+
+
+def test_coverage_is_complete_and_nothing_is_unread(runs: dict[str, Run]) -> None:
+    assert {row["state"] for row in runs["e01"].document()["coverage"]} == {"complete"}
+    assert runs["e01"].lines("problems.jsonl") == []
+
+
+def test_every_row_can_be_checked_by_hand(runs: dict[str, Run]) -> None:
+    for event in Case.load(runs["e01"].case).events:
+        assert event.source.path.startswith("C:/")
+        assert event.source.sha256
+        assert len(event.source.sha256) == 64
+        assert event.message
+        assert event.time.tzinfo is not None
+        assert "extra" not in event.fields, f"{event.kind}: {event.fields['extra']}"
+
+
+def test_session_events_are_in_the_timeline(runs: dict[str, Run]) -> None:
+    run = runs["e01"]
+    known = {event.id for event in Case.load(run.case).events} | {
+        row["event_uid"] for row in run.lines("undated.jsonl")
+    }
+    document = run.document()
+    for part in ("sandbox_sessions", "tunnel_sessions", "persistence", "anti_forensics"):
+        for entry in document[part]:
+            assert set(entry["events"]) <= known, entry
+            assert entry["events"], entry
+
+
+def test_a_second_run_gives_the_same_bytes(runs: dict[str, Run], tmp_path: Path) -> None:
+    first = runs["kape"]
+    again = timeline(LAYOUTS["kape"], tmp_path / "again", "--jobs", "1")
+    for path in sorted(first.case.iterdir()):
+        if path.name != "run.json":
+            assert path.read_bytes() == (again.case / path.name).read_bytes(), path.name
+
+
+def test_the_evidence_is_unchanged(tmp_path: Path) -> None:
+    before = {name: fingerprint(path) for name, path in LAYOUTS.items()}
+    timeline(LAYOUTS["velociraptor"], tmp_path / "case")
+    assert {name: fingerprint(path) for name, path in LAYOUTS.items()} == before
+
+
+def test_a_saved_case_reloads_and_saves_the_same(runs: dict[str, Run], tmp_path: Path) -> None:
+    case = Case.load(runs["e01"].case)
+    case.save(tmp_path / "copy")
+    for name in ("timeline.jsonl", "timeline.csv", "sessions.json", "undated.jsonl", "problems.jsonl"):
+        assert (tmp_path / "copy" / name).read_bytes() == (runs["e01"].case / name).read_bytes(), name
+    frame = case.to_frame()
+    assert len(frame) == len(case.events)
+    assert str(frame["datetime"].dtype) == "datetime64[us, UTC]"
+
+
+@pytest.mark.parametrize("part", ["summary", "sandbox", "tunnel", "persistence", "coverage", "problems"])
+def test_show_works_on_the_saved_case(runs: dict[str, Run], part: str) -> None:
+    shown = tool("show", runs["e01"].case, part)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.strip()
+    plain = tool("show", runs["e01"].case, part, "--json")
+    assert json.loads(plain.stdout)
+
+
+def test_the_summary_names_what_matters(runs: dict[str, Run]) -> None:
+    out = runs["e01"].out
+    for text in ("WS-TANAKA", "confirmed", "print-svc-07", "default.wsb", "ScnCfgSvc", "timeline.jsonl", "Coverage"):
+        assert text in out
+    assert "\x1b" not in out
+
+
+def test_context_is_bounded_and_can_be_asked_for(runs: dict[str, Run], tmp_path: Path) -> None:
+    short = len(runs["kape"].lines("timeline.jsonl"))
+    whole = timeline(LAYOUTS["kape"], tmp_path / "all", "--all-events")
+    none = timeline(LAYOUTS["kape"], tmp_path / "none", "--context", "0")
+    assert len(none.lines("timeline.jsonl")) < short < len(whole.lines("timeline.jsonl"))
+    assert _without(whole.document()["coverage"], set()) == runs["kape"].document()["coverage"]
+
+
+def test_start_and_end_cut_the_timeline_not_the_sessions(runs: dict[str, Run], tmp_path: Path) -> None:
+    cut = timeline(LAYOUTS["kape"], tmp_path / "cut", "--start", "2024-12-04", "--end", "2024-12-04T12:00:00+00:00")
+    events = list(Case.load(cut.case).events)
+    assert events
+    assert all("2024-12-04T00:00" <= event.time.isoformat() <= "2024-12-04T12:00:01" for event in events)
+    assert cut.document()["sandbox_sessions"] == runs["kape"].document()["sandbox_sessions"]
+
+
+def test_two_hosts_in_one_case(tmp_path: Path) -> None:
+    done = tool("timeline", LAYOUTS["kape"], LAYOUTS["velociraptor"], "-o", tmp_path / "case", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert len(document["sandbox_sessions"]) == 4
+    assert len(document["tunnel_sessions"]) == 2
+
+
+def test_inspect_parses_nothing_and_counts() -> None:
+    done = tool("inspect", LAYOUTS["e01"], "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {row["artifact"] for row in found["artifacts"]} == {artifact.name for artifact in all_artifacts()}
+    assert all(row["files"] for row in found["artifacts"])
