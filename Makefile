@@ -12,7 +12,7 @@ run: $(SETUP)
 	$(BIN)/mirrortrace timeline $(EVIDENCE) -o $(OUT) --force
 
 test: $(SETUP)
-	$(BIN)/pytest -n auto -q
+	$(BIN)/pytest -n auto --dist loadfile -q
 
 lint: $(SETUP)
 	$(BIN)/ruff check .

@@ -9,27 +9,13 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 
-from forensics.model import Coverage, Event, Evidence, Fact, Host, Problem, SandboxCapability, Source, Verdicts
-from forensics.spool import SpoolReader, Window, select_context
-from forensics.store import RUN_LINES, Sorter, Store
-from forensics.timeline import (
-    EVENTS,
-    UNDATED,
-    Kinds,
-    Undated,
-    event_store,
-    events_of,
-    frame,
-    order_key,
-    undated_of,
-    undated_store,
-)
+from forensics.model import Coverage, Event, Evidence, Problem, SandboxCapability, Verdicts
+from forensics.timeline import Kinds, Undated, event_store, frame, undated_store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,24 +36,7 @@ class CaseError(ValueError):
 
 
 class CaseExistsError(FileExistsError):
-    """The output folder cannot be used: it holds a case and overwriting was not asked for, or it is the evidence."""
-
-
-def check_target(folder: Path, evidence: Iterable[Path] = (), *, force: bool = False) -> None:
-    """Refuse an output folder before hours of work, and never write into evidence or over it.
-
-    Raises:
-        CaseExistsError: the folder holds a case and `force` is not set, is no folder, or lies in a piece of evidence.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise CaseExistsError(f"{folder} is not a folder")
-    if not force and any((folder / name).exists() for name in CASE_FILES):
-        raise CaseExistsError(f"{folder} already holds a case")
-    target = folder.resolve()
-    for item in evidence:
-        place = item.resolve()
-        if target.is_relative_to(place):
-            raise CaseExistsError(f"{folder} is in the evidence {item}: nothing is ever written there")
+    """The output folder cannot take a case: it holds one and overwriting was not asked for, or is no folder of ours."""
 
 
 class Events(Protocol):
@@ -128,11 +97,14 @@ class Case:
         folder stay; those of a case are replaced only with `force`.
 
         Raises:
-            CaseExistsError: the folder holds a case (even an incomplete one) and `force` is not set.
+            CaseExistsError: the folder holds a case (even an incomplete one) and `force` is not set, or is a file.
             OSError: the disk is full or the place is not writable; nothing is left behind.
         """
         target = Path(folder)
-        check_target(target, force=force)
+        if target.exists() and not target.is_dir():
+            raise CaseExistsError(f"{target} is not a folder")
+        if not force and any((target / name).exists() for name in CASE_FILES):
+            raise CaseExistsError(f"{target} already holds a case")
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = target.parent / f".{target.name}.{secrets.token_hex(4)}.part"
         scratch.mkdir()
@@ -239,88 +211,3 @@ def _merge_capabilities(capabilities: Sequence[SandboxCapability]) -> SandboxCap
     events = tuple(identity for item in capabilities for identity in item.events)
     hosts = [item.host for item in capabilities if item.enabled == enabled]
     return SandboxCapability(enabled, min(on_times, default=None), evidence, events, hosts[0] if hosts else "")
-
-
-class CaseBuilder:
-    """Collects what each host gives and makes the Case: events go to disk at once, sorted in bounded memory.
-
-    The order of use for each piece of evidence: `scratch`, `keep`, `add_context`, `add_host`; then `build` once, or
-    `discard` when the run failed.
-    """
-
-    def __init__(self, kinds: Kinds | None = None, run_lines: int = RUN_LINES) -> None:
-        self._kinds = kinds
-        self._keep = TemporaryDirectory(prefix="mirrortrace-")
-        self._root = Path(self._keep.name)
-        self._spools = 0
-        self._events = Sorter(self._folder("events"), run_lines)
-        self._undated = Sorter(self._folder("undated"), run_lines)
-        self._evidence: list[Evidence] = []
-        self._problems: list[Problem] = []
-        self._coverage: dict[str, list[Coverage]] = {}
-        self._hosts: list[Verdicts] = []
-
-    def _folder(self, name: str) -> Path:
-        path = self._root / name
-        path.mkdir()
-        return path
-
-    def scratch(self, name: str) -> Path:  # noqa: ARG002  # names come from evidence: not used as folder names
-        """A new empty folder for the spools of one piece of evidence."""
-        self._spools += 1
-        return self._folder(f"spool-{self._spools}")
-
-    def keep(self, facts: Iterable[Fact], host: Host) -> tuple[list[Event], list[Fact]]:
-        """The facts that the joins need: all their events in the total order, and the undated facts among them."""
-        events: list[Event] = []
-        undated: list[Fact] = []
-        for fact in facts:
-            events.extend(self._take(fact, host))
-            if not fact.times:
-                undated.append(fact)
-        events.sort(key=order_key)
-        return events, undated
-
-    def _take(self, fact: Fact, host: Host) -> list[Event]:
-        label = host.name or fact.source.evidence
-        events = events_of(fact, label, self._kinds)
-        for event in events:
-            self._events.add(EVENTS.to_row(event))
-        row = undated_of(fact, label, self._kinds)
-        if row is not None:
-            self._undated.add(UNDATED.to_row(row))
-        return events
-
-    def add_context(self, spools: Iterable[Path], windows: Sequence[Window] | None, host: Host) -> None:
-        """Take context facts into the timeline: those inside a window, or all of them (None)."""
-        for path in spools:
-            reader = SpoolReader(path)
-            lost: list[str] = []
-            for fact in reader if windows is None else select_context(reader.lines(), windows, lost):
-                self._take(fact, host)
-            source = Source(host.name or "", "", None, "")
-            self._problems.extend(Problem("spool", "evidence", source, text) for text in (*lost, *reader.lost))
-
-    def add_host(
-        self, header: Evidence, verdicts: Verdicts, problems: Iterable[Problem], coverage: Iterable[Coverage]
-    ) -> None:
-        """Take what is known of one piece of evidence beside its events."""
-        self._evidence.append(header)
-        self._hosts.append(verdicts)
-        self._problems.extend(problems)
-        self._coverage[header.name] = list(coverage)
-
-    def build(self, run: dict[str, Any]) -> Case:
-        """The Case; its scratch files live as long as it does. Facts that stood in several places are one now."""
-        events = Store.of_lines(self._events.lines(), EVENTS, self._root / "events.jsonl", self._keep)
-        undated = Store.of_lines(self._undated.lines(), UNDATED, self._root / "undated.jsonl", self._keep)
-        for folder in self._root.iterdir():
-            if folder.is_dir():
-                shutil.rmtree(folder)
-        problems = sorted(self._problems, key=problem_key)
-        verdicts = merge_verdicts(self._hosts)
-        return Case(self._evidence, events, undated, verdicts, problems, self._coverage, run)
-
-    def discard(self) -> None:
-        """Remove the scratch files of a run that failed."""
-        self._keep.cleanup()

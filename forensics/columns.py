@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC
 from itertools import islice
 from typing import Any
 
-from forensics.artifacts.base import FieldType, all_kinds
+from forensics.artifacts.base import all_kinds
 from forensics.model import Event, Fields, Source
+from forensics.spool import from_microseconds
 from forensics.timeline import Kinds, declared_fields, fit
+from forensics.times import microseconds
 
 GROUP_ROWS = 10_000
 _TEXTS = (
@@ -40,27 +41,20 @@ class Columns:
     def __init__(self, kinds: Kinds | None = None, *, lists_as_json: bool = False) -> None:
         import pyarrow as pa
 
+        from forensics import arrow
+
         self._kinds = all_kinds() if kinds is None else kinds
         self._declared = declared_fields(self._kinds)
         clash = set(self._declared) & set(BASE_COLUMNS)
         if clash:
             raise ValueError(f"fields named like base columns: {sorted(clash)}")
-        text = pa.string()
-        self._list = text if lists_as_json else pa.list_(text)
+        lists = arrow.TEXT if lists_as_json else arrow.TEXTS
+        types = {str: arrow.TEXT, int: arrow.NUMBER, bool: arrow.SWITCH}
         self._lists_as_json = lists_as_json
-        columns = [("datetime", pa.timestamp("us", tz="UTC"))]
-        columns += [(name, text) for name in _TEXTS] + [(name, self._list) for name in _LISTS]
-        columns += [(name, self._arrow_type(declared)) for name, declared in self._declared.items()]
+        columns = [("datetime", arrow.MOMENT), *((name, arrow.TEXT) for name in _TEXTS)]
+        columns += [(name, lists) for name in _LISTS]
+        columns += [(name, types.get(declared, lists)) for name, declared in self._declared.items()]
         self.schema = pa.schema(columns)
-
-    def _arrow_type(self, declared: FieldType) -> Any:  # noqa: ANN401  # pyarrow has no stubs
-        import pyarrow as pa
-
-        if declared is str:
-            return pa.string()
-        if declared is int:
-            return pa.int64()
-        return pa.bool_() if declared is bool else self._list
 
     def batches(self, events: Iterable[Event], rows: int = GROUP_ROWS) -> Iterator[Any]:
         """Record batches of at most `rows` events; nothing for no events."""
@@ -72,6 +66,8 @@ class Columns:
         """These events as one record batch."""
         import pyarrow as pa
 
+        from forensics.arrow import array
+
         values = self._base_values(events)
         for index, event in enumerate(events):
             for name, value in fit(event.fields, self._declared).items():
@@ -80,7 +76,7 @@ class Columns:
                     column = values[name] = [None] * len(events)
                 column[index] = self._listed(value) if isinstance(value, tuple) else value
         arrays = [
-            pa.array(values[column.name], column.type) if column.name in values else pa.nulls(len(events), column.type)
+            array(values[column.name], column.type) if column.name in values else pa.nulls(len(events), column.type)
             for column in self.schema
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
@@ -88,7 +84,7 @@ class Columns:
     def _base_values(self, events: Sequence[Event]) -> dict[str, list[Any]]:
         sources = [event.source for event in events]
         return {
-            "datetime": [event.time for event in events],
+            "datetime": [microseconds(event.time) for event in events],
             "timestamp_desc": [event.meaning for event in events],
             "kind": [event.kind for event in events],
             "data_type": [data_type(event.kind, self._kinds) for event in events],
@@ -104,19 +100,22 @@ class Columns:
             "seen_in": [self._listed(event.seen_in) for event in events],
         }
 
-    def _listed(self, items: tuple[str, ...]) -> str | list[str]:
-        return json.dumps(items, ensure_ascii=False) if self._lists_as_json else list(items)
+    def _listed(self, items: tuple[str, ...]) -> str | tuple[str, ...]:
+        return json.dumps(items, ensure_ascii=False) if self._lists_as_json else items
 
 
 def events_of_batch(batch: Any) -> Iterator[Event]:  # noqa: ANN401  # pyarrow has no stubs
     """The events of a record batch that `Columns.batches` made, with exactly the values they had."""
-    base = {name: batch.column(name).to_pylist() for name in BASE_COLUMNS}
+    from forensics.arrow import NUMBER
+
+    base = {name: batch.column(name).to_pylist() for name in BASE_COLUMNS[1:]}
+    base["datetime"] = batch.column("datetime").view(NUMBER).to_pylist()  # exact, and no time zone library
     for index, fields in enumerate(_fields_of_batch(batch)):
         row = {name: values[index] for name, values in base.items()}
         source = Source(row["evidence"], row["source_path"], row["source_sha256"], row["source_locator"])
         yield Event(
             row["event_uid"],
-            row["datetime"].astimezone(UTC),
+            from_microseconds(row["datetime"]),
             row["timestamp_desc"],
             row["kind"],
             row["message"],

@@ -330,14 +330,15 @@ def frame(case: Case, kinds: Kinds | None = None) -> pd.DataFrame:
     import pandas as pd
     import pyarrow as pa
 
+    from forensics import arrow
     from forensics.columns import Columns
 
     columns = Columns(kinds, lists_as_json=True)
     table = pa.Table.from_batches(columns.batches(case.events), schema=columns.schema)
     dtypes = {
-        pa.string(): pd.StringDtype("pyarrow"),
-        pa.int64(): pd.Int64Dtype(),
-        pa.bool_(): pd.BooleanDtype(),
+        arrow.TEXT: pd.StringDtype("pyarrow"),
+        arrow.NUMBER: pd.Int64Dtype(),
+        arrow.SWITCH: pd.BooleanDtype(),
     }
     result: pd.DataFrame = table.to_pandas(types_mapper=dtypes.get)
     return result

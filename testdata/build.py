@@ -1,7 +1,7 @@
 """Rebuilds the shipped evidence: `python -m testdata.build [scenario ...] [--only e01|kape|velociraptor]`.
 
-The same scenario always gives the same bytes. The image needs `mkntfs`, `ntfs-3g` and the right to mount; the
-collections need nothing.
+The same scenario always gives the same content, and on one machine the same bytes. The image needs `mkntfs`, `ntfs-3g`
+and the right to mount; the collections need nothing.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ The rules are in `testdata/evidence/README.md`; `differences` is their only impl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 # Lists that must agree item by item; any other expected list must be contained in the actual one.
@@ -66,7 +66,8 @@ def _one_of(values: list[Any], found: Any, where: str) -> list[str]:  # noqa: AN
     return [] if found in values else [f"{where}: {found!r} is none of {values!r}"]
 
 
-_SUFFIXES = {"_between": _between, "_contains": _contains, "_one_of": _one_of}
+_Check = Callable[[Any, Any, str], list[str]]
+_SUFFIXES: dict[str, _Check] = {"_between": _between, "_contains": _contains, "_one_of": _one_of}
 
 
 def _exact(expected: list[Any], actual: list[Any], where: str) -> list[str]:
@@ -80,9 +81,12 @@ def _contained(expected: list[Any], actual: list[Any], where: str) -> list[str]:
     """Each expected item must fit some actual one; the nearest miss is what gets reported."""
     found: list[str] = []
     for at, item in enumerate(expected):
-        tries = [differences(item, candidate, f"{where}[{at}]") for candidate in actual]
-        if all(tries):
-            found += min(tries, key=len, default=[f"{where}[{at}]: nothing like {item!r:.300}"])
+        misses: list[list[str]] = [differences(item, candidate, f"{where}[{at}]") for candidate in actual]
+        if not misses:
+            found.append(f"{where}[{at}]: no {item!r:.300}")
+        elif all(misses):
+            nearest = min(misses, key=len)
+            found += nearest
     return found
 
 

@@ -1,4 +1,4 @@
-"""Cases to save, load and export: a registry of kinds of their own, hostile facts, and verdicts with every member set."""
+"""Cases to save, load and export: kinds of their own, hostile facts, and verdicts with every member set."""
 
 from __future__ import annotations
 
@@ -147,17 +147,35 @@ def verdicts(events: list[Event]) -> Verdicts:
         (CliCall(T0, "start", "wsb start"),), (HostWrite(T0, "C:/Users/x", "created"),), HOST,
     )  # fmt: skip
     bounded = SandboxSession(
-        "sb-2", None, T0, end, None, "unknown", None, Launch(), None, None, None, "possible", 45, (), (), (), host=HOST
+        "sb-2",
+        None,
+        T0,
+        end,
+        None,
+        "unknown",
+        None,
+        Launch(),
+        None,
+        None,
+        None,
+        "possible",
+        45,
+        (),
+        (),
+        (),
+        (),
+        (),
+        HOST,
     )
     tunnel = TunnelSession(
         "tn-1", "vscode", "田中", "mytunnel", "abc", "jpe1", "octocat", "github", False,
-        (HostingPeriod(T0, end, "stopped", "code tunnel", 4242, True), HostingPeriod(None, None, None, None, None, None)),
+        (HostingPeriod(T0, end, "stopped", "code tunnel", 4242, True), HostingPeriod(*[None] * 6)),
         (TunnelClient(T0, end, "deadbeef", "disconnected"),), ("pe-1",), (SavedFile(T0, "C:/a", "cd" * 32),),
         (TunnelCommand(None, "PSReadLine", "whoami"),), (ForwardedPort(T0, 8080, True),),
         "probable", 75, reasons, ("T1219.001",), ids[:1], 10, 2**40, HOST,
     )  # fmt: skip
     entry = PersistenceEntry(
-        "pe-1", "run_key", "HKCU\\...\\Run", "Visual Studio Code Tunnel", "code-tunnel.exe", "田中", T0, end, 20, reasons,
+        "pe-1", "run_key", "HKCU\\Run", "Visual Studio Code Tunnel", "code-tunnel.exe", "田中", T0, end, 20, reasons,
         ("T1547.001",), ids[:2], HOST,
     )  # fmt: skip
     return Verdicts(
@@ -200,5 +218,5 @@ def made_case(facts: list[Fact]) -> Case:
         verdicts=verdicts(list(event_store(events))),
         problems=problems,
         coverage={"ws-tanaka.E01": [coverage], "kape": []},
-        run={"arguments": ["timeline"], "seconds": 1.5},
+        run={"arguments": ["timeline"], "seconds": 1.5, "counts": {"context_in_timeline": 7}},
     )

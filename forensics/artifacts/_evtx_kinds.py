@@ -41,7 +41,7 @@ DNS_QUERIED: Kind = kind(
 _TASK = {
     **USER,
     "task_name": str, "task_author": str, "task_run_as": str, "task_trigger": str, "task_content": str,
-    "command_line": str,
+    "command_line": str, "pid": str,
 }  # fmt: skip
 TASK_REGISTERED: Kind = kind("Scheduled task registered: {task_name}[ running {command_line}][, by {user_name}]", _TASK)
 TASK_UPDATED: Kind = kind("Scheduled task changed: {task_name}[, now running {command_line}][, by {user_name}]", _TASK)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensics.artifacts._evtx import account, fact, pick, task_fields
+from forensics.artifacts._evtx import account, decimal, fact, nonzero, pick, task_fields
 from forensics.artifacts._evtx_kinds import (
     TASK_DELETED,
     TASK_DISABLED,
@@ -39,7 +39,12 @@ def parse(record: Record, source: Source) -> Iterator[Fact]:
     """One change of a task."""
     name = pick(record, "TaskName")
     content = pick(record, "TaskContent", "TaskContentNew")
-    fields = {**account(record), "task_name": name, **task_fields(content)}
+    fields = {
+        **account(record),
+        "task_name": name,
+        **task_fields(content),
+        "pid": nonzero(decimal(pick(record, "ClientProcessId"))),  # who asked for it, since Windows 10
+    }
     routine = record.event_id == 4702 and (name or "").casefold().startswith(_OWN)
     yield fact(
         _KINDS[record.event_id], record, source, fields, context=routine and not is_watched(name or "", content or "")

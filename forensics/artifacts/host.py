@@ -21,7 +21,7 @@ _ABSENT = NoTime("not in the hive", "")
 
 def parse(hive: Hive, given: FileInput) -> Output:
     """One row for the SYSTEM hive, one for the SOFTWARE hive."""
-    yield from _system(hive, given) if hive.kind == "SYSTEM" else _software(hive, given)
+    yield from _system(hive, given) if hive.control_sets() else _software(hive, given)
 
 
 def _system(hive: Hive, given: FileInput) -> Output:

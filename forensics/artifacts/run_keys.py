@@ -34,8 +34,9 @@ class _Place:
 
 def parse(hive: Hive, given: FileInput) -> Output:
     """One row for every value of every autostart key of a SOFTWARE or NTUSER hive."""
-    user, sid = owner(given) if hive.kind == "NTUSER" else (None, None)
-    for spot in _places(hive.kind):
+    of_user = hive.key("Software") is not None
+    user, sid = owner(given) if of_user else (None, None)
+    for spot in _places(of_user=of_user):
         key = hive.key(spot.path)
         if key is None:
             continue
@@ -43,8 +44,8 @@ def parse(hive: Hive, given: FileInput) -> Output:
             yield from _entries(hive, given, spot, holder, user, sid)
 
 
-def _places(kind: str) -> Iterator[_Place]:
-    prefix, root = ("Software\\", "HKCU") if kind == "NTUSER" else ("", "HKLM\\SOFTWARE")
+def _places(*, of_user: bool) -> Iterator[_Place]:
+    prefix, root = ("Software\\", "HKCU") if of_user else ("", "HKLM\\SOFTWARE")
     for entry in load("registry")["run_keys"]:
         for twin in ("", "Wow6432Node\\"):
             path = f"{prefix}{twin}{entry['key']}"

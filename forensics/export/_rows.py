@@ -16,7 +16,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from json.encoder import encode_basestring as text_of  # a text as JSON, the quick way
+from json.encoder import encode_basestring
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -24,12 +24,15 @@ from forensics.artifacts.base import FieldType, all_kinds
 from forensics.case import Case
 from forensics.columns import data_type
 from forensics.export import _sessions
-from forensics.model import Event, Fields, PersistenceEntry, SandboxSession, TunnelSession
+from forensics.model import Event, Fields, PersistenceEntry, SandboxSession, TunnelSession, Value
 from forensics.plain import safe_plain
 from forensics.timeline import Kinds, declared_fields, fit
 from forensics.times import iso, microseconds
 
 encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+text_of = encode_basestring  # a text as JSON: what `encode` comes to, without its detours
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,11 +147,15 @@ def members(fields: Fields) -> str:
     """The inside of a JSON object, sorted by name, without what is empty; names are plain identifiers."""
     return ",".join(
         [
-            f'"{name}":{text_of(value) if type(value) is str else encode(value)}'
+            f'"{name}":{text_of(value) if type(value) is str else _json(value)}'
             for name, value in sorted(fields.items())
-            if value not in ("", ())
+            if value or type(value) in (int, bool)
         ]
     )
+
+
+def _json(value: Value) -> str:
+    return str(value) if type(value) is int else encode(value)
 
 
 def _session_row(plain: dict[str, Any]) -> Row:

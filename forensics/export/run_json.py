@@ -12,18 +12,20 @@ from typing import Any
 from forensics.case import Case
 from forensics.plain import safe_plain
 
-_OURS = ("evidence", "counts")
-
 
 def write(case: Case, path: Path) -> None:
     """Write the run's information, the place of each piece of evidence, and how much the case holds."""
     document = {
-        **{name: value for name, value in case.run.items() if name not in _OURS},
+        **case.run,
         "evidence": [{"name": item.name, "path": item.path, "hashes": item.hashes} for item in case.evidence],
-        "counts": {"events": len(case.events), "undated": len(case.undated), "problems": len(case.problems)},
+        "counts": {**case.run.get("counts", {}), **_counts(case)},
     }
     text = json.dumps(safe_plain(document), ensure_ascii=False, allow_nan=False, indent=2, default=list)
     path.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def _counts(case: Case) -> dict[str, int]:
+    return {"events": len(case.events), "undated": len(case.undated), "problems": len(case.problems)}
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
@@ -34,4 +36,4 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """
     document = json.loads(path.read_text(encoding="utf-8"))
     paths = {item["name"]: item["path"] for item in document["evidence"]}
-    return {name: value for name, value in document.items() if name not in _OURS}, paths
+    return {name: value for name, value in document.items() if name != "evidence"}, paths

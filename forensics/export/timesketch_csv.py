@@ -73,14 +73,14 @@ def _list(values: tuple[str, ...]) -> str:
 
 def text_cell(value: str) -> str:
     """A text that stays text: what pandas would read as a number, a truth value or nothing goes into double quotes."""
+    if " " in value.strip():
+        return f'"{value}"' if value == "#N/A N/A" else value
     if value in _NOTHING or value.strip().casefold() in ("true", "false") or _is_number(value):
         return f'"{value}"'
     return value
 
 
 def _is_number(value: str) -> bool:
-    if " " in value.strip():
-        return False
     try:
         float(value)
     except ValueError:

@@ -98,6 +98,10 @@ def checksum_faults(data: bytes | bytearray, index: int) -> list[str]:
             faults.append("records")
     except DECODER_ERRORS:
         return ["header"]
+    finally:
+        # python-evtx objects hold themselves by their methods, and through them the whole window, until some later
+        # garbage collection: hundreds of megabytes on a large log.
+        vars(chunk).clear()
     return faults
 
 

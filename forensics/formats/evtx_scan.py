@@ -109,7 +109,8 @@ class Window:
         first, last = struct.unpack_from("<QQ", self.data, index * CHUNK + 0x18)
         (end,) = struct.unpack_from("<I", self.data, index * CHUNK + 0x30)
         fits = CHUNK_HEAD <= end <= CHUNK
-        sane = self.has_magic(index) and fits and 0 < first <= last and (last - first) * SMALLEST < CHUNK
+        # A chunk without records has the highest numbers as ids; more ids than fit into a chunk are no claim either.
+        sane = fits and 0 < first <= last < 2**63 and (last - first) * SMALLEST < CHUNK and self.has_magic(index)
         return ChunkHead(first, last, end if fits else CHUNK, sane)
 
     def has_magic(self, index: int) -> bool:
@@ -118,8 +119,7 @@ class Window:
 
     def is_zero(self, index: int) -> bool:
         """Whether chunk `index` is nothing but zeros."""
-        begin = index * CHUNK
-        return self.data.count(0, begin, begin + CHUNK) == CHUNK
+        return self.data.count(0, index * CHUNK, (index + 1) * CHUNK) == CHUNK
 
 
 @dataclass(slots=True)
@@ -252,6 +252,8 @@ def _walk_alone(window: Window, index: int, head: ChunkHead) -> _Found:
         else:
             gaps.append(_gap(rows, resumed, data, at, head))
         at = resumed
+    if not head.sane and window.has_magic(index) and at < (end if head.end < CHUNK or not rows else at):
+        gaps.append(Gap(at, end, None, None))  # the header is no help, but it says that there is more
     bound = max(at, min(end, limit)) if head.sane else at
     if head.sane and rows and rows[-1].record_id < head.last_id and not (gaps and gaps[-1].stop >= end):
         gaps.append(Gap(min(rows[-1].start + rows[-1].size, limit - 1), bound, rows[-1].record_id + 1, head.last_id))
@@ -331,8 +333,7 @@ def _assemble(views: _Views, starts: Ints, rows: list[Row], gaps: list[Gap], bou
 def _event_ids(views: _Views, start: Ints, stop: Ints) -> Ints:
     """Value 3 of each record's template instance when it is a 16-bit number, else UNKNOWN."""
     result = np.full(start.size, UNKNOWN, dtype=np.int64)
-    which = np.flatnonzero(stop - start >= SMALLEST + 18)
-    begin = start[which]
+    begin = start[which := np.flatnonzero(stop - start >= SMALLEST + 18)]
     usual = (views.u32[begin + 24] == _FRAGMENT) & (views.u8[begin + 28] == _TEMPLATE)
     which, begin = which[usual], begin[usual]
     # An offset that names the very next byte means that the template's definition stands here and has to be skipped.

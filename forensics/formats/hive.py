@@ -231,6 +231,8 @@ class Hive:
             self._reports.add(f"{count} values lost: {error}", BINS + cell)
             return
         for relative in self.cells.offsets(listing, 0, count, 4):
+            if not self.cells.spend():
+                return
             try:
                 record = self._value_record(relative)
             except FormatError as error:
@@ -302,7 +304,7 @@ class Hive:
             return "SYSTEM"
         if "microsoft" in names and names & {"classes", "clients", "policies"}:
             return "SOFTWARE"
-        if "software" in names and names & {"environment", "control panel", "appevents", "keyboard layout"}:
+        if "software" in names and not any(name.startswith("controlset") for name in names):
             return "NTUSER"
         if "local settings" in names or self.root_name.lower().endswith("_classes"):
             return "USRCLASS"

@@ -8,8 +8,10 @@ reported, once for each place.
 
 from __future__ import annotations
 
+import re
 import struct
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -19,7 +21,10 @@ BINS = 0x1000
 _BIN_HEADER = 0x20
 MAX_VALUE = 16 * 1024 * 1024
 _MAX_LIST_DEPTH = 2  # Windows builds an index of leaves, never an index of indexes of indexes
-_MAX_REPORTS = 500
+_MAX_OF_A_KIND = 100
+_MAX_PLACES = 200_000  # remembered so that no place is told twice
+_NUMBER = re.compile(r"0x[0-9a-f]+|\d+")
+_MAX_REFERENCES = 5_000_000  # references followed in one hive; a whole walk of a large SYSTEM hive takes 120,000
 _SEGMENT = 16344  # bytes of data in one cell of a big value
 _LEAF_ENTRY = {b"lf": 8, b"lh": 8, b"li": 4}
 _NOWHERE = 0xFFFFFFFF
@@ -33,26 +38,29 @@ class Cell(NamedTuple):
 
 
 class Reports:
-    """What was wrong, once for each place; counted, not kept, beyond a number that a person reads."""
+    """What was wrong, once for each place; of one kind only as many are kept as a person reads, the rest is counted."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, int | None], FormatError] = {}
-        self._more: set[tuple[str, int | None]] = set()
+        self._kept: list[FormatError] = []
+        self._places: set[tuple[str, int | None]] = set()
+        self._counts: Counter[str] = Counter()
 
     def add(self, message: str, offset: int | None = None) -> None:
         """Keep a report unless the same was made before."""
         place = (message, offset)
-        if place in self._kept:
+        if place in self._places:
             return
-        if len(self._kept) < _MAX_REPORTS:
-            self._kept[place] = FormatError(message, offset)
-        elif len(self._more) < 100_000:
-            self._more.add(place)
+        if len(self._places) < _MAX_PLACES:
+            self._places.add(place)
+        kind = _NUMBER.sub("#", message)
+        self._counts[kind] += 1
+        if self._counts[kind] <= _MAX_OF_A_KIND:
+            self._kept.append(FormatError(message, offset))
 
     def listing(self) -> list[FormatError]:
-        """All that is kept, and one line with the number of the others."""
-        more = [FormatError(f"{len(self._more)} more problems of the same hive")] if self._more else []
-        return [*self._kept.values(), *more]
+        """All that is kept, and for each kind with more the number of the others."""
+        counts = {kind: count - _MAX_OF_A_KIND for kind, count in self._counts.items() if count > _MAX_OF_A_KIND}
+        return [*self._kept, *(FormatError(f"{count} more of this kind: {kind}") for kind, count in counts.items())]
 
 
 class Cells:
@@ -63,6 +71,7 @@ class Cells:
         self.reports = reports
         self._starts: list[int] = []
         self._ends: list[int] = []
+        self._left = _MAX_REFERENCES + len(buf) // 8
         self._find_bins()
 
     # -- bins -------------------------------------------------------------------------------------------------------
@@ -132,6 +141,13 @@ class Cells:
         place = cell.start + skip
         return [self.dword(place + number * stride) for number in range(min(count, held))]
 
+    def spend(self) -> bool:
+        """Whether another reference may be followed: lists that overlap could be read for days."""
+        self._left -= 1
+        if self._left < 0:
+            self.reports.add("too many references: the rest of the hive is not read")
+        return self._left >= 0
+
     # -- subkeys ----------------------------------------------------------------------------------------------------
 
     def children(self, relative: int, declared: int) -> Iterator[int]:
@@ -140,6 +156,8 @@ class Cells:
             return
         seen: set[int] = set()
         for child in self._listed(relative, 1, set()):
+            if not self.spend():
+                return
             if child in seen:
                 self.reports.add("a subkey is listed twice", BINS + child)
                 continue

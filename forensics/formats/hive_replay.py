@@ -87,7 +87,8 @@ def replay(data: bytes, logs: Sequence[bytes] = ()) -> Replay:
     recovered = _apply(usable, primary, problems)
     if recovered is not None:
         return Replay(recovered, REPLAYED, problems)
-    detail = "no usable transaction log" if any(logs) else "its transaction logs are missing or empty"
+    collected = any(raw.strip(b"\x00") for raw in logs)
+    detail = "no usable transaction log" if collected else "its transaction logs are missing or empty"
     problems.insert(0, FormatError(f"hive is dirty ({why}) and was not replayed: {detail}"))
     return Replay(data, DIRTY, problems)
 

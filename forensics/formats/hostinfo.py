@@ -21,11 +21,11 @@ _NOT_COLLECTED = "{} hive not collected or not readable"
 
 
 def read_host(system: Hive | None, software: Hive | None) -> Host:
-    """The host as far as the hives at hand tell. A hive of another kind counts as missing."""
+    """The host as far as the hives at hand tell. A hive that is clearly of another kind counts as missing."""
     unknown: dict[str, str] = {}
     name = timezone = None
     bias: int | None = None
-    if system is not None and system.kind == "SYSTEM":
+    if system is not None and system.kind in ("SYSTEM", "UNKNOWN"):
         name = computer_name(system)
         timezone, bias = time_zone(system)
         _note(unknown, "not in the SYSTEM hive", name=name, timezone=timezone, bias_minutes=bias)
@@ -33,7 +33,7 @@ def read_host(system: Hive | None, software: Hive | None) -> Host:
         unknown |= dict.fromkeys(("name", "timezone", "bias_minutes"), _NOT_COLLECTED.format("SYSTEM"))
     os = build = None
     users: tuple[User, ...] = ()
-    if software is not None and software.kind == "SOFTWARE":
+    if software is not None and software.kind in ("SOFTWARE", "UNKNOWN"):
         os, build = windows_version(software)
         users = profiles(software)
         _note(unknown, "not in the SOFTWARE hive", os=os, build=build, users=users or None)

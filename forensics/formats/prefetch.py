@@ -9,6 +9,7 @@ https://github.com/libyal/libscca/blob/main/documentation/Windows%20Prefetch%20F
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -95,7 +96,7 @@ def _check_header(data: bytes) -> None:
 def _decode(handle: Any) -> Prefetch:  # noqa: ANN401  # pyscca has no types
     problems: list[FormatError] = []
     executable = str(handle.get_executable_filename() or "")
-    files = _names(handle, problems)
+    files = _files(handle, problems)
     path_hash = int(handle.get_prefetch_hash() or 0)
     return Prefetch(
         version=handle.get_format_version(),
@@ -110,24 +111,37 @@ def _decode(handle: Any) -> Prefetch:  # noqa: ANN401  # pyscca has no types
     )
 
 
-def _names(handle: Any, problems: list[FormatError]) -> tuple[str, ...]:  # noqa: ANN401
+def _files(handle: Any, problems: list[FormatError]) -> tuple[str, ...]:  # noqa: ANN401
+    """The traced files. Each is named twice, by the list of names and by its metrics: in a sound file both agree.
+
+    A compressed file that was cut decodes without an error, the missing part as zeros; this comparison shows it.
+    """
     claimed = handle.get_number_of_filenames()
-    if claimed > MAX_NAMES:
-        problems.append(FormatError(f"{claimed} file names: only {MAX_NAMES} are read"))
-    names: list[str] = []
-    for index in range(min(claimed, MAX_NAMES)):
-        try:
-            names.append(str(handle.get_filename(index) or ""))
-        except _ERRORS as error:
-            problems.append(FormatError(f"file name {index} lost: {_first_cause(error)}"))
-    return tuple(filter(None, names))
+    entries = handle.get_number_of_file_metrics_entries()
+    if max(claimed, entries) > MAX_NAMES:
+        problems.append(FormatError(f"{max(claimed, entries)} file names: only {MAX_NAMES} are read"))
+    names = [_text(handle.get_filename, index) for index in range(min(claimed, MAX_NAMES))]
+    traced = [_text(handle.get_file_metrics_entry, index) for index in range(min(entries, MAX_NAMES))]
+    if names != traced or not all(names):
+        problems.append(FormatError(f"the file list is damaged: {claimed} names for {entries} traced files"))
+    return tuple(name for name in names if name and name.startswith("\\"))
+
+
+def _text(get: Callable[[int], Any], index: int) -> str | None:
+    """A name by its index, None when it is lost."""
+    try:
+        found = get(index)
+        name = found if isinstance(found, str) or found is None else found.filename
+    except _ERRORS:
+        return None
+    return str(name) if name else None
 
 
 def _runs(handle: Any) -> tuple[Moment, ...]:  # noqa: ANN401
-    """The run times, newest first as stored; a slot of zero was never used."""
+    """The run times, newest first (runs within a second may be stored out of order); a slot of zero is unused."""
     slots = range(_RUN_SLOTS if handle.get_format_version() >= _MANY_RUNS else 1)
     ticks = [int(handle.get_last_run_time_as_integer(slot) or 0) for slot in slots]
-    return tuple(from_filetime(value) for value in ticks if value)
+    return tuple(from_filetime(value) for value in sorted(ticks, reverse=True) if value)
 
 
 def _volumes(handle: Any, problems: list[FormatError]) -> tuple[Volume, ...]:  # noqa: ANN401

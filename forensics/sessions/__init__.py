@@ -1,1 +1,41 @@
-"""sessions."""
+"""The joins over time: events of one host in, what happened out.
+
+Each part is a function of the rows alone: no file, no clock, no order of arrival. Windows, weights and lists of names
+are data in `forensics/rules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from forensics.model import Event, Fact, Host, Verdicts
+from forensics.sessions.antiforensics import anti_forensics
+from forensics.sessions.capability import capability
+from forensics.sessions.hostlife import HostLife
+from forensics.sessions.persistence import persistence
+from forensics.sessions.rows import Rows
+from forensics.sessions.sandbox import Sandboxes
+from forensics.sessions.tunnel import Tunnels
+
+
+def build(events: Sequence[Event], host: Host, evidence_name: str, undated: Sequence[Fact] = ()) -> Verdicts:
+    """What the kept events and undated facts of one host amount to.
+
+    Verdicts name their events by id; an undated fact's id is `event_id` without time and meaning. `host` on each
+    verdict is the host's own name, else `evidence_name`.
+    """
+    rows = Rows(events, undated)
+    label = host.name or evidence_name
+    life = HostLife(rows)
+    entries, left_out = persistence(rows, host, label)
+    sandboxes = Sandboxes(rows, host, label, life)
+    sessions = sandboxes.sessions()
+    return Verdicts(
+        sandbox_sessions=sessions,
+        sandbox_configs=sandboxes.configurations(),
+        sandbox_capability=capability(rows, sessions, label),
+        tunnel_sessions=Tunnels(rows, host, label, life, entries).sessions(),
+        persistence=entries,
+        anti_forensics=anti_forensics(rows, host, label),
+        findings=(*sandboxes.findings(), *left_out),
+    )

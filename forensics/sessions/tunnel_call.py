@@ -15,7 +15,6 @@ from forensics.sessions.texts import basename, norm, split_command
 
 _TOKEN = re.compile(r'(?:"[^"]*"|[^\s"])+')
 _LIMIT = 8 * 1024
-_DATA_FOLDER = re.compile(r"^(?P<root>.*?[\\/](?P<folder>\.[\w-]+)(?P<cli>[\\/]cli)?)(?=[\\/\"\s]|$)", re.IGNORECASE)
 _SERVERS = re.compile(
     r'(?P<root>(?:[a-z]:|\\)[^"<>|*?:]*?)\\servers\\(?P<quality>stable|insiders|exploration)-(?P<commit>[0-9a-f]{7,40})',
     re.IGNORECASE,
@@ -94,17 +93,14 @@ def _words(arguments: str) -> tuple[list[str], dict[str, str]]:
 
 def data_dir_of(path: str) -> tuple[str, str] | None:
     """(data folder, product) of a path in or below a CLI data folder at its usual place (`...\\.vscode\\cli`)."""
-    match = _DATA_FOLDER.match(path.replace("/", "\\"))
-    while match:
-        product = load("tunnel")["data_folders"].get(match["folder"].casefold())
-        if product and (match["cli"] or match["folder"].casefold() == ".vscode-cli"):
-            return match["root"], product
-        rest = path.replace("/", "\\")[match.end() :]
-        following = _DATA_FOLDER.match(rest)
-        if not following or not rest:
-            return None
-        path = path.replace("/", "\\")
-        match = re.compile(re.escape(path[: match.end()]) + _DATA_FOLDER.pattern[1:], re.IGNORECASE).match(path)
+    parts = path.replace("/", "\\").split("\\")
+    folders = load("tunnel")["data_folders"]
+    for index, part in enumerate(parts):
+        product = folders.get(part.casefold())
+        if product and part.casefold() == ".vscode-cli":
+            return "\\".join(parts[: index + 1]), product
+        if product and parts[index + 1 : index + 2] and parts[index + 1].casefold() == "cli":
+            return "\\".join(parts[: index + 2]), product
     return None
 
 

@@ -1,0 +1,120 @@
+"""What the tunnel artifacts share: where the CLI keeps its files, whose they are, and rows out of log lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from forensics.artifacts.base import FileInput
+from forensics.formats.logzone import LogZone
+from forensics.formats.serverlog import Entry
+from forensics.formats.tunnelid import server_of
+from forensics.model import Fact, Problem, Value, make_fact
+from forensics.times import Moment
+
+MESSAGE_LIMIT = 8 * 1024
+BORN, MODIFIED = "Creation Time", "Content Modification Time"
+# Where profiles lie, and the data folders of the CLI in them: VS Code's own, its first release's, and the forks'
+# (their names are from memory; the layout is the same code).
+_HOMES = (
+    "Users/*",
+    "Windows/System32/config/systemprofile",
+    "Windows/SysWOW64/config/systemprofile",
+    "Windows/ServiceProfiles/*",
+)
+_CLI_FOLDERS = (
+    *(".vscode/cli", ".vscode-insiders/cli", ".vscode-oss/cli", ".vscode-cli"),
+    *(".cursor/cli", ".windsurf/cli", ".kiro/cli"),
+)
+_SERVER_FOLDERS = (
+    *(".vscode-server", ".vscode-server-insiders", ".vscode-server-oss", ".vscode-remote"),
+    *(".cursor-server", ".windsurf-server", ".kiro-server"),
+)
+# `--cli-data-dir` may name any folder: the files are also looked for by name where users and programs can write.
+_WRITABLE = ("Users", "ProgramData", "Windows/Temp", "Temp", "$Recycle.Bin")
+_SERVICE_PROFILE = re.compile(r"(?:^|/)serviceprofiles/([^/]+)/", re.IGNORECASE)
+_SERVERS = re.compile(r"^(.*?)[\\/]servers[\\/]", re.IGNORECASE)
+_SERVER_DATA = re.compile(r"^(.*?)[\\/]data[\\/](?:logs|User)[\\/]", re.IGNORECASE)
+
+
+def _globs(homes: tuple[str, ...], names: tuple[str, ...], anywhere: tuple[str, ...]) -> tuple[str, ...]:
+    named = [f"{home}/{folder}/{name}" for home in _HOMES for folder in homes for name in names]
+    return (*named, *(f"{tree}/**/{name}" for tree in _WRITABLE for name in anywhere))
+
+
+def cli_globs(*names: str, anywhere: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    """Globs for files of the CLI's data folder: at the known places, and by name (`anywhere`) in writable trees."""
+    return _globs(_CLI_FOLDERS, names, names if anywhere is None else anywhere)
+
+
+def server_globs(*names: str) -> tuple[str, ...]:
+    """Globs for files of the server's data folder (`.vscode-server` and its relatives)."""
+    return _globs(_SERVER_FOLDERS, names, names)
+
+
+def windows_path(path: str) -> str:
+    """A path of the evidence as Windows writes it."""
+    return path.replace("/", "\\")
+
+
+def profile_user(given: FileInput) -> str | None:
+    """The profile folder's name, that of a service's profile, or SYSTEM."""
+    service = _SERVICE_PROFILE.search(given.path)
+    return given.profile or (service.group(1) if service else None)
+
+
+def owner(given: FileInput) -> dict[str, Value | None]:
+    """The fields that say which data folder of the CLI, and whose, a file belongs to."""
+    path = windows_path(given.path)
+    under_servers = _SERVERS.match(path)
+    folder = under_servers.group(1) if under_servers else path.rpartition("\\")[0]
+    return {"data_dir": folder or None, "profile_user": profile_user(given)}
+
+
+def server_owner(given: FileInput) -> dict[str, Value | None]:
+    """The fields that say which data folder of the server, and whose, a file belongs to."""
+    found = _SERVER_DATA.match(windows_path(given.path))
+    return {"server_data_dir": found.group(1) if found else None, "profile_user": profile_user(given)}
+
+
+def build(path: str) -> dict[str, Value | None]:
+    """The server build that a path or command names."""
+    server = server_of(path)
+    return {"quality": server.quality, "commit": server.commit} if server else {}
+
+
+def times(given: FileInput) -> dict[str, Moment | None]:
+    """The file's own times as moments."""
+    return dict(given.times)
+
+
+def cut_line(artifact: str, given: FileInput, number: int, offset: int) -> Problem:
+    """A line that was too long to be read whole."""
+    detail = f"line {number} at offset 0x{offset:x} is longer than 64 KiB and was cut"
+    return Problem("truncated", artifact, given.source(f"line {number}"), detail)
+
+
+def log_fields(text: str, level: str, number: int, offset: int, zone: LogZone) -> dict[str, Value | None]:
+    """The fields that every row of a log has."""
+    return {
+        "log_level": level,
+        "log_message": text[:MESSAGE_LIMIT],
+        "log_zone": zone.zone,
+        "log_zone_reason": zone.reason,
+        "line_number": number,
+        "file_offset": offset,
+    }
+
+
+def server_fact(
+    given: FileInput, entry: Entry, moment: Moment, common: dict[str, Value | None], number: int
+) -> Iterator[Fact]:
+    """The row of one line of the server, wherever it was written; banners give none."""
+    if entry.banner:
+        return
+    meaning = entry.meaning
+    event = "log_message" if meaning.event == "message" else meaning.event
+    values: dict[str, Value | None] = dict(meaning.values)
+    fields = {**common, "connection_id": entry.connection or None, "connection_kind": entry.kind or None, **values}
+    context = event == "log_message" and not meaning.keep
+    yield make_fact(f"server.{event}", given.source(f"line {number}"), {BORN: moment}, fields, context=context)

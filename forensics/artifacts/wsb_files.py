@@ -1,0 +1,141 @@
+r"""Windows Sandbox configurations on disk: what a sandbox would have been allowed to do on this host.
+
+A `.wsb` file names the host folders that a sandbox can write to, the command that runs in it at logon, and whether it
+has a network. The published MirrorFace case used `C:\Windows\System32\default.wsb`; the Store version of Windows
+Sandbox keeps its own in `...\LocalState\Recipes\Default.wsb`. A file proves the configuration, not that it ran. Files
+in the recycle bin are read too (`$R...wsb`; their `$I...wsb` twin says where they lay and when they were deleted).
+Format: Microsoft, "Windows Sandbox configuration"; see `formats/wsb.py`. Recycle bin: `formats/recyclebin.py`.
+"""
+
+from __future__ import annotations
+
+from forensics.artifacts._tunnel import profile_user, windows_path
+from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
+from forensics.formats import FormatError, recyclebin, wsb
+from forensics.formats.wsb import Config
+from forensics.formats.xmlguard import SIZE_LIMIT
+from forensics.model import MappedFolder, Problem, Value, make_fact
+
+_NAME = "wsb_files"
+_SHOWN = 8 * 1024
+
+
+def folder_text(folder: MappedFolder) -> str:
+    """`host -> sandbox (rw)`; without the arrow when the place in the sandbox is not known."""
+    mode = "ro" if folder.read_only else "rw"
+    return f"{folder.host} -> {folder.sandbox} ({mode})" if folder.sandbox else f"{folder.host} ({mode})"
+
+
+def config_fields(config: Config) -> dict[str, Value | None]:
+    """A configuration as the fields of a row."""
+    return {
+        "wsb_networking": config.networking,
+        "wsb_vgpu": config.vgpu,
+        "wsb_memory_mb": config.memory_mb,
+        "wsb_logon_command": config.logon_command,
+        "wsb_clipboard": config.clipboard,
+        "wsb_audio_input": config.audio_input,
+        "wsb_video_input": config.video_input,
+        "wsb_protected_client": config.protected_client,
+        "wsb_printer": config.printer,
+        "wsb_mapped_folders": tuple(folder_text(folder) for folder in config.mapped_folders),
+        "wsb_unknown": tuple(f"{name}={text}" for name, text in config.unknown.items()),
+        "wsb_defaults": config.absent,
+        "wsb_notes": config.notes,
+        "wsb_malformed": config.malformed,
+        "wsb_dtd": config.dtd,
+        "wsb_xml": config.xml[:_SHOWN],
+    }
+
+
+def _deleted(given: FileInput, name: str) -> Output:
+    try:
+        entry = recyclebin.read(given.read(recyclebin.SIZE_LIMIT))
+    except FormatError as error:
+        yield Problem("bad_record", _NAME, given.source(), f"recycle bin entry: {error}")
+        return
+    fields: dict[str, Value | None] = {
+        "file_path": entry.path,
+        "file_name": entry.path.rpartition("\\")[2],
+        "file_size": entry.size,
+        "recycled_as": name.replace("$I", "$R", 1),
+    }
+    yield make_fact("file.recycled", given.source(), {"Content Deletion Time": entry.deleted}, fields)
+
+
+def parse(given: FileInput) -> Output:
+    """The configuration with the file's own times, or a problem when the file holds none."""
+    name = given.path.rpartition("/")[2]
+    if name.upper().startswith("$I") and "$recycle.bin" in given.path.casefold():
+        yield from _deleted(given, name)
+        return
+    data = given.read(SIZE_LIMIT + 1)
+    try:
+        config = wsb.read(data)
+    except FormatError as error:
+        yield Problem("bad_record", _NAME, given.source(), f"not a sandbox configuration: {error}")
+        return
+    if len(data) > SIZE_LIMIT:
+        yield Problem("truncated", _NAME, given.source(), f"{given.size} bytes: only the first {SIZE_LIMIT} were read")
+    fields: dict[str, Value | None] = {
+        "file_path": windows_path(given.path),
+        "file_name": name,
+        "file_size": given.size,
+        "file_sha256": given.sha256,
+        "profile_user": profile_user(given),
+    }
+    yield make_fact("sandbox.config", given.source(), dict(given.times), fields | config_fields(config))
+
+
+ARTIFACT = FileArtifact(
+    name=_NAME,
+    paths=(
+        "*.wsb",
+        "Users/**/*.wsb",
+        "ProgramData/**/*.wsb",
+        "Temp/**/*.wsb",
+        "Windows/*.wsb",
+        "Windows/Temp/**/*.wsb",
+        "Windows/System32/*.wsb",
+        "Windows/SysWOW64/*.wsb",
+        "Windows/System32/config/systemprofile/**/*.wsb",
+        "Windows/SysWOW64/config/systemprofile/**/*.wsb",
+        "Windows/ServiceProfiles/**/*.wsb",
+        "$Recycle.Bin/**/*.wsb",
+    ),
+    parse=parse,
+    emits={
+        "sandbox.config": Kind(
+            "Windows Sandbox configuration {file_path}[, network {wsb_networking}][, logon command {wsb_logon_command}]"
+            "[, malformed {wsb_malformed}]",
+            {
+                "file_path": str,
+                "file_name": str,
+                "file_size": int,
+                "file_sha256": str,
+                "profile_user": str,
+                "wsb_networking": bool,
+                "wsb_vgpu": bool,
+                "wsb_memory_mb": int,
+                "wsb_logon_command": str,
+                "wsb_clipboard": bool,
+                "wsb_audio_input": bool,
+                "wsb_video_input": bool,
+                "wsb_protected_client": bool,
+                "wsb_printer": bool,
+                "wsb_mapped_folders": tuple[str, ...],
+                "wsb_unknown": tuple[str, ...],
+                "wsb_defaults": tuple[str, ...],
+                "wsb_notes": tuple[str, ...],
+                "wsb_malformed": bool,
+                "wsb_dtd": bool,
+                "wsb_xml": str,
+            },
+        ),
+        "file.recycled": Kind(
+            "Moved to the recycle bin: {file_path}[ (kept as {recycled_as})]",
+            {"file_path": str, "file_name": str, "file_size": int, "recycled_as": str},
+            data_type="windows:metadata:deleted_item",
+        ),
+    },
+)

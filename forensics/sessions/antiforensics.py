@@ -1,0 +1,59 @@
+"""Signs that traces were removed, each with what else may have caused it.
+
+A cleared log does not say why. It does say that silence of this log before that time proves nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from forensics.model import AntiForensic, Host
+from forensics.rules import load
+from forensics.rules.engine import hits, rules_of
+from forensics.sessions.rows import People, Row, Rows, ids_of, short
+
+# The command and the record that it leaves in the log it clears.
+_SAME_ACT = timedelta(seconds=10)
+_TEXTS = {
+    "process.created": "command_line",
+    "powershell.script_block": "script_text",
+    "shell.history_line": "history_line",
+}
+
+
+def anti_forensics(rows: Rows, host: Host, label: str) -> tuple[AntiForensic, ...]:
+    """Every sign, dated ones in order of time first."""
+    people = People(host.users)
+    commands = _commands(rows)
+    found: list[tuple[Row, AntiForensic]] = []
+    used: set[str] = set()
+    for row in rows.of("log.cleared"):
+        near = [item for item in commands if item.time and row.time and abs(row.time - item.time) <= _SAME_ACT]
+        used |= set(ids_of(near))
+        channel = row.first("cleared_channel", "channel") or "event"
+        found.append((row, _sign("log_cleared", row, [row, *near], label, channel=channel, by=_by(row, people))))
+    for row in rows.of("clock.changed"):
+        old, new = row.get("old_time") or "unknown", row.get("new_time") or "unknown"
+        found.append((row, _sign("time_changed", row, [row], label, old=old, new=new, by=_by(row, people))))
+    for row in commands:
+        if row.id not in used:
+            text = short(row.get(_TEXTS[row.kind]))
+            found.append((row, _sign("clearing_command", row, [row], label, command=text, by=_by(row, people))))
+    return tuple(sign for row, sign in sorted(found, key=lambda item: (*item[0].order, item[1].kind)))
+
+
+def _commands(rows: Rows) -> list[Row]:
+    """The rows whose command removes traces."""
+    rules = rules_of("antiforensics")
+    return [row for kind, name in _TEXTS.items() for row in rows.of(kind) if hits(rules, {"command": row.get(name)})]
+
+
+def _by(row: Row, people: People) -> str:
+    name = people.complete(row.get("user_name"), row.get("user_sid"))[0] or row.user
+    return f" by {name}" if name else ""
+
+
+def _sign(kind: str, row: Row, rows: list[Row], label: str, **parts: str) -> AntiForensic:
+    data = load("antiforensics")[kind]
+    detail, causes = data["detail"].format(**parts), tuple(data["innocent_causes"])
+    return AntiForensic(row.time, kind, detail, causes, ids_of(rows), label)

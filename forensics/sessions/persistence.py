@@ -1,0 +1,281 @@
+"""Ways of coming back: run keys, services and scheduled tasks, each once however many artifacts hold it.
+
+A task stands in its XML file, in the registry's task cache and in the logs (4698, 106); a service in the registry and
+in 7045 and 4697; a Run value in the hive and in Sysmon 13. They are one entry. Every entry is listed; the score says
+which to look at first, from place, program and account rather than from the mere shape.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+
+from forensics.model import Finding, Host, PersistenceEntry
+from forensics.rules import load
+from forensics.rules.engine import hits, rules_of, total
+from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stable_id, stamp
+from forensics.sessions.texts import basename, split_command
+
+_TASKS = ("task.defined", "task.cached", "task.registered", "task.updated", "task.deleted")
+_SERVICES = ("service.configured", "service.installed")
+_AUTORUN_VALUE = re.compile(
+    r"\\(?:currentversion\\(?:run|runonce|runonceex|runservices|policies\\explorer\\run))$", re.IGNORECASE
+)
+# What a time says: these are of the entry's making, the others are later changes or runs.
+_BIRTH = frozenset({"Creation Time", "Last registered Time", "Registration Time"})
+_CHANGE = frozenset({"Content Modification Time", "Metadata Modification Time", "Last registered Time"})
+_MADE = frozenset({"task.registered", "service.installed", "registry.value_set"})
+_CHANGED = frozenset({"task.updated"})
+_SYSTEM_NAMES = frozenset({"system", "localsystem", "nt authority\\system", "s-1-5-18"})
+
+
+@dataclass(slots=True)
+class Entry:
+    """One entry while its rows are put together."""
+
+    mechanism: str
+    owner: str
+    rows: list[Row] = field(default_factory=list)
+
+    def first(self, *names: str) -> str:
+        """The first of these fields that a row has; definitions before log events, the newest before older ones."""
+        ranked = sorted(self.rows, key=lambda row: (_RANK.get(row.kind, 9), row.time is None, row.order), reverse=False)
+        for name in names:
+            for row in ranked:
+                if row.get(name):
+                    return row.get(name)
+        return ""
+
+
+_RANK = {
+    "task.defined": 0, "task.cached": 1, "task.updated": 2, "task.registered": 3, "service.configured": 0,
+    "service.installed": 1, "autorun.configured": 0, "registry.value_set": 1,
+}  # fmt: skip
+
+
+def persistence(rows: Rows, host: Host, label: str) -> tuple[tuple[PersistenceEntry, ...], tuple[Finding, ...]]:
+    """Every entry of the host, highest score first, then by mechanism and name; and what was left out of the list.
+
+    Entries that are known to be harmless by place and command are named in a finding instead, unless
+    rules/persistence.yml says `list_known`.
+    """
+    people = People(host.users)
+    found = [_entry(entry, people, label) for entry in _merged(rows, people)]
+    found.sort(key=lambda item: (-item.score, item.mechanism, item.name.casefold(), item.id))
+    known = [item for item in found if _known(item.mechanism, item.name, item.command or "")]
+    if load("persistence")["list_known"] or not known:
+        return tuple(found), ()
+    names = ", ".join(dict.fromkeys(item.name for item in known))
+    why = f"autostarts known as harmless by place and command are not listed (signatures not checked): {names}"
+    left_out = Finding("persistence.known", "informational", why, _events(known), label)
+    return tuple(item for item in found if item not in known), (left_out,)
+
+
+def _events(entries: Iterable[PersistenceEntry]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(ident for entry in entries for ident in entry.events))
+
+
+def _merged(rows: Rows, people: People) -> list[Entry]:
+    entries: dict[tuple[str, str, str], Entry] = {}
+    definitions = {_task_name(row) for row in rows.of("task.defined", "task.cached", "task.registered", "task.updated")}
+    for row in rows.of(*_TASKS):
+        # 106 and 141 carry no command: alone, a deletion tells of an entry that was there.
+        if row.kind != "task.deleted" or _task_name(row) in definitions:
+            _into(entries, "scheduled_task", "", _task_name(row), row)
+    for row in rows.of(*_SERVICES):
+        _into(entries, "service", "", row.first("service_name", "entry_name").casefold(), row)
+    for row in rows.of("autorun.configured"):
+        owner = (row.get("user_sid") or row.get("profile_user")).casefold()
+        _into(entries, row.get("mechanism") or "run_key", owner, _place_and_name(row), row)
+    for row in rows.of("registry.value_set"):
+        _set_value(entries, row, people)
+    for row in rows.of("tunnel.service_registered"):
+        _registered(entries, row)
+    return [entry for _, entry in sorted(entries.items(), key=lambda item: item[0])]
+
+
+def _into(entries: dict[tuple[str, str, str], Entry], mechanism: str, owner: str, name: str, row: Row) -> None:
+    entries.setdefault((mechanism, owner, name), Entry(mechanism, owner)).rows.append(row)
+
+
+def _task_name(row: Row) -> str:
+    return "\\" + row.first("task_name", "entry_name").replace("/", "\\").strip("\\").casefold()
+
+
+def _place_and_name(row: Row) -> str:
+    """The key below its hive, without the root that artifacts spell differently, and the value's name."""
+    location = row.first("location", "key_path").casefold().replace("/", "\\")
+    tail = location[location.find("\\microsoft\\") :] if "\\microsoft\\" in location else location
+    wow = "wow6432node" if "wow6432node" in location else ""
+    return f"{wow}{tail}\\{row.first('entry_name', 'value_name').casefold()}"
+
+
+def _set_value(entries: dict[tuple[str, str, str], Entry], row: Row, people: People) -> None:
+    """Sysmon 13 on a Run key: with the entry that it made, or as the entry that is gone since."""
+    path = row.get("key_path")
+    if not _AUTORUN_VALUE.search(path):
+        return
+    upper = path.upper()
+    user_hive = re.search(r"\\(S-1-(?:5-21|12-1)-[\d-]+)", upper)
+    sid = user_hive.group(1) if user_hive else ""
+    if not sid and upper.startswith(("HKU", "HKCU")):
+        sid = people.of(row)[1] or ""
+    name = _place_and_name(row)
+    keys = [key for key in sorted(entries) if key[0] == "run_key" and key[2] == name]
+    fitting = [key for key in keys if not sid or not key[1] or key[1] == sid.casefold()]
+    if fitting:
+        entries[fitting[0]].rows.append(row)
+    else:
+        _into(entries, "run_key", sid.casefold(), name, row)
+
+
+def _registered(entries: dict[tuple[str, str, str], Entry], row: Row) -> None:
+    """The CLI's own word that it registered its Run value: it supports the entry of that profile."""
+    profile = row.get("profile_user").casefold()
+    for entry in (entries[key] for key in sorted(entries)):
+        if entry.mechanism == "run_key" and "internal-run" in entry.first("command_line", "value_data").casefold():
+            owners = {item.get("profile_user").casefold() for item in entry.rows} - {""}
+            if not profile or not owners or profile in owners:
+                entry.rows.append(row)
+                return
+
+
+def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
+    command = entry.first("command_line", "value_data", "target_path")
+    name = entry.first("task_name", "entry_name", "service_name", "value_name") or "(unnamed)"
+    location = entry.first("location", "key_path") or _log_place(entry)
+    user, run_as, as_system = _users(entry, people)
+    facts = _facts(entry, name, command, location, run_as or user)
+    facts["run_as_system"] = as_system
+    known = _known(entry.mechanism, name, command)
+    scored = [] if known else hits(rules_of("persistence"), facts)
+    reasons = [because(str(hit), entry.rows) for hit in scored]
+    if known:
+        text = f"known autostart: {known} (by place and command; signature not checked)"
+        reasons.append(because(text, entry.rows))
+    reasons += _remarks(entry)
+    attack = {item for hit in scored for item in hit.attack}
+    if scored:
+        attack |= set(load("persistence")["techniques"].get(entry.mechanism, ()))
+    return PersistenceEntry(
+        id=stable_id("persistence", label, entry.mechanism, entry.owner, name.casefold(), _key_of(location)),
+        mechanism=entry.mechanism,
+        location=location,
+        name=name,
+        command=command or None,
+        user=run_as if entry.mechanism != "run_key" else user,
+        first_seen=_first_seen(entry.rows),
+        last_write=_last_write(entry.rows),
+        score=total(scored),
+        reasons=tuple(dict.fromkeys(reasons)) or ("nothing about its place, program or account stands out",),
+        attack=tuple(sorted(attack)),
+        events=ids_of(entry.rows),
+        host=label,
+    )
+
+
+def _key_of(location: str) -> str:
+    """The part of a location that does not depend on which artifact told it (tasks and services have their name)."""
+    folded = location.casefold()
+    return folded[folded.find("\\currentversion\\") :] if "\\currentversion\\run" in folded else ""
+
+
+def _log_place(entry: Entry) -> str:
+    """Where an entry stands that only a log or a file tells of."""
+    row = entry.rows[0]
+    return row.source.path if row.kind == "task.defined" else f"named in {row.first('channel') or row.source.path}"
+
+
+def _users(entry: Entry, people: People) -> tuple[str | None, str | None, bool]:
+    """(whose hive, account it runs as, whether that is SYSTEM)."""
+    owner = entry.owner
+    user, _sid = people.complete("", owner.upper()) if owner.startswith("s-1-") else people.complete(owner, "")
+    stated = next((item for row in entry.rows if (item := row.get("profile_user"))), None)
+    text = entry.first("task_run_as", "service_account")
+    run_as, sid = people.complete("", text) if text.upper().startswith("S-1-") else people.complete(text, "")
+    as_system = is_service_sid(sid) or text.casefold() in _SYSTEM_NAMES
+    if as_system and text.casefold() in _SYSTEM_NAMES:
+        run_as = "SYSTEM"
+    return stated or user, run_as, as_system
+
+
+def _facts(entry: Entry, name: str, command: str, location: str, run_as: str | None) -> dict[str, object]:
+    executable, arguments = split_command(command)
+    return {
+        "mechanism": entry.mechanism,
+        "name": name,
+        "command": command or None,
+        "executable": executable or None,
+        "executable_name": basename(executable) or None,
+        "arguments": arguments or None,
+        "library": entry.first("target_path") or None,
+        "location": location,
+        "run_as": run_as,
+        "hidden": name.startswith(("\x00", "\\x00")) or any(_is_hidden(row) for row in entry.rows),
+        "kernel": "driver" in entry.first("service_type").casefold(),
+    }
+
+
+def _is_hidden(row: Row) -> bool:
+    return row.kind == "task.cached" and "hidden from" in row.get("reason").casefold()
+
+
+@cache
+def _known_entries() -> tuple[tuple[str, str, re.Pattern[str], re.Pattern[str]], ...]:
+    flag = re.IGNORECASE
+    return tuple(
+        (item["name"], item["mechanism"], re.compile(item["entry"], flag), re.compile(item["command"], flag))
+        for item in load("persistence")["known"]
+    )
+
+
+def _known(mechanism: str, name: str, command: str) -> str | None:
+    """The name of the known harmless entry that this one is, by place and command."""
+    for label, kind, entry, line in _known_entries():
+        if kind == mechanism and entry.search(name) and line.search(command.strip()):
+            return label
+    return None
+
+
+def known_entry(facts: dict[str, str]) -> str | None:
+    """As the list of known entries sees it; for the rules' own examples."""
+    return _known(facts["mechanism"], facts["name"], facts["command"])
+
+
+def _remarks(entry: Entry) -> list[str]:
+    """What differs between the artifacts, and what happened to the entry since."""
+    found = []
+    deleted = [row for row in entry.rows if row.kind == "task.deleted"]
+    if deleted and deleted[-1].time:
+        found.append(because(f"deleted at {stamp(deleted[-1].time)}", deleted))
+    disabled = [row for row in entry.rows if row.fields.get("enabled") is False]
+    if disabled:
+        found.append(because("switched off", disabled))
+    commands = {" ".join(row.get("command_line").casefold().replace('"', "").split()) for row in entry.rows} - {""}
+    if len(commands) > 1:
+        found.append(because("its command changed, or differs between the artifacts", entry.rows))
+    orphan = [row for row in entry.rows if row.kind == "task.cached" and "is gone" in row.get("reason")]
+    return found + ([because(orphan[0].get("reason"), orphan)] if orphan else [])
+
+
+def _times(rows: Iterable[Row], meanings: frozenset[str], kinds: frozenset[str]) -> list[datetime]:
+    """The times of these meanings in files and hives, and of these kinds of log events."""
+    return [
+        row.time
+        for row in rows
+        if row.time and (row.kind in kinds if "event_identifier" in row.fields else row.meaning in meanings)
+    ]
+
+
+def _first_seen(rows: Iterable[Row]) -> datetime | None:
+    """The earliest making; without one the first time at which the entry is known to be there."""
+    rows = list(rows)
+    made = _times(rows, _BIRTH, _MADE)
+    return min(made or _times(rows, _CHANGE, _MADE | _CHANGED), default=None)
+
+
+def _last_write(rows: Iterable[Row]) -> datetime | None:
+    return max(_times(rows, _CHANGE, _MADE | _CHANGED), default=None)

@@ -1,0 +1,214 @@
+"""Event artifacts of virtual machines, Sysmon, PowerShell, DNS and Windows features, on logs written for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.artifacts.event_logs import one, own, written
+
+VM = "6B3C1A52-7F04-4D2E-9C11-0A5D3E8F7B21"
+PORT = "0E9B7C44-1D2F-4A63-8B57-C2D1E0F9A8B7"
+NIC = {"NicName": f"{VM}--{PORT}", "NicFName": ""}
+SANDBOX = "C:\\Windows\\System32\\WindowsSandbox.exe"
+SYSMON = "Microsoft-Windows-Sysmon/Operational"
+PROCESS = {
+    "ProcessGuid": "{5F3A9C21-0001-0002-0003-000000000D00}", "ProcessId": 6700, "UtcTime": "2024-12-04 10:02:11.123"
+}  # fmt: skip
+SAID = {"process_guid": "5F3A9C21-0001-0002-0003-000000000D00", "pid": "6700"}
+TUNNEL = "jpe1.tunnels.api.visualstudio.com"
+
+
+class TestVirtualMachines:
+    def test_network_card(self):
+        fact = one("System", 232, pid=4321, user_sid="S-1-5-83-1-1-2-3-4", data={
+            **NIC, "PortName": PORT, "SwitchName": "C08CB7B8-9B3C-408E-8E30-5E16A3AEB444",
+            "SwitchFName": "Default Switch",
+        })  # fmt: skip
+        assert (fact.kind, fact.context) == ("vm.nic_connected", False)
+        assert own(fact) == {
+            "vm_id": VM, "port_name": PORT, "nic_name": f"{VM}--{PORT}", "switch_name": "Default Switch",
+            "switch_id": "C08CB7B8-9B3C-408E-8E30-5E16A3AEB444", "pid": "4321", "user_sid": "S-1-5-83-1-1-2-3-4",
+        }  # fmt: skip
+        fact = one("System", 233, data={**NIC, "Operation": 8})
+        assert (fact.kind, fact.fields["vm_id"]) == ("vm.nic_deleted", VM)
+        assert written("System", 233, data={**NIC, "Operation": 3}) == []
+
+    COMPUTE = "Microsoft-Windows-Hyper-V-Compute-Operational"
+    SETTINGS = '{"ResourceUri":"VirtualMachine/Devices/VirtualSmb","Settings":{"Path":"C:\\\\Users"}}'
+
+    @pytest.mark.parametrize(
+        ("number", "kind"),
+        [(2000, "compute.created"), (2001, "compute.started"), (2002, "compute.shut_down"),
+         (2003, "compute.terminated")],
+    )  # fmt: skip
+    def test_compute(self, number, kind):
+        fact = one(self.COMPUTE, number, data={"SystemId": "{" + VM.lower() + "}", "Result": "0xC0370103"})
+        assert (fact.kind, fact.context) == (kind, False)
+        assert own(fact) == {"vm_id": VM, "result_code": "0xC0370103"}
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            {"SystemId": VM.lower(), "Parameter0": SETTINGS, "Result": "0x00000000"},
+            {"SystemId": "",
+             "Parameter0": f"[{VM.lower()}] Modify compute system, settings {SETTINGS} result 0x00000000"},
+        ],
+    )  # fmt: skip
+    def test_modified(self, data):
+        fact = one(self.COMPUTE, 2007, data=data)
+        assert own(fact) == {"vm_id": VM, "settings_json": self.SETTINGS, "result_code": "0x00000000"}
+
+    @pytest.mark.parametrize(
+        ("number", "kind", "reason"),
+        [(18500, "vm.started", None), (18502, "vm.turned_off", None),
+         (18504, "vm.shut_down", "by the shutdown service"),
+         (18508, "vm.shut_down", "by the guest itself; patching"), (18514, "vm.reset", None)],
+    )  # fmt: skip
+    def test_worker(self, number, kind, reason):
+        data = {"VmName": "WindowsSandbox", "VmId": VM.lower()}
+        if number in (18504, 18508):
+            data["Reason"] = "patching" if number == 18508 else ""
+        fact = one("Microsoft-Windows-Hyper-V-Worker-Admin", number, pid=4321, data=data)
+        expected = {"vm_id": VM, "vm_name": "WindowsSandbox", "pid": "4321"}
+        assert (fact.kind, own(fact)) == (kind, expected | ({"reason": reason} if reason else {}))
+
+    @pytest.mark.parametrize(
+        ("path", "context"),
+        [("C:\\ProgramData\\Microsoft\\Windows\\Containers\\Sandboxes\\A\\sandbox.vhdx", False),
+         ("D:\\WSL\\ext4.vhdx", True)],
+    )  # fmt: skip
+    def test_disk(self, path, context):
+        fact = one("Microsoft-Windows-VHDMP-Operational", 12, pid=9, data={
+            "VhdFile": "\\\\?\\" + path, "VmId": VM, "VhdType": 2, "ReadOnly": False, "Status": 0,
+        })  # fmt: skip
+        assert (fact.kind, fact.context) == ("vm.disk_opened", context)
+        assert own(fact) == {"disk_path": path, "vm_id": VM, "disk_type": "VHDX", "read_only": False, "pid": "9"}
+
+
+class TestSysmon:
+    def sysmon(self, number, **data):
+        return one(SYSMON, number, data={**PROCESS, **data})
+
+    def test_process(self):
+        fact = self.sysmon(
+            1, Image=SANDBOX, CommandLine="x", User="WS-TANAKA\\田中", LogonId=0x5A2C1, ParentProcessId=1272,
+            ParentImage="C:\\Windows\\explorer.exe", ParentCommandLine="explorer", CurrentDirectory="C:\\",
+            Hashes="SHA256=AA", OriginalFileName="-", IntegrityLevel="High",
+            ParentProcessGuid="{5F3A9C21-0001-0002-0003-000000000C00}",
+        )  # fmt: skip
+        assert (fact.kind, fact.context) == ("process.created", False)
+        assert own(fact) == {
+            **SAID, "executable": SANDBOX, "executable_name": "WindowsSandbox.exe", "command_line": "x",
+            "user_name": "田中", "user_domain": "WS-TANAKA", "logon_id": "0x5a2c1", "parent_pid": "1272",
+            "parent_executable": "C:\\Windows\\explorer.exe", "parent_command_line": "explorer",
+            "parent_process_guid": "5F3A9C21-0001-0002-0003-000000000C00", "working_directory": "C:\\",
+            "hashes": "SHA256=AA", "integrity_level": "High",
+        }  # fmt: skip
+
+    def test_its_own_time_is_kept_when_it_differs(self):
+        fact = self.sysmon(5, Image=SANDBOX, UtcTime="2024-12-04 10:02:03.000")
+        assert (fact.kind, fact.context) == ("process.exited", True)
+        assert fact.fields["sysmon_utc_time"] == "2024-12-04T10:02:03.000000+00:00"
+
+    def test_connection(self):
+        fact = self.sysmon(
+            3, Image="C:\\Users\\t\\code-tunnel.exe", Protocol="tcp", Initiated=True, SourceIp="10.0.0.2",
+            SourcePort=50100, SourceHostname="", DestinationIp="20.1.2.3", DestinationPort=443,
+            DestinationHostname=TUNNEL,
+        )  # fmt: skip
+        assert (fact.kind, fact.context) == ("network.connected", False)
+        assert own(fact) == {
+            **SAID, "executable": "C:\\Users\\t\\code-tunnel.exe", "executable_name": "code-tunnel.exe",
+            "protocol": "tcp", "initiated": True, "source_ip": "10.0.0.2", "source_port": "50100",
+            "destination_ip": "20.1.2.3", "destination_port": "443",
+            "destination_host": TUNNEL,
+        }  # fmt: skip
+
+    @pytest.mark.parametrize(("path", "context"), [("C:\\x\\default.wsb", False), ("C:\\x\\a.txt", True)])
+    def test_file(self, path, context):
+        fact = self.sysmon(11, Image="C:\\Windows\\explorer.exe", TargetFilename=path)
+        assert (fact.kind, fact.context) == ("file.created", context)
+        assert (fact.fields["file_path"], fact.fields["file_name"]) == (path, path.rpartition("\\")[2])
+
+    RUN = "HKU\\S-1-5-21-1-2-3-1001\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Run"
+
+    def test_registry(self):
+        value = f"{self.RUN}\\Up"
+        fact = self.sysmon(13, Image="C:\\r.exe", EventType="SetValue", TargetObject=value, Details="C:\\m.exe")
+        assert (fact.kind, fact.context) == ("registry.value_set", False)
+        assert own(fact) == {
+            **SAID, "executable": "C:\\r.exe", "executable_name": "r.exe", "key_path": self.RUN,
+            "value_name": "Up", "value_data": "C:\\m.exe",
+        }  # fmt: skip
+        assert self.sysmon(13, Image="C:\\r.exe", TargetObject="HKLM\\SOFTWARE\\A\\B", Details="1").context
+        fact = self.sysmon(12, Image="C:\\r.exe", EventType="DeleteValue", TargetObject=f"{self.RUN}\\Up")
+        assert (fact.kind, fact.context, fact.fields["action"]) == ("registry.key_changed", False, "DeleteValue")
+
+    def test_dns(self):
+        query = {"QueryName": "abc.devtunnels.ms", "QueryStatus": "0", "QueryResults": "1.2.3.4;"}
+        fact = self.sysmon(22, Image="C:\\a.exe", **query)
+        assert (fact.kind, fact.context) == ("dns.queried", False)
+        assert own(fact) == {
+            **SAID, "executable": "C:\\a.exe", "executable_name": "a.exe", "query_name": "abc.devtunnels.ms",
+            "query_status": "0", "query_results": "1.2.3.4;",
+        }  # fmt: skip
+
+
+class TestPowerShell:
+    DETAIL = (
+        "\tNewEngineState=Available\r\n\tPreviousEngineState=None\r\n\r\n\tSequenceNumber=13\r\n\r\n\tHostName=ConsoleHost"
+        "\r\n\tHostVersion=5.1.19041.1\r\n\tHostId=1\r\n\tHostApplication={}\r\n\tEngineVersion=5.1.19041.1\r\n"
+        "\tRunspaceId=2\r\n\tPipelineId=\r\n\tCommandName=\r\n\tCommandType=\r\n\tScriptName=\r\n\tCommandPath=\r\n"
+        "\tCommandLine="
+    )
+
+    @pytest.mark.parametrize(
+        ("application", "context"),
+        [("powershell.exe -c wsb start --id=x\r\n-Name=y", False), ("powershell.exe", True)],
+    )
+    def test_started(self, application, context):
+        fact = one("Windows PowerShell", 400, data={
+            "a": "Available", "b": "None", "c": self.DETAIL.format(application)
+        })  # fmt: skip
+        assert (fact.kind, fact.context) == ("powershell.started", context)
+        assert own(fact) == {"host_application": application, "engine_version": "5.1.19041.1"}
+
+    def test_script(self):
+        fact = one("Microsoft-Windows-PowerShell/Operational", 4104, pid=5500, user_sid="S-1-5-18", data={
+            "MessageNumber": 2, "MessageTotal": 3, "ScriptBlockText": "wsb exec -r System", "Path": "C:\\a.ps1",
+            "ScriptBlockId": "37f6d110-cfdf-4118-8748-17638e258531",
+        })  # fmt: skip
+        assert (fact.kind, fact.context) == ("powershell.script_block", False)
+        assert own(fact) == {
+            "script_text": "wsb exec -r System", "script_block_id": "37f6d110-cfdf-4118-8748-17638e258531",
+            "script_part": "2/3", "script_path": "C:\\a.ps1", "user_sid": "S-1-5-18", "pid": "5500",
+        }  # fmt: skip
+
+
+def test_dns_client():
+    fact = one("Microsoft-Windows-DNS-Client/Operational", 3008, pid=77, data={
+        "QueryName": "global.rel.tunnels.api.visualstudio.com", "QueryType": 1, "QueryStatus": 0,
+        "QueryResults": "20.1.2.3;",
+    })  # fmt: skip
+    assert (fact.kind, fact.context) == ("dns.queried", False)
+    assert own(fact) == {
+        "query_name": "global.rel.tunnels.api.visualstudio.com", "query_type": "1", "query_status": "0",
+        "query_results": "20.1.2.3;", "pid": "77",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(7, "feature.change_started"), (9, "feature.enabled"), (11, "feature.failed"), (13, "feature.reboot_required")],
+)
+@pytest.mark.parametrize(("name", "context"), [("Containers-DisposableClientVM", False), ("TelnetClient", True)])
+def test_servicing(number, kind, name, context):
+    fact = one("Setup", number, user_sid="S-1-5-18", data={
+        "UpdateName": name, "PackageIdentifier": "Package~1", "Client": "DISM Package Manager Provider",
+        "ErrorCode": "0x800f0922" if number == 11 else "0x0",
+    })  # fmt: skip
+    assert (fact.kind, fact.context) == (kind, context)
+    assert own(fact) == {
+        "update_name": name, "package_name": "Package~1", "client_id": "DISM Package Manager Provider",
+        "user_sid": "S-1-5-18", **({"error_code": "0x800f0922"} if number == 11 else {}),
+    }  # fmt: skip

@@ -1,0 +1,211 @@
+"""The exports as Timesketch's own importer reads them: every row arrives, with its values and types."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from timesketch.lib.utils import read_and_validate_csv, read_and_validate_jsonl
+
+from forensics.artifacts.base import Kind, all_kinds
+from forensics.case import Case
+from forensics.export import timesketch_csv, timesketch_jsonl
+from forensics.export._rows import BASE_KEYS, row_fields
+from forensics.model import Fact
+from forensics.timeline import event_store, events_of
+from forensics.times import iso, microseconds
+from tests.cases import KINDS, NASTY, SESSION_ROWS, T0, fact, made_case, nasty_facts
+
+READERS = {"jsonl": (timesketch_jsonl, read_and_validate_jsonl), "csv": (timesketch_csv, read_and_validate_csv)}
+UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+
+
+@pytest.fixture(scope="module")
+def nasty() -> Case:
+    return made_case(nasty_facts())
+
+
+@pytest.fixture
+def imported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Any:
+    """Write and read a case as the server does; a warning of the importer is a lost row and fails the test."""
+
+    def read(case: Case, form: str) -> list[dict[str, Any]]:
+        module, reader = READERS[form]
+        path = tmp_path / f"timeline.{form}"
+        module.write(case, path, KINDS)
+        with caplog.at_level(logging.WARNING, "timesketch.utils"), path.open(encoding="utf-8", errors="replace") as fh:
+            rows = list(reader(fh))
+        assert [record.getMessage() for record in caplog.records if record.name == "timesketch.utils"] == []
+        return rows
+
+    return read
+
+
+@pytest.mark.parametrize("form", READERS)
+def test_every_row_of_a_hostile_case_arrives(nasty: Case, imported: Any, form: str) -> None:
+    rows = imported(nasty, form)
+    assert len(rows) == len(nasty.events) + SESSION_ROWS
+    assert len(nasty.events) == 5 * len(NASTY)
+    by_id = {row["event_uid"]: row for row in rows}
+    for event in nasty.events:
+        row = by_id[event.id]
+        assert row["message"] == event.message
+        assert row["timestamp"] == microseconds(event.time)
+        assert row["timestamp_desc"] == event.meaning
+        assert row["tag"] == (list(event.tags) or [event.kind.split(".")[0]])
+        assert not UNSAFE.search(json.dumps(row, ensure_ascii=False))
+    assert [row["timestamp"] for row in rows] == sorted(row["timestamp"] for row in rows)
+
+
+@pytest.mark.parametrize("form", READERS)
+def test_an_empty_case_imports_as_nothing(imported: Any, form: str) -> None:
+    assert imported(Case(), form) == []
+
+
+def test_jsonl_keeps_every_field_with_its_type(nasty: Case, imported: Any) -> None:
+    rows = {row["event_uid"]: row for row in imported(nasty, "jsonl")}
+    for event in nasty.events:
+        row = rows[event.id]
+        fields = {name: value for name, value in row.items() if name not in BASE_KEYS}
+        wanted = {k: list(v) if isinstance(v, tuple) else v for k, v in event.fields.items() if v not in ("", ())}
+        assert fields == wanted
+        assert row["datetime"] == iso(event.time)
+        assert row.get("username", "") == event.user
+
+
+def test_csv_keeps_every_field_in_details(nasty: Case, imported: Any) -> None:
+    rows = {row["event_uid"]: row for row in imported(nasty, "csv")}
+    for event in nasty.events:
+        details = json.loads(rows[event.id]["details"])
+        details.pop("source_name", None)
+        wanted = {k: list(v) if isinstance(v, tuple) else v for k, v in event.fields.items() if v not in ("", ())}
+        assert details == wanted
+
+
+def test_csv_texts_stay_texts_even_when_all_look_like_numbers(imported: Any) -> None:
+    """`0012345` in every row would arrive as the number 12345, and in one chunk only: OpenSearch then drops rows."""
+    for name in ("0012345", "1E5", "None", "NA", "true", "１２３", " 12 ", "#N/A N/A", "-"):
+        facts = [Fact(**_with_user(name, index)) for index in range(3)]
+        case = Case(events=event_store(event for item in facts for event in events_of(item, name, KINDS)))
+        for row in imported(case, "csv"):
+            assert isinstance(row["username"], str)
+            assert isinstance(row["hostname"], str)
+            assert row["username"].strip('"') == name
+            assert row["hostname"].strip('"') == name
+        for row in imported(case, "jsonl"):
+            assert (row["username"], row["hostname"]) == (name, name)
+
+
+def _with_user(name: str, index: int) -> dict[str, Any]:
+    made = fact(user_name=name, executable="a.exe", pid=str(index))
+    return {item: getattr(made, item) for item in ("kind", "source", "times", "fields")}
+
+
+def test_one_type_for_each_field_over_more_rows_than_a_chunk(imported: Any) -> None:
+    """The importer guesses a column's type again for every 10,000 rows; every guess must be the same."""
+    place = [f"line {index}" for index in range(10_050)]
+    events = []
+    for index, locator in enumerate(place):
+        item = fact(executable="a.exe", pid=str(index) if index < 10_000 else "0x1", user_name=str(index))
+        changed = Fact(item.kind, type(item.source)("e", "p", None, locator), item.times, item.fields)
+        events.extend(events_of(changed, "WS", KINDS))
+    case = Case(events=event_store(events))
+    for form in READERS:
+        rows = imported(case, form)
+        types: dict[str, set[type]] = {}
+        for row in rows:
+            for name, value in row.items():
+                types.setdefault(name, set()).add(type(value))
+        assert len(rows) == len(place)
+        assert {name for name, found in types.items() if len(found) > 1} == set()
+
+
+def _raw_rows(case: Case, path: Path) -> Iterator[dict[str, Any]]:
+    timesketch_jsonl.write(case, path, KINDS)
+    for line in path.read_bytes().split(b"\n")[:-1]:
+        yield json.loads(line)
+
+
+def test_jsonl_form(nasty: Case, tmp_path: Path) -> None:
+    rows = list(_raw_rows(nasty, tmp_path / "t.jsonl"))
+    raw = (tmp_path / "t.jsonl").read_bytes()
+    assert not raw.startswith(b"\xef\xbb\xbf")
+    assert b"\r" not in raw
+    assert b"\n\n" not in raw
+    assert raw.endswith(b"}\n")
+    for row in rows:
+        assert {"message", "datetime", "timestamp", "timestamp_desc", "data_type", "kind", "tag"} <= set(row)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", row["datetime"])
+        assert type(row["timestamp"]) is int
+        assert row["tag"]
+        assert all(re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in row)
+        assert None not in row.values()
+        assert not any(value in ("", [], {}) for value in row.values())
+        for value in row.values():
+            items = value if isinstance(value, list) else [value]
+            assert all(type(item) in (str, int, bool) for item in items)
+            assert not isinstance(value, list) or all(type(item) is str for item in items)
+
+
+def test_an_event_log_row_looks_like_plasos(tmp_path: Path) -> None:
+    item = fact(executable="a.exe", event_identifier=4688, provider="Microsoft-Windows-Security-Auditing", pid="12")
+    (row,) = _raw_rows(Case(events=event_store(events_of(item, "WS", KINDS))), tmp_path / "t.jsonl")
+    assert row["data_type"] == "windows:evtx:record"
+    assert row["event_identifier"] == 4688
+    assert row["source_name"] == "Microsoft-Windows-Security-Auditing"
+    assert row["pid"] == "12"
+    assert row["source_locator"] == "record 812"
+
+
+def test_what_a_session_looks_like(nasty: Case, tmp_path: Path) -> None:
+    rows = [row for row in _raw_rows(nasty, tmp_path / "t.jsonl") if row["data_type"].startswith("mirrortrace:session")]
+    by_id = {row["event_uid"]: row for row in rows}
+    assert set(by_id) == {
+        "sb-1-start", "sb-1-end", "sb-2-start", "tn-1-host0-start", "tn-1-host0-end", "tn-1-client0-start",
+        "tn-1-client0-end",
+    }  # fmt: skip
+    start = by_id["sb-1-start"]
+    assert start["message"].startswith("Windows Sandbox session started by SYSTEM (confirmed, score 90); launch: task")
+    assert start["tag"] == ["bad", "wsb", "attack.t1564.006"]
+    assert start["datetime"] == iso(T0)
+    assert (start["session_uid"], start["session_score"], start["username"]) == (["sb-1"], 90, "SYSTEM")
+    bounded = by_id["sb-2-start"]
+    assert bounded["timestamp_desc"] == "Start Time (earliest)"
+    assert "not before this time" in bounded["message"]
+    assert bounded["tag"] == ["suspicious", "wsb"]
+    assert "mytunnel of 田中" in by_id["tn-1-host0-start"]["message"]
+    assert "left: disconnected" in by_id["tn-1-client0-end"]["message"]
+
+
+def test_persistence_and_removal_are_rows_and_events_name_their_sessions(nasty: Case, tmp_path: Path) -> None:
+    rows = list(_raw_rows(nasty, tmp_path / "t.jsonl"))
+    kinds = Counter(row["data_type"] for row in rows)
+    assert (kinds["mirrortrace:persistence"], kinds["mirrortrace:anti_forensics"]) == (2, 1)
+    harmless = next(row for row in rows if row["event_uid"] == "pe-1-seen")
+    assert harmless["tag"] == ["persistence", "attack.t1547.001"]
+    owned = {row["event_uid"]: row["session_uid"] for row in rows if "session_uid" in row and "evidence" in row}
+    first, second, third = nasty.verdicts.sandbox_sessions[0].events
+    assert owned == {first: ["sb-1", "tn-1", "pe-1"], second: ["sb-1", "pe-1"], third: ["sb-1"]}
+
+
+def test_declared_fields_stay_below_what_an_index_takes() -> None:
+    """OpenSearch takes about 450 fields in an index that is shared with other tools' uploads."""
+    names = {*BASE_KEYS, *row_fields(all_kinds())}
+    assert len(names) < 400
+    assert [name for name in names if not re.fullmatch(r"[a-z][a-z0-9_]*", name)] == []
+
+
+def test_a_field_with_two_types_is_refused() -> None:
+    text, number = Kind("{pid}", {"pid": str}), Kind("{pid}", {"pid": int})
+    with pytest.raises(ValueError, match="another type"):
+        row_fields({"a.b": text, "c.d": number})
+    with pytest.raises(ValueError, match="session rows"):
+        row_fields({"a.b": Kind("{vm_id}", {"vm_id": int})})
+    with pytest.raises(ValueError, match="base keys"):
+        row_fields({"a.b": Kind("{message}", {"message": str})})
