@@ -7,6 +7,7 @@ as a fresh one. Strings of the evidence pass `text.one_line` and are never read 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections import Counter
@@ -35,6 +36,7 @@ _COLOURS = {"confirmed": "bold red", "probable": "yellow", "possible": "cyan", "
 _TOP = 8
 _PIPE_WIDTH = 132
 _MOST_REASONS = 6
+_EVENT_IDS = re.compile(r" \[[0-9a-f]{16}[^\]]*\]$")
 
 
 def zone_of(name: str) -> tzinfo:
@@ -226,10 +228,19 @@ def _span(item: Document, zone: tzinfo) -> str:
 
 
 def _reasons(item: Document, *, full: bool) -> list[Text]:
-    shown = item["reasons"] if full else item["reasons"][:_MOST_REASONS]
-    lines = [_line(f"      · {reason}", "dim") for reason in shown]
-    more = len(item["reasons"]) - len(shown)
+    """The reasons; in the short form what scored and what decided come first, without the event ids."""
+    if full:
+        return [_line(f"      · {reason}", "dim") for reason in item["reasons"]]
+    ranked = sorted(item["reasons"], key=_rank)
+    lines = [_line(f"      · {_EVENT_IDS.sub('', reason)}", "dim") for reason in ranked[:_MOST_REASONS]]
+    more = len(ranked) - len(lines)
     return [*lines, _line(f"      · … {more} more reasons", "dim")] if more > 0 else lines
+
+
+def _rank(reason: str) -> int:
+    if "(+" in reason:
+        return 0
+    return 1 if reason.startswith(("confirmed", "probable", "possible")) else 2
 
 
 def _print_sandbox(document: Document, zone: tzinfo, out: Console, *, full: bool) -> None:
@@ -277,9 +288,9 @@ def _print_tunnels(document: Document, zone: tzinfo, out: Console, *, full: bool
 
 
 def _persistence_table(entries: Sequence[Document], zone: tzinfo) -> Padding:
-    table = Table(box=None, pad_edge=False, show_edge=False)
+    table = Table(box=None, pad_edge=False, show_edge=False, show_header=bool(entries))
     for column in ("score", "mechanism", "name", "command", "user", "last write"):
-        table.add_column(column, overflow="fold" if column == "command" else "ellipsis")
+        table.add_column(column, no_wrap=column not in ("name", "command"), overflow="fold")
     for entry in entries:
         cells = (str(entry["score"]), entry["mechanism"], entry["name"], entry["command"] or "", entry["user"] or "",
                  moment(entry["last_write"], zone))  # fmt: skip

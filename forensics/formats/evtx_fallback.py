@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
+from datetime import datetime, timedelta
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
@@ -23,6 +24,7 @@ from Evtx.Views import UnexpectedElementException
 from forensics.formats import FormatError
 from forensics.formats.evtx_record import Names
 from forensics.formats.evtx_scan import CHUNK, CHUNK_HEAD
+from forensics.times import from_filetime, from_iso, iso
 
 # All that python-evtx raises on damaged records, found by flipping and overwriting bytes of real logs: its own
 # exceptions, reads beyond the buffer, tables without the wanted entry, texts that are not UTF-16, times out of range,
@@ -35,6 +37,7 @@ _XML_ERRORS: tuple[type[Exception], ...] = (ParseError, DefusedXmlException, Rec
 _STRING = re.compile("<string>(.*?)</string>", re.DOTALL)  # python-evtx's form of an array of strings
 _GUID = re.compile(r"\{[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}")
 _HEX = re.compile("0x0[0-9a-f]+")
+_TIME_VALUE = 6  # of a record's template, in the shape that all records have
 _LINKS = 65536 // 8  # more links than a chunk can hold are a loop
 
 
@@ -111,7 +114,9 @@ def decode(chunk: GuardedChunk, start: int) -> dict[str, Any]:
     Raises FormatError when it cannot be read.
     """
     try:
-        text = EvtxRecord(chunk._buf, start, chunk).xml()
+        record = EvtxRecord(chunk._buf, start, chunk)
+        text = record.xml()
+        values = record.root().substitutions()
     except DECODER_ERRORS as error:
         raise FormatError(f"cannot be decoded: {type(error).__name__}: {error}"[:300]) from error
     try:
@@ -119,7 +124,20 @@ def decode(chunk: GuardedChunk, start: int) -> dict[str, Any]:
         root = SafeTree.fromstring(text.replace("\r", "&#13;"), forbid_dtd=True)
     except _XML_ERRORS as error:
         raise FormatError(f"gives no well-formed XML: {error}"[:300]) from error
-    return {"Event": _as_json(root, 0)}
+    event = _as_json(root, 0)
+    _set_time(event, values)
+    return {"Event": event}
+
+
+def _set_time(event: Any, values: list[Any]) -> None:  # noqa: ANN401
+    """Put the exact time into the event: python-evtx computes it in floating point, some 10 microseconds off."""
+    try:
+        stamp = event["System"]["TimeCreated"]["#attributes"]
+        near, exact = from_iso(stamp["SystemTime"]), from_filetime(values[_TIME_VALUE].unpack_qword(0))
+    except DECODER_ERRORS:
+        return
+    if isinstance(near, datetime) and isinstance(exact, datetime) and abs(exact - near) < timedelta(milliseconds=1):
+        stamp["SystemTime"] = iso(exact)
 
 
 def guarded(data: bytes | bytearray, index: int) -> GuardedChunk:

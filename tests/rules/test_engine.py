@@ -1,0 +1,100 @@
+"""The rule engine, and every scoring rule's own examples."""
+
+from __future__ import annotations
+
+import pytest
+
+from forensics.rules import load
+from forensics.rules.engine import Hit, Rule, hits, rules_of, total
+from forensics.sessions.persistence import known_entry
+
+SECTIONS = [
+    ("sandbox", "config_rules"),
+    ("sandbox", "session_rules"),
+    ("tunnel", "rules"),
+    ("persistence", "rules"),
+    ("antiforensics", "rules"),
+]
+RULES = [rule for name, section in SECTIONS for rule in rules_of(name, section)]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+class TestEachRule:
+    def test_example_matches(self, rule: Rule) -> None:
+        assert rule.matches(rule.example)
+
+    def test_counterexample_does_not(self, rule: Rule) -> None:
+        assert not rule.matches(rule.counterexample)
+
+    def test_sentence_fills_in(self, rule: Rule) -> None:
+        (hit,) = hits([rule], rule.example)
+        assert "{" not in hit.why
+        assert hit.weight == rule.weight > 0
+
+    def test_attack_ids(self, rule: Rule) -> None:
+        assert all(item[0] == "T" and item[1:].replace(".", "").isdecimal() for item in rule.attack)
+
+
+def test_rule_ids_are_unique() -> None:
+    assert len({rule.id for rule in RULES}) == len(RULES)
+
+
+@pytest.mark.parametrize("item", load("persistence")["known"], ids=lambda item: item["name"])
+def test_known_entries(item: dict[str, dict[str, str]]) -> None:
+    assert known_entry(item["example"]) == item["name"]
+    assert known_entry(item["counterexample"]) is None
+
+
+def _rule(when: object, unless: object = None) -> Rule:
+    def listed(value: object) -> tuple[dict[str, object], ...]:
+        return () if value is None else tuple(value) if isinstance(value, list) else (value,)  # type: ignore[return-value]
+
+    return Rule("X", 1, "x {a} {gone}", (), listed(when), listed(unless), {}, {})
+
+
+@pytest.mark.parametrize(
+    ("when", "facts", "expected"),
+    [
+        ({"a": "X"}, {"a": "x"}, True),
+        ({"a": "x"}, {}, False),
+        ({"a": "x"}, {"a": None}, False),
+        ({"a": True}, {"a": True}, True),
+        ({"a": True}, {"a": "true"}, False),
+        ({"a": 1}, {"a": True}, False),
+        ({"a": ["x", "y"]}, {"a": "Y"}, True),
+        ({"a|contains": "ell"}, {"a": ("no", "HELLO")}, True),
+        ({"a|startswith": "c:"}, {"a": "C:\\x"}, True),
+        ({"a|endswith": ".bat"}, {"a": "x.BAT"}, True),
+        ({"a|re": "^b"}, {"a": "ab"}, False),
+        ({"a|gte": 2}, {"a": 2}, True),
+        ({"a|gte": 2}, {"a": 1}, False),
+        ({"a|exists": True}, {"a": ""}, False),
+        ({"a|exists": False}, {"a": ()}, True),
+        ({"a|exists": True}, {"a": False}, True),
+        ([{"a": "x", "b": "y"}, {"c": "z"}], {"c": "z"}, True),
+        ([{"a": "x", "b": "y"}, {"c": "z"}], {"a": "x"}, False),
+    ],
+)
+def test_conditions(when: object, facts: dict[str, object], expected: bool) -> None:
+    assert _rule(when).matches(facts) is expected
+
+
+def test_unless_switches_off() -> None:
+    rule = _rule({"a": "x"}, [{"b": "y"}])
+    assert rule.matches({"a": "x"})
+    assert not rule.matches({"a": "x", "b": "y"})
+
+
+def test_an_unknown_modifier_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        _rule({"a|nothing": "x"}).matches({"a": "x"})
+
+
+def test_total_is_capped() -> None:
+    assert total([Hit("a", 70, "", ()), Hit("b", 60, "", ())]) == 100
+    assert total([]) == 0
+
+
+def test_sentence_names_what_is_not_known() -> None:
+    (hit,) = hits([_rule({"a": "1"})], {"a": "1"})
+    assert str(hit) == "X (+1): x 1 unknown"
