@@ -7,7 +7,7 @@ known as surely as "found". One file becomes one job, whatever number of artifac
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,8 @@ HIVES = {
     ),
     "USRCLASS": ("Users/*/AppData/Local/Microsoft/Windows/UsrClass.dat",),
 }
+# Faults after which a file gives nothing more.
+FATAL = frozenset({"unreadable", "killed_timeout", "killed_memory", "crashed", "parser_failed"})
 # Logs that Windows and its parts are known to write under these names: not opened to see whether they are something
 # else. Any other name in the log folder is (a renamed Sysmon or Security log is worth the look).
 _OTHER_LOGS = re.compile(
@@ -104,7 +106,7 @@ def _wanted_by(item: Found, artifacts: tuple[Artifact, ...]) -> tuple[tuple[str,
 
 
 def coverage(
-    artifacts: tuple[Artifact, ...], jobs: Iterable[Job], results: dict[str, JobResult], problems: list[Problem],
+    artifacts: tuple[Artifact, ...], jobs: Sequence[Job], results: dict[str, JobResult], problems: Sequence[Problem],
     *, whole: bool,
 ) -> list[Coverage]:  # fmt: skip
     """How far each artifact could be looked at.
@@ -112,25 +114,25 @@ def coverage(
     `whole` says that the evidence is a whole file system: then an absent file means that there is nothing, where in a
     collection it means that it was not collected.
     """
-    troubled = {(problem.artifact, problem.source.path) for problem in problems}
-    broken = {problem.source.path for problem in problems if problem.artifact == "evidence"}
     rows = []
     for artifact in artifacts:
-        mine = [job for job in jobs if artifact.name in job.artifacts]
-        counts = [results[job.path].counts[artifact.name] for job in mine
-                  if job.path in results and artifact.name in results[job.path].counts]  # fmt: skip
-        bad = [job for job in mine if (artifact.name, job.path) in troubled or job.path in broken]
-        rows.append(_row(artifact, len(counts), counts, len(bad), whole=whole))
+        mine = [job.path for job in jobs if artifact.name in job.artifacts]
+        counts = [results[path].counts[artifact.name] for path in mine if artifact.name in results[path].counts]
+        about = [item for item in problems if item.artifact in (artifact.name, "evidence")]
+        bad = {item.source.path for item in about} & set(mine)
+        dead = {item.source.path for item in about if item.fault in FATAL} & set(mine)
+        rows.append(_row(artifact, len(counts), counts, (len(bad), len(dead)), whole=whole))
     return rows
 
 
-def _row(artifact: Artifact, found: int, counts: list[Count], bad: int, *, whole: bool) -> Coverage:
+def _row(artifact: Artifact, found: int, counts: list[Count], hurt: tuple[int, int], *, whole: bool) -> Coverage:
+    bad, dead = hurt
     claimed, parsed = sum(count.claimed for count in counts), sum(count.parsed for count in counts)
     facts, context = sum(count.facts for count in counts), sum(count.context for count in counts)
     if not found:
         state, detail = ("nothing_found", "no such file") if whole else ("not_collected", "not in the collection")
-    elif bad and bad == found and not facts:
-        state, detail = "unreadable", f"{bad} of {found} files"
+    elif dead == found and not facts:
+        state, detail = "unreadable", f"{dead} of {found} files gave nothing"
     elif bad or parsed < claimed:
         state, detail = "partial", f"{bad} of {found} files with problems"
     else:

@@ -193,6 +193,11 @@ class _Writer:
         where = "" if error.offset is None else f"offset 0x{error.offset:x}"
         self.problem("bad_record" if error.offset is not None else "unreadable", str(error), where)
 
+    def damaged(self, error: FormatError, fault: str) -> None:
+        """Report damage that concerns every artifact reading this file."""
+        self._artifact = "evidence"
+        self.problem(fault, str(error), "" if error.offset is None else f"offset 0x{error.offset:x}")
+
     def problem(self, fault: str, detail: str, locator: str = "") -> None:
         """Report something about this file."""
         source = Source(_shown_name, self._job.path, self.result.sha256, locator)
@@ -354,15 +359,11 @@ def _read_hive(given: FileInput, artifacts: list[RegistryArtifact], writer: _Wri
         for artifact in artifacts:
             writer.lost(artifact, error)
         return
-    if hive.state == "dirty_not_replayed":
-        writer.problem(
-            "dirty_not_replayed", "the hive is dirty and no eligible transaction log was found: changes are missing"
-        )
     kind = expected if hive.kind == "UNKNOWN" else hive.kind
     for artifact in artifacts:
         if kind in artifact.hives:
             writer.take(artifact, artifact.parse(hive, given))
             writer.result.counts[artifact.name].claimed = 1
             writer.result.counts[artifact.name].parsed = 1
-    for problem in hive.problems:
-        writer.lost(artifacts[0], problem)
+    for problem in hive.problems:  # complete only now: the hive notes damage while it is read
+        writer.damaged(problem, "dirty_not_replayed" if hive.state == "dirty_not_replayed" else "bad_record")

@@ -22,7 +22,7 @@ ORDER = [
     {"artifacts"},
     {"spool"},
     {"store"},
-    {"timeline", "plain", "columns"},
+    {"timeline", "plain", "columns", "arrow"},
     {"case", "export"},
     {"evidence"},
     {"jobs"},

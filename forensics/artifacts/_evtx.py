@@ -69,9 +69,12 @@ def decimal(text: str | None) -> str | None:
 
 
 def number(text: str | None) -> int | None:
-    """A number, hexadecimal or not, None when it is none."""
+    """A number, hexadecimal or not, None when it is none that 63 bits hold."""
     digits = decimal(text)
-    return int(digits) if digits is not None and digits.removeprefix("-").isdecimal() else None
+    if digits is None or len(digits) > 19 or not digits.isdecimal():
+        return None
+    value = int(digits)
+    return value if value < 2**63 else None
 
 
 def flag(text: str | None) -> bool | None:

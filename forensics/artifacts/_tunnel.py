@@ -10,7 +10,7 @@ from forensics.formats.logzone import LogZone
 from forensics.formats.serverlog import Entry
 from forensics.formats.tunnelid import server_of
 from forensics.model import Fact, Problem, Value, make_fact
-from forensics.times import Moment
+from forensics.times import Moment, NoTime
 
 MESSAGE_LIMIT = 8 * 1024
 BORN, MODIFIED = "Creation Time", "Content Modification Time"
@@ -84,8 +84,9 @@ def build(path: str) -> dict[str, Value | None]:
 
 
 def times(given: FileInput) -> dict[str, Moment | None]:
-    """The file's own times as moments."""
-    return dict(given.times)
+    """The file's own times as moments, or why there are none."""
+    none: dict[str, Moment | None] = {MODIFIED: NoTime("the evidence kept no times of the file", "")}
+    return dict(given.times) if given.times else none
 
 
 def cut_line(artifact: str, given: FileInput, number: int, offset: int) -> Problem:

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
-from forensics.artifacts._evtx import USER, Made, fact, file_name, kind, known, named_account, nonzero, pick
+from forensics.artifacts._evtx import USER, Made, fact, file_name, kind, known, named_account, number, pick
 from forensics.artifacts.base import EventArtifact
 from forensics.formats.evtx import Record
 from forensics.model import Fact, Source
@@ -34,8 +34,8 @@ def _alive(text: str | None) -> str | None:
 
 
 def _crash(record: Record) -> Made:
-    code = nonzero(pick(record, "BugcheckCode"))
-    return {"error_code": hex(int(code)) if code and code.isdecimal() else code}
+    code = number(pick(record, "BugcheckCode"))
+    return {"error_code": hex(code) if code else None}
 
 
 def _unclean(record: Record) -> Made:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from forensics.artifacts._tunnel import windows_path
+from forensics.artifacts._tunnel import times, windows_path
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
 from forensics.formats import FormatError, taskxml
 from forensics.formats.taskxml import Action, Task
@@ -89,14 +89,14 @@ def parse(given: FileInput) -> Output:
     name = _name(given)
     lines = [action.command_line for action in task.actions]
     context = name.casefold().startswith(_STOCK) and not is_watched(name, *lines, task.xml)
-    times: dict[str, Moment | None] = dict(given.times)
+    moments = times(given)
     if task.date:
-        times["Registration Time"] = _registered(given, task.date)
+        moments["Registration Time"] = _registered(given, task.date)
     common = _fields(task, name)
     for number, action in enumerate(task.actions or (None,), 1):
         locator = f"action {number}" if len(task.actions) > 1 else ""
         fields = common | _action_fields(action)
-        yield make_fact("task.defined", given.source(locator), times, fields, context=context)
+        yield make_fact("task.defined", given.source(locator), moments, fields, context=context)
 
 
 ARTIFACT = FileArtifact(

@@ -7,7 +7,7 @@ file's modification. Source: `download_cache.rs` of microsoft/vscode.
 
 from __future__ import annotations
 
-from forensics.artifacts._tunnel import build, cli_globs, owner
+from forensics.artifacts._tunnel import build, cli_globs, owner, times
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
 from forensics.formats import FormatError, guardedjson
 from forensics.model import Problem, Value, make_fact
@@ -38,7 +38,7 @@ def parse(given: FileInput) -> Output:
         older: dict[str, Moment | None] = {
             "Content Modification Time": NoTime("only the newest entry of the list has a time", "")
         }
-        moments: dict[str, Moment | None] = dict(given.times) if order == 1 else older
+        moments = times(given) if order == 1 else older
         fields: dict[str, Value | None] = {**owner(given), **build(name), "entry_name": name, "order": order}
         yield make_fact("tunnel.server_used", source, moments, fields)
 

@@ -9,7 +9,7 @@ Format: Microsoft, "Windows Sandbox configuration"; see `formats/wsb.py`. Recycl
 
 from __future__ import annotations
 
-from forensics.artifacts._tunnel import profile_user, windows_path
+from forensics.artifacts._tunnel import profile_user, times, windows_path
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
 from forensics.formats import FormatError, recyclebin, wsb
 from forensics.formats.wsb import Config
@@ -84,7 +84,7 @@ def parse(given: FileInput) -> Output:
         "file_sha256": given.sha256,
         "profile_user": profile_user(given),
     }
-    yield make_fact("sandbox.config", given.source(), dict(given.times), fields | config_fields(config))
+    yield make_fact("sandbox.config", given.source(), times(given), fields | config_fields(config))
 
 
 ARTIFACT = FileArtifact(

@@ -311,8 +311,8 @@ def _plain_text(data: bytes | str) -> tuple[str, str, list[str]]:
     else:
         text, encoding = data, "text"
     for _ in range(2):
-        if not _BEGIN.search(text) and "&lt;" in text.casefold():
-            text = text.replace("&amp;lt;", "&lt;") if "&amp;lt;" in text else _html(text)
+        if not _BEGIN.search(text) and "lt;" in text.casefold():
+            text = _html(text)
             notes.append("HTML-escaped")
     return text, encoding, notes
 

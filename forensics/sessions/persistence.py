@@ -25,7 +25,7 @@ _AUTORUN_VALUE = re.compile(
     r"\\(?:currentversion\\(?:run|runonce|runonceex|runservices|policies\\explorer\\run))$", re.IGNORECASE
 )
 # What a time says: these are of the entry's making, the others are later changes or runs.
-_BIRTH = frozenset({"Creation Time", "Last registered Time", "Registration Time"})
+_BIRTH = frozenset({"Creation Time", "Last registered Time"})
 _CHANGE = frozenset({"Content Modification Time", "Metadata Modification Time", "Last registered Time"})
 _MADE = frozenset({"task.registered", "service.installed", "registry.value_set"})
 _CHANGED = frozenset({"task.updated"})
@@ -273,8 +273,9 @@ def _times(rows: Iterable[Row], meanings: frozenset[str], kinds: frozenset[str])
 def _first_seen(rows: Iterable[Row]) -> datetime | None:
     """The earliest making; without one the first time at which the entry is known to be there."""
     rows = list(rows)
-    made = _times(rows, _BIRTH, _MADE)
-    return min(made or _times(rows, _CHANGE, _MADE | _CHANGED), default=None)
+    made = _times(rows, _BIRTH, _MADE) or _times(rows, _CHANGE, _MADE | _CHANGED)
+    # The date inside a task's XML is free text of whoever wrote it: only where nothing else is left.
+    return min(made or _times(rows, frozenset({"Registration Time"}), frozenset()), default=None)
 
 
 def _last_write(rows: Iterable[Row]) -> datetime | None:

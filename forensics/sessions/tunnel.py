@@ -226,7 +226,8 @@ def _token_reasons(bundle: Bundle, tunnel_id: str | None) -> list[str]:
         for row in server_starts(bundle)
         if (match := _TOKEN.search(row.get("command_line"))) and match.group(1) in wanted
     ]
-    text = "the connection token of the server process is the hash of this tunnel's id"
+    same += [row for row in bundle.of(LOG, "tunnel.server_started") if row.get("tunnel_connection_token") in wanted]
+    text = "the connection token of the server is the hash of this tunnel's id"
     return [because(text, same)] if same else []
 
 

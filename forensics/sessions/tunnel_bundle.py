@@ -113,7 +113,9 @@ class Bundler:
         return self._bundle(f"{home}\\{place}", product, profile)
 
     def _placed(self, row: Row) -> tuple[str, str] | None:
-        """(data folder, product) that a row names or lies in."""
+        """(data folder, product) that a row names or lies in; the desktop's copy of the log lies in neither."""
+        if basename(row.source.path).startswith("remotetunnel"):
+            return None
         stated = row.get("data_dir")
         if stated:
             return stated, product_of(stated, row.get("quality"))

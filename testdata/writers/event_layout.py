@@ -35,6 +35,7 @@ EVENT_NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
 _FIXED, _NUMBERS, _TIME = struct.Struct("<BBHH"), struct.Struct("<IIQB"), struct.Struct("<Q")
 
 Field = tuple[str, str]
+Encoder = Callable[[Value], tuple[int, bytes]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +44,8 @@ class Layout:
 
     `shape` is `EventData` (named Data), `Classic` (unnamed Data in one array, then Binary) or `UserData` (one element
     `element` in `namespace` with a child for each field). `classic` writes provider and channel into the template, as
-    Windows does for providers with qualifiers and for the event log service. `bare` is the form of kernel-mode
-    providers: no fragment header before the inner template, and each text ends with NUL. `event_source` adds the
-    EventSourceName attribute. A last field of type `binary` in EventData becomes the Binary element.
+    Windows does for providers with qualifiers and for the event log service. `event_source` adds the EventSourceName
+    attribute. A last field of type `binary` in EventData becomes the Binary element.
     """
 
     provider: str
@@ -62,7 +62,6 @@ class Layout:
     element: str = ""
     namespace: str = ""
     classic: bool = False
-    bare: bool = False
     event_source: str = ""
 
     @cached_property
@@ -71,10 +70,18 @@ class Layout:
         return Template(_SHAPES[self.shape](self))
 
     @cached_property
-    def encoders(self) -> tuple[Callable[[Value], tuple[int, bytes]], ...]:
+    def encoders(self) -> tuple[Encoder, ...]:
         """One encoder for each field, in order."""
-        renamed = {"string": "string_nul"} if self.bare else {}
-        return tuple(TYPES[renamed.get(kind, kind)][1] for _, kind in self.fields)
+        return tuple(TYPES[kind][1] for _, kind in self.fields)
+
+    @cached_property
+    def live_encoders(self) -> tuple[Encoder, ...]:
+        """The same for records of the form `is_live`: a text ends with NUL unless the field before it is its length."""
+        before = ["", *(name for name, _ in self.fields)]
+        return tuple(
+            TYPES["string_nul" if kind == "string" and previous != f"{name}Len" else kind][1]
+            for (name, kind), previous in zip(self.fields, before, strict=False)
+        )
 
     @cached_property
     def constants(self) -> tuple[bytes, bytes]:
@@ -199,12 +206,23 @@ def _array(values: list[tuple[int, bytes]]) -> bytes:
     return struct.pack(f"<{len(values) + 1}I", len(values), *[len(raw) | kind << 16 for kind, raw in values]) + data
 
 
-def inner_values(spec: EventSpec) -> bytes:
+def is_live(layout: Layout, exported: bool) -> bool:
+    """Whether the record has the form that manifest providers' records have in the logs of a running system.
+
+    There the data has no fragment header and its texts end with NUL (but for those whose length is a field of its
+    own). An export (`wevtutil epl`, the event viewer) and Windows 7 write a header and no NUL, and so does every
+    Windows for classic providers. Both forms seen in some thousand real records.
+    """
+    return not (layout.classic or exported)
+
+
+def inner_values(spec: EventSpec, exported: bool) -> bytes:
     """The substitution array of the event's own data."""
     layout = spec.layout
     if layout.shape == "Classic":
         return _classic_values(spec.values)
-    pairs = zip(layout.encoders, spec.values, strict=True)
+    encoders = layout.live_encoders if is_live(layout, exported) else layout.encoders
+    pairs = zip(encoders, spec.values, strict=True)
     values = [(NULL, b"") if item is None else encode(item) for encode, item in pairs]
     if layout.shape == "EventData" and layout.fields and layout.fields[-1][1] == "binary":
         values.insert(-1, (8, struct.pack("<I", len(values[-1][1]))))

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from testdata.writers.binxml import FRAGMENT, FRAGMENT_HEADER, ChunkTables, Template, filetime
-from testdata.writers.event_layout import EventSpec, Layout, inner_values, system_values
+from testdata.writers.event_layout import EventSpec, Layout, inner_values, is_live, system_values
 
 __all__ = ["EventSpec", "Layout", "LogWriter"]
 
@@ -63,7 +63,8 @@ class LogWriter:
 
     `first_record` is the id of the first record; setting `next_id` between records leaves a gap. `dirty` marks the
     file as one that Windows had open; `claimed_chunks` makes the header name fewer chunks than there are, as the
-    header of a live log does; `spare_chunks` appends zeroed chunks, as Windows allocates ahead.
+    header of a live log does; `spare_chunks` appends zeroed chunks, as Windows allocates ahead. `exported` gives the
+    records the form of an exported log (see `is_live`).
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class LogWriter:
         first_record: int = 1,
         dirty: bool = False,
         claimed_chunks: int | None = None,
+        exported: bool = False,
         spare_chunks: int = 0,
     ) -> None:
         self._own = isinstance(target, str | Path)
@@ -83,7 +85,7 @@ class LogWriter:
         self._file.write(bytes(HEADER_SIZE))
         self.channel = channel
         self.next_id = first_record
-        self._closed = False
+        self._closed, self._exported = False, exported
         self._forms: dict[int, _Form] = {}
         self._flags = 1 if dirty else 0
         self._claimed, self._spare = claimed_chunks, spare_chunks
@@ -104,7 +106,7 @@ class LogWriter:
         Raises ValueError for a record that no chunk can hold.
         """
         outer, inner = spec.layout.outer(self.channel, spec.computer), spec.layout.inner
-        values = inner_values(spec)
+        values = inner_values(spec, self._exported)
         tables = self._chunk.tables
         need = 400 + len(values) + len(spec.layout.provider) * 2 + 2 * len(self.channel)
         need += (outer not in tables.templates) * outer.worst + (inner not in tables.templates) * inner.worst
@@ -144,8 +146,8 @@ class LogWriter:
     def _form(self, spec: EventSpec) -> _Form:
         outer, inner = spec.layout.outer(self.channel, spec.computer), spec.layout.inner
         descriptors, data = system_values(spec, self.channel, 0)
-        fragment = (b"" if spec.layout.bare else FRAGMENT_HEADER) + _REFERENCE + inner.id + bytes(4)
-        values = inner_values(spec)
+        fragment = (b"" if is_live(spec.layout, self._exported) else FRAGMENT_HEADER) + _REFERENCE + inner.id + bytes(4)
+        values = inner_values(spec, self._exported)
         last = (len(fragment) + len(values) + 1 | FRAGMENT << 16).to_bytes(4, "little")
         head = FRAGMENT_HEADER + _REFERENCE + outer.id + bytes(4) + descriptors + last
         start = _RECORD_HEAD.size + len(head)
@@ -161,7 +163,7 @@ class LogWriter:
         descriptors, data = system_values(spec, self.channel, record_id)
         # The inner instance is the last value: its place is known once the values before it are.
         start = base + len(head) + len(descriptors) + 4 + len(data)
-        prefix = b"" if layout.bare else FRAGMENT_HEADER
+        prefix = b"" if is_live(layout, self._exported) else FRAGMENT_HEADER
         fragment = prefix + tables.instance(inner, start + len(prefix)) + values + b"\0"
         last = (len(fragment) | FRAGMENT << 16).to_bytes(4, "little")
         return b"".join((FRAGMENT_HEADER, head, descriptors, last, data, fragment, b"\0"))

@@ -11,6 +11,8 @@ from typing import Any
 
 from Registry.RegistryParse import HvLEBlock
 
+from forensics.formats.hive import Hive
+
 NOWHERE = 0xFFFFFFFF
 TICKS = 133_777_404_610_000_000  # 2024-12-03T23:01:01Z
 Value = tuple[str, int, bytes]
@@ -139,3 +141,33 @@ def log(pages: Sequence[tuple[int, bytes]], *, sequence: int, size: int, name: s
     struct.pack_into("<Q", entry, 24, marvin(bytes(entry[40:])))
     struct.pack_into("<Q", entry, 32, marvin(bytes(entry[:32])))
     return header(0x20, size, (sequence, sequence), name, kind=6, length=512) + bytes(entry)
+
+
+SYSTEM: Tree = {
+    "Select": {"": [("Current", 4, b"\x02\x00\x00\x00")]},
+    "ControlSet001": {"Services": {"Old": {}}},
+    "ControlSet002": {
+        "Services": {
+            "code_tunnel": {"": [("ImagePath", 2, utf16("C:\\t\\code.exe tunnel")), ("Start", 4, b"\x02\x00\x00\x00")]},
+            "Ünïcode": {},
+            "日本": {"": [("値", 1, utf16("データ"))]},
+        }
+    },
+}
+
+
+def texts(found: Hive) -> list[str]:
+    return [str(problem) for problem in found.problems]
+
+
+def read_all(found: Hive) -> tuple[int, int]:
+    """Touch everything that the hive offers."""
+    keys = values = 0
+    for key in found.walk():
+        keys += 1
+        assert key.last_write
+        for value in key.values():
+            values += 1
+            assert isinstance(value.text(), str)
+            assert value.type_name
+    return keys, values

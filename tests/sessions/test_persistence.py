@@ -1,0 +1,163 @@
+"""Persistence entries: merging across artifacts, scores, and what is known as harmless."""
+
+from __future__ import annotations
+
+import pytest
+
+from forensics.model import PersistenceEntry, Value
+from tests.sessions.factory import DEV, SYSTEM, Scene, at
+
+RUN = "Software\\Microsoft\\Windows\\CurrentVersion\\Run"
+MTIME = "Content Modification Time"
+MSBUILD = "C:\\Windows\\Microsoft.NET\\Framework64\\v4.0.30319\\MSBuild.exe C:\\ProgramData\\hello.xml"
+
+
+def only(scene: Scene) -> PersistenceEntry:
+    (entry,) = scene.build().persistence
+    return entry
+
+
+def run_value(scene: Scene, name: str, command: str, *, machine: bool = False, **fields: Value) -> None:
+    root = "HKLM\\SOFTWARE" if machine else "HKCU"
+    hive = "C:/Windows/System32/config/SOFTWARE" if machine else "C:/Users/田中/NTUSER.DAT"
+    person: dict[str, Value] = {} if machine else {"profile_user": "田中", "user_sid": DEV}
+    place = RUN.removeprefix("Software\\") if machine else RUN
+    scene.file(
+        "autorun.configured", hive, {MTIME: 0}, f"{place}\\{name}", mechanism="run_key", location=f"{root}\\{place}",
+        entry_name=name, command_line=command, **{**person, **fields},
+    )  # fmt: skip
+
+
+class TestMerging:
+    def test_a_task_in_four_places_is_one_entry(self) -> None:
+        scene = Scene()
+        fields: dict[str, Value] = {"command_line": MSBUILD, "task_run_as": "S-1-5-18"}
+        scene.file("task.defined", "C:/Windows/System32/Tasks/Hello", {"Creation Time": 2, "Registration Time": -9e6},
+                   task_name="\\Hello", **fields)  # fmt: skip
+        times = {MTIME: 5.0, "Last registered Time": 1.0, "Launch Time": 900.0}
+        scene.file("task.cached", "C:/Windows/System32/config/SOFTWARE", times, "TaskCache\\x", task_name="\\Hello", **fields)
+        scene.add("task.registered", 0, task_name="\\HELLO", user_name="田中", **fields)
+        scene.add("task.registered", 0.1, task_name="Hello")
+        entry = only(scene)
+        assert (entry.mechanism, entry.name, entry.user) == ("scheduled_task", "\\Hello", "SYSTEM")
+        assert (entry.first_seen, entry.last_write) == (at(0), at(5))
+        assert set(entry.events) == {event.id for event in scene.events}
+        assert entry.score >= 70
+        assert "T1127.001" in entry.attack
+        assert "T1053.005" in entry.attack
+
+    def test_a_service_in_three_places(self) -> None:
+        scene = Scene()
+        exe = "C:\\ProgramData\\ScnCfg\\ScnCfg32.exe"
+        scene.file("service.configured", "C:/Windows/System32/config/SYSTEM", {MTIME: 3}, "Services\\ScnCfgSvc",
+                   mechanism="service", entry_name="ScnCfgSvc", service_name="ScnCfgSvc", command_line=exe,
+                   service_account="LocalSystem", location="HKLM\\SYSTEM\\ControlSet001\\Services\\ScnCfgSvc")  # fmt: skip
+        for _ in range(2):
+            scene.add("service.installed", 0, service_name="ScnCfgSvc", command_line=exe, service_account="LocalSystem")
+        entry = only(scene)
+        assert (entry.name, entry.command, entry.user) == ("ScnCfgSvc", exe, "SYSTEM")
+        assert (entry.first_seen, entry.last_write) == (at(0), at(3))
+        assert entry.score >= 40
+        assert entry.attack == ("T1543.003",)
+
+    def test_sysmon_dates_a_run_value(self) -> None:
+        scene = Scene()
+        run_value(scene, "HelloSync", MSBUILD, machine=True)
+        made = scene.add("registry.value_set", -50, key_path=f"HKLM\\{RUN}", value_name="HelloSync", value_data=MSBUILD,
+                         user_sid=DEV)  # fmt: skip
+        entry = only(scene)
+        assert entry.first_seen == at(-50)
+        assert made.id in entry.events
+        assert entry.user is None
+        assert entry.score >= 40
+
+    def test_a_value_that_is_gone_since(self) -> None:
+        scene = Scene()
+        scene.add("registry.value_set", -50, key_path=f"HKU\\{DEV}\\{RUN}", value_name="x", value_data="C:\\Users\\Public\\a.exe")
+        entry = only(scene)
+        assert (entry.mechanism, entry.name, entry.user) == ("run_key", "x", "田中")
+
+    def test_other_registry_values_are_none(self) -> None:
+        scene = Scene()
+        scene.add("registry.value_set", -50, key_path="HKLM\\Software\\x", value_name="x", value_data="wsb.exe")
+        assert scene.build().persistence == ()
+
+    def test_the_same_name_of_two_users(self) -> None:
+        scene = Scene()
+        run_value(scene, "x", "C:\\a.exe")
+        run_value(scene, "x", "C:\\a.exe", profile_user="佐藤", user_sid="S-1-5-21-1-2-3-1002")
+        run_value(scene, "x", "C:\\a.exe", machine=True)
+        entries = scene.build().persistence
+        assert sorted(str(entry.user) for entry in entries) == ["None", "佐藤", "田中"]
+        assert len({entry.id for entry in entries}) == 3
+
+    def test_deleted_and_changed_is_said(self) -> None:
+        scene = Scene()
+        scene.add("task.registered", 0, task_name="\\T", command_line="C:\\a.exe")
+        scene.add("task.updated", 5, task_name="\\T", command_line="C:\\b.exe")
+        scene.add("task.deleted", 9, task_name="\\T")
+        scene.add("task.deleted", 9, task_name="\\Other")
+        entry = only(scene)
+        assert any("deleted at" in reason for reason in entry.reasons)
+        assert any("command changed" in reason for reason in entry.reasons)
+        assert (entry.first_seen, entry.last_write) == (at(0), at(5))
+
+
+@pytest.mark.parametrize(
+    ("command", "least", "most"),
+    [
+        (MSBUILD, 40, 100),
+        ("c:\\windows\\system32\\windowssandbox.exe c:\\windows\\system32\\default.wsb", 30, 100),
+        ("C:\\Users\\Public\\a.exe", 25, 60),
+        ("powershell.exe -w hidden -enc SQBFAFgAIAAoAE4AZQB3AC0ATwBiAGoA", 40, 100),
+        ("wscript.exe C:\\Users\\d\\AppData\\Local\\Temp\\a.vbs", 40, 100),
+        ("C:\\Users\\d\\AppData\\Local\\Discord\\Update.exe --processStart Discord.exe", 0, 10),
+        ('"C:\\Program Files\\Vendor\\Tray.exe" /min', 0, 0),
+        ("%windir%\\system32\\ctfmon.exe", 0, 0),
+    ],
+)
+def test_scores(command: str, least: int, most: int) -> None:
+    scene = Scene()
+    run_value(scene, "x", command)
+    assert least <= only(scene).score <= most
+
+
+class TestKnown:
+    ONEDRIVE = '"C:\\Users\\田中\\AppData\\Local\\Microsoft\\OneDrive\\OneDrive.exe" /background'
+
+    def test_known_entries_are_named_in_a_finding(self) -> None:
+        scene = Scene()
+        run_value(scene, "OneDrive", self.ONEDRIVE)
+        verdicts = scene.build()
+        assert verdicts.persistence == ()
+        (finding,) = verdicts.findings
+        assert finding.rule == "persistence.known"
+        assert "OneDrive" in finding.why
+        assert finding.events == (scene.events[0].id,)
+
+    def test_the_name_alone_does_not_help(self) -> None:
+        scene = Scene()
+        run_value(scene, "OneDrive", "C:\\Users\\Public\\OneDrive.exe /background")
+        assert only(scene).score >= 25
+
+    def test_nor_does_the_path_with_other_arguments(self) -> None:
+        scene = Scene()
+        run_value(scene, "OneDrive", self.ONEDRIVE + " & calc.exe")
+        assert only(scene).name == "OneDrive"
+
+
+def test_hidden_entries() -> None:
+    scene = Scene()
+    run_value(scene, "\\x00\\x00x", "C:\\Program Files\\a.exe")
+    scene.file("task.cached", "C:/Windows/System32/config/SOFTWARE", {MTIME: 0}, "x", task_name="\\T", command_line="a.exe",
+               reason="no SD under TaskCache\\Tree: hidden from schtasks and the Task Scheduler window")  # fmt: skip
+    assert all("PER-12" in entry.reasons[0] for entry in scene.build().persistence)
+
+
+def test_a_system_account_by_any_name() -> None:
+    for account in ("LocalSystem", "NT AUTHORITY\\SYSTEM", "SYSTEM", SYSTEM):
+        scene = Scene()
+        scene.add("task.registered", 0, task_name="\\T", command_line="C:\\Tools\\x.exe", task_run_as=account)
+        entry = only(scene)
+        assert entry.user == "SYSTEM"
+        assert any("PER-10" in reason for reason in entry.reasons), account
