@@ -250,7 +250,9 @@ def _print_sandbox(document: Document, zone: tzinfo, out: Console, *, full: bool
     out.print(_heading("Windows Sandbox sessions", len(document["sandbox_sessions"]), enabled + since))
     for session in document["sandbox_sessions"]:
         out.print(_sandbox_lines(session, zone, full=full))
-    unused = [item for item in document["sandbox_configs"] if full or item["score"] >= 40]
+    used = {session["config"]["source"] for session in document["sandbox_sessions"] if session["config"]}
+    configs = document["sandbox_configs"]
+    unused = configs if full else [item for item in configs if item["score"] >= 40 and item["source"] not in used]
     for config in unused:
         out.print(_line(f"  configuration {config['source']} (score {config['score']})"))
         out.print(Group(*_reasons(config, full=full)))

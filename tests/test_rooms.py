@@ -54,7 +54,7 @@ HOMES = {
     "defusedxml": {"formats"},
     "pebble": {"workers"},
     "pandas": {"timeline", "columns", "export", "case"},
-    "pyarrow": {"timeline", "columns", "export"},
+    "pyarrow": {"timeline", "columns", "arrow", "export"},
     "click": {"cli"},
     "rich": {"show"},
 }

@@ -6,6 +6,7 @@ The files are those of the shipped KAPE folder, parsed by the very code of a wor
 from __future__ import annotations
 
 import io
+import json
 import random
 import re
 from pathlib import Path
@@ -78,7 +79,8 @@ def test_a_cut_file_costs_what_was_cut(path: str, tmp_path: Path) -> None:
         facts, result = _parse(path, data[:cut], tmp_path)
         assert [problem for problem in result.problems if problem.fault == "parser_failed"] == [], f"cut at {cut}"
         must = _before(path, data, cut, whole)
-        assert must <= facts, f"cut at {cut} lost facts before it"
+        shown = _essence if path.endswith(".log") else str  # how the zone was found may depend on the last line
+        assert set(map(shown, must)) <= set(map(shown, facts)), f"cut at {cut} lost facts before it"
         if path.endswith(".evtx"):
             assert facts <= whole, f"cut at {cut} invented facts"
 
@@ -86,16 +88,20 @@ def test_a_cut_file_costs_what_was_cut(path: str, tmp_path: Path) -> None:
 def _before(path: str, data: bytes, cut: int, whole: set[str]) -> set[str]:
     """The facts of the whole file that lie in units that the cut left complete."""
     if path.endswith(".evtx"):
-        reader = LogReader(io.BytesIO(data), None)
-        kept = {item.record_id for item in reader
-                if not isinstance(item, FormatError) and (item.offset - 0x1000) // CHUNK * CHUNK + 0x1000 + CHUNK <= cut}  # fmt: skip
+        records = [item for item in LogReader(io.BytesIO(data), None) if not isinstance(item, FormatError)]
+        kept = {item.record_id for item in records if (item.offset - 0x1000) // CHUNK * CHUNK + 0x1000 + CHUNK <= cut}
         return {fact for fact in whole if int(_locator(fact, "record")) in kept}
-    if path.endswith("_history.txt") or path.endswith("log.txt"):
+    if path.endswith(("_history.txt", "log.txt")):
         return set()  # their dates and users depend on the whole file
     if path.endswith(".log"):
         lines = data[:cut].count(b"\n")
         return {fact for fact in whole if int(_locator(fact, "line")) < lines}
     return set()
+
+
+def _essence(fact: str) -> str:
+    times, meanings, kind, _, path, _, locator, *_ = json.loads(fact)
+    return f"{times} {meanings} {kind} {path} {locator}"
 
 
 def _locator(fact: str, word: str) -> str:

@@ -174,10 +174,13 @@ class ImageTree:
             below: list[tuple[tuple[str, ...], str]] = []
             for name, path in self._names(folder, prefix, globs):
                 step = (*folder, name.casefold())
+                leads, matches = globs.may_contain(step), globs.matches(path)
+                if not leads and not matches:
+                    continue
                 kind, size = self._kind(path)
-                if kind == "folder" and globs.may_contain(step):
+                if kind == "folder" and leads:
                     below.append((step, path))
-                elif kind == "file" and globs.matches(path):
+                elif kind == "file" and matches:
                     yield path, size
             stack.extend(reversed(below))
 

@@ -62,13 +62,16 @@ class Tally:
 class _Rows:
     """What the scan knows of each record, as plain lists: taking single numbers out of arrays is slow."""
 
-    def __init__(self, window: Window, found: Scan) -> None:
+    def __init__(self, window: Window, found: Scan, end: int) -> None:
         self.offset: list[int] = (found.start + window.base).tolist()
         self.chunk: list[int] = found.chunk.tolist()
         self.record_id: list[int] = found.record_id.tolist()
         self.filetime: list[int] = found.filetime.tolist()
         self.event_id: list[int] = found.event_id.tolist()
         self.torn: list[bool] = found.torn.tolist()
+        # A record whose own size reaches past the end of a cut file: what is decoded beyond it would be padding.
+        sizes = {at: int.from_bytes(window.data[at + 4 : at + 8], "little") for at in found.start[found.torn].tolist()}
+        self.cut = {at + window.base for at, size in sizes.items() if size <= CHUNK and at + size + window.base > end}
 
 
 class LogReader:
@@ -123,7 +126,7 @@ class LogReader:
         self.tally.parsed += found.count
         keep = self._keep(found)
         if keep.any():
-            yield from self._decode(window, found, keep)
+            yield from self._decode(window, found, keep, end)
 
     def _keep(self, found: Scan) -> Flags:
         """The records to decode: wanted ones, and those whose id only decoding can tell."""
@@ -212,9 +215,9 @@ class LogReader:
         for index in np.flatnonzero(odd)[: _DETAILS - len(self.tally.jumps)].tolist():
             self.tally.jumps.append((int(found.record_id[index]), int(found.record_id[index + 1])))
 
-    def _decode(self, window: Window, found: Scan, keep: Flags) -> Iterator[Record | FormatError]:
+    def _decode(self, window: Window, found: Scan, keep: Flags, end: int) -> Iterator[Record | FormatError]:
         """Decode the kept records; those the fast decoder did not give are tried one by one."""
-        rows = _Rows(window, found)
+        rows = _Rows(window, found, end)
         awaited = {index for index in np.flatnonzero(keep).tolist() if not self._unwanted(rows.event_id[index])}
         for index, text in _fast(rebuild(window, found, keep), int(keep.sum())):
             if index not in awaited:
@@ -258,6 +261,9 @@ class LogReader:
 
     def _item(self, document: object, rows: _Rows, index: int) -> Record | FormatError | None:
         offset, record_id = rows.offset[index], rows.record_id[index]
+        if offset in rows.cut:
+            self.tally.parsed -= 1
+            return FormatError(f"record {record_id} is cut by the end of the file", offset)
         record = to_record(document, record_id, rows.filetime[index], offset)
         if record is None:
             self.tally.parsed -= 1

@@ -61,6 +61,8 @@ def _strictly(data: bytes, encoding: str) -> str | None:
 def decode(data: bytes) -> Decoded:
     """The text of a small file by byte order mark, byte pattern, UTF-8, or the code page its XML declaration names."""
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None) or _wide(data) or "utf-8"
+    odd = encoding != "utf-8" and len(data) % 2 == 1
+    data = data[:-1] if odd else data
     text = _strictly(data, encoding)
     if text is None and encoding == "utf-8":
         declared = _DECLARED.match(data[:400])
@@ -68,7 +70,7 @@ def decode(data: bytes) -> Decoded:
         text = _strictly(data, page) if page else None
         encoding = page if page and text is not None else encoding
     if text is not None:
-        return Decoded(text.removeprefix("\ufeff"), encoding, damaged=False)
+        return Decoded(text.removeprefix("\ufeff"), encoding, damaged=odd)
     return Decoded(data.decode(encoding, "replace").removeprefix("\ufeff"), encoding, damaged=True)
 
 

@@ -21,6 +21,7 @@ DEPTH_LIMIT = 64
 NODE_LIMIT = 50_000
 # Possessive quantifiers: a tag that is never closed costs one look, not one per shorter name.
 _TAG = re.compile(r"<(/?)([A-Za-z_][\w.-]*+(?::[A-Za-z_][\w.-]*+)?+)([^<>]*+)>")
+_CUT_TAG = re.compile(r"</?+[\w.:-]{0,100}+\Z")
 _ATTRIBUTE = re.compile(r"([A-Za-z_][\w:.-]{0,100})\s{0,16}=\s{0,16}(?:\"([^\"]*)\"|'([^']*)')")
 _ENTITY = re.compile(r"&(lt|gt|amp|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});", re.IGNORECASE)
 _NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
@@ -205,7 +206,8 @@ def _tolerant(text: str) -> Node:
             node.closed = True
         elif len(stack) < DEPTH_LIMIT:
             stack.append(node)
-    stack[-1].parts.append(unescape(text[position:]))
+    # A tag that the end of the file cut in two is no text.
+    stack[-1].parts.append(unescape(_CUT_TAG.sub("", text[position:])))
     return top
 
 

@@ -31,6 +31,14 @@ _LIMIT = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """One `field|modifier` with what is wanted, ready to be asked."""
+
+    name: str
+    holds: Callable[[Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One scoring rule; see the module's text for what its parts mean."""
 
@@ -38,8 +46,8 @@ class Rule:
     weight: int
     why: str
     attack: tuple[str, ...]
-    when: tuple[Facts, ...]
-    unless: tuple[Facts, ...]
+    when: tuple[tuple[Condition, ...], ...]
+    unless: tuple[tuple[Condition, ...], ...]
     example: Facts
     counterexample: Facts
 
@@ -61,38 +69,31 @@ class Hit:
         return f"{self.rule} (+{self.weight}): {self.why}"
 
 
-def _mappings(value: object) -> tuple[Facts, ...]:
-    if value is None:
-        return ()
-    return tuple(value) if isinstance(value, list) else (value,)  # type: ignore[return-value]
+def make_rule(item: Mapping[str, Any]) -> Rule:
+    """A rule out of its YAML mapping. Raises KeyError for a missing part or an unknown modifier."""
+    return Rule(
+        item["id"],
+        item["weight"],
+        item["why"],
+        tuple(item.get("attack", ())),
+        _alternatives(item["when"]),
+        _alternatives(item.get("unless")),
+        item["example"],
+        item["counterexample"],
+    )
 
 
 @cache
 def rules_of(name: str, section: str = "rules") -> tuple[Rule, ...]:
     """The rules in one section of `rules/<name>.yml`, in file order."""
-    return tuple(
-        Rule(
-            item["id"],
-            item["weight"],
-            item["why"],
-            tuple(item.get("attack", ())),
-            _mappings(item["when"]),
-            _mappings(item.get("unless")),
-            item["example"],
-            item["counterexample"],
-        )
-        for item in load(name)[section]
-    )
+    return tuple(make_rule(item) for item in load(name)[section])
 
 
 def hits(rules: Iterable[Rule], facts: Facts) -> list[Hit]:
     """The rules that the facts fulfil, in the order of the rules."""
-    shown = {name: _shown(value) for name, value in facts.items()}
-    return [
-        Hit(rule.id, rule.weight, rule.why.format_map(_Known(shown)), rule.attack)
-        for rule in rules
-        if rule.matches(facts)
-    ]
+    found = [rule for rule in rules if rule.matches(facts)]
+    shown = _Known({name: _shown(value) for name, value in facts.items()}) if found else _Known()
+    return [Hit(rule.id, rule.weight, rule.why.format_map(shown), rule.attack) for rule in found]
 
 
 def total(found: Iterable[Hit]) -> int:
@@ -111,38 +112,79 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-def _any_of(alternatives: tuple[Facts, ...], facts: Facts) -> bool:
-    return any(all(_holds(key, wanted, facts) for key, wanted in item.items()) for item in alternatives)
-
-
-def _holds(key: str, wanted: object, facts: Facts) -> bool:
-    name, _, modifier = key.partition("|")
-    value = facts.get(name)
-    if modifier == "exists":
-        return (value not in (None, "", ())) is bool(wanted)
+def _alternatives(value: object) -> tuple[tuple[Condition, ...], ...]:
+    """`when` or `unless`: a mapping, or a list of which one must hold."""
     if value is None:
-        return False
-    test = _TESTS[modifier]
-    values = value if isinstance(value, tuple | list) else (value,)
-    options = wanted if isinstance(wanted, list) else [wanted]
-    return any(test(item, option) for item in values for option in options)
+        return ()
+    items = value if isinstance(value, list) else [value]
+    return tuple(tuple(_condition(key, wanted) for key, wanted in item.items()) for item in items)
+
+
+def _condition(key: str, wanted: object) -> Condition:
+    name, _, modifier = key.partition("|")
+    if modifier == "exists":
+        return Condition(name, lambda value: (value not in (None, "", ())) is bool(wanted))
+    return Condition(name, _any_value(_MODIFIERS[modifier](wanted if isinstance(wanted, list) else [wanted])))
+
+
+def _any_value(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """The test over each member of a tuple; an absent value passes none."""
+
+    def holds(value: object) -> bool:
+        if value is None:
+            return False
+        return any(map(test, value)) if isinstance(value, tuple | list) else test(value)
+
+    return holds
+
+
+def _any_of(alternatives: tuple[tuple[Condition, ...], ...], facts: Facts) -> bool:
+    return any(all(part.holds(facts.get(part.name)) for part in parts) for parts in alternatives)
 
 
 def _fold(value: object) -> str:
     return str(value)[:_LIMIT].casefold()
 
 
-def _same(value: object, wanted: object) -> bool:
-    if isinstance(value, bool) or isinstance(wanted, bool):
-        return value is wanted
-    return _fold(value) == _fold(wanted)
+def _same(wanted: list[Any]) -> Callable[[Any], bool]:
+    truths = [item for item in wanted if isinstance(item, bool)]
+    texts = {_fold(item) for item in wanted if not isinstance(item, bool)}
+    return lambda value: value in truths if isinstance(value, bool) else _fold(value) in texts
 
 
-_TESTS: dict[str, Callable[[Any, Any], bool]] = {
+def _contains(wanted: list[Any]) -> Callable[[Any], bool]:
+    texts = [_fold(item) for item in wanted]
+
+    def test(value: object) -> bool:
+        text = _fold(value)
+        return any(part in text for part in texts)
+
+    return test
+
+
+def _at_end(method: str) -> Callable[[list[Any]], Callable[[Any], bool]]:
+    def made(wanted: list[Any]) -> Callable[[Any], bool]:
+        texts = tuple(_fold(item) for item in wanted)
+        return lambda value: bool(getattr(_fold(value), method)(texts))
+
+    return made
+
+
+def _search(wanted: list[Any]) -> Callable[[Any], bool]:
+    pattern = re.compile("|".join(f"(?:{item})" for item in wanted), re.IGNORECASE)
+    return lambda value: pattern.search(str(value)[:_LIMIT]) is not None
+
+
+def _at_least(wanted: list[Any]) -> Callable[[Any], bool]:
+    least = min(wanted)
+    return lambda value: isinstance(value, int) and value >= least
+
+
+_MODIFIERS: dict[str, Callable[[list[Any]], Callable[[Any], bool]]] = {
     "": _same,
-    "contains": lambda value, wanted: _fold(wanted) in _fold(value),
-    "startswith": lambda value, wanted: _fold(value).startswith(_fold(wanted)),
-    "endswith": lambda value, wanted: _fold(value).endswith(_fold(wanted)),
-    "re": lambda value, wanted: re.search(wanted, str(value)[:_LIMIT], re.IGNORECASE) is not None,
-    "gte": lambda value, wanted: isinstance(value, int) and value >= wanted,
+    "contains": _contains,
+    "startswith": _at_end("startswith"),
+    "endswith": _at_end("endswith"),
+    "re": _search,
+    "gte": _at_least,
 }

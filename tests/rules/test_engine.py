@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from forensics.rules import load
-from forensics.rules.engine import Hit, Rule, hits, rules_of, total
+from forensics.rules.engine import Hit, Rule, hits, make_rule, rules_of, total
 from forensics.sessions.persistence import known_entry
 
 SECTIONS = [
@@ -46,10 +46,9 @@ def test_known_entries(item: dict[str, dict[str, str]]) -> None:
 
 
 def _rule(when: object, unless: object = None) -> Rule:
-    def listed(value: object) -> tuple[dict[str, object], ...]:
-        return () if value is None else tuple(value) if isinstance(value, list) else (value,)  # type: ignore[return-value]
-
-    return Rule("X", 1, "x {a} {gone}", (), listed(when), listed(unless), {}, {})
+    return make_rule(
+        {"id": "X", "weight": 1, "why": "x {a} {gone}", "when": when, "unless": unless, "example": {}, "counterexample": {}}
+    )
 
 
 @pytest.mark.parametrize(
