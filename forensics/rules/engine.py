@@ -112,7 +112,7 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-def _alternatives(value: object) -> tuple[tuple[Condition, ...], ...]:
+def _alternatives(value: Facts | list[Facts] | None) -> tuple[tuple[Condition, ...], ...]:
     """`when` or `unless`: a mapping, or a list of which one must hold."""
     if value is None:
         return ()

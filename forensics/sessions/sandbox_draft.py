@@ -103,6 +103,8 @@ class Drafter:
         self.exits = Exits(rows, life)
         self.drafts: list[Draft] = []
         self.unattributed: list[VmRun] = []
+        guard = load("sandbox")["names"]["application_guard"]
+        self._guard_starts = [row.time for row in rows.of("process.created") if row.time and image(row) in guard]
 
     def build(self) -> list[Draft]:
         """All drafts in order of time."""
@@ -137,11 +139,8 @@ class Drafter:
 
     def _application_guard(self, run: VmRun) -> bool:
         """Whether Application Guard, which shares disks and services with the Sandbox, started this VM."""
-        start, names = run.start, load("sandbox")["names"]["application_guard"]
-        return start is not None and any(
-            row.time and abs(row.time - start) <= seconds("launch_before") and image(row) in names
-            for row in self.rows.of("process.created")
-        )
+        start, reach = run.start, seconds("launch_before")
+        return start is not None and any(abs(moment - start) <= reach for moment in self._guard_starts)
 
     def _attempt(self, attempt: Attempt) -> None:
         """A launch without a VM of its own: part of a running session of the same user, or a session by itself."""

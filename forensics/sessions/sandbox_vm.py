@@ -48,6 +48,7 @@ def words() -> dict[str, Any]:
     return data
 
 
+@cache
 def seconds(name: str) -> timedelta:
     """A time window of rules/sandbox.yml."""
     return timedelta(seconds=load("sandbox")["windows"][name])

@@ -25,7 +25,7 @@ from forensics.rules import load
 from forensics.rules.engine import hits, rules_of, total
 from forensics.sessions.exits import Exits, image
 from forensics.sessions.hostlife import HostLife
-from forensics.sessions.rows import Group, People, Row, Rows, because, grouped, ids_of, is_service_sid, stable_id
+from forensics.sessions.rows import Group, People, Row, Rows, because, grouped, ids_of, is_service_sid, short, stable_id
 from forensics.sessions.texts import basename, norm
 from forensics.sessions.tunnel_bundle import (
     LOG,
@@ -60,7 +60,7 @@ class Tunnels:
         self.label, self.life, self.rows = host_label, life, rows
         self.people = People(host.users)
         self._exits = Exits(rows, life)
-        self._bundles = Bundler(rows, self.people, entries).build()
+        self._bundles = Bundler(rows, self.people, entries, life, self._exits).build()
 
     def sessions(self) -> tuple[TunnelSession, ...]:
         """One entry for each tunnel, in order of its data folder."""
@@ -257,11 +257,18 @@ def _account(bundle: Bundle) -> tuple[str | None, str | None, str]:
 
 
 def _saved(bundle: Bundle) -> tuple[SavedFile, ...]:
+    """The saves of the history, each with the hash of the copy that the editor keeps beside its list."""
+    copies = {_copy_key(row.source.path): row for row in bundle.of(SAVED, "tunnel.saved_copy")}
     found: dict[tuple[object, ...], SavedFile] = {}
-    for row in bundle.of(SAVED):
-        path = row.first("saved_path", "file_path")
-        found.setdefault((row.time, norm(path)), SavedFile(row.time, path, row.get("file_sha256") or None))
+    for row in bundle.of(SAVED, "tunnel.file_saved"):
+        copy = copies.get(_copy_key(f"{row.source.path.rpartition('/')[0]}/{row.get('saved_id')}"))
+        digest = (copy.get("file_sha256") or copy.source.sha256) if copy else None
+        found.setdefault((row.time, norm(row.get("saved_path"))), SavedFile(row.time, row.get("saved_path"), digest))
     return tuple(found.values())
+
+
+def _copy_key(path: str) -> str:
+    return path.replace("\\", "/").casefold()
 
 
 def _commands(bundle: Bundle) -> tuple[TunnelCommand, ...]:
@@ -270,6 +277,8 @@ def _commands(bundle: Bundle) -> tuple[TunnelCommand, ...]:
     shells = [row for row in bundle.of(SHELL) if "shellintegration" in row.get("host_application").casefold()]
     found = [TunnelCommand(row.time, row.kind, row.first("command_line", "log_message")) for row in spawned]
     found += [TunnelCommand(row.time, row.kind, row.get("host_application")) for row in shells]
+    scripts = bundle.of(SHELL, "powershell.script_block")
+    found += [TunnelCommand(row.time, row.kind, short(row.get("script_text"), 4000)) for row in scripts]
     processes: list[TunnelCommand] = []
     for row in bundle.of(PROCESS):
         line = row.first("command_line", "executable")
@@ -277,7 +286,7 @@ def _commands(bundle: Bundle) -> tuple[TunnelCommand, ...]:
             known.command == line and known.time and row.time and row.time - known.time <= window("same_process")
             for known in processes
         )
-        if _is_command(row) and not twin:
+        if (row.id in bundle.typed or _is_command(row)) and not twin:
             processes.append(TunnelCommand(row.time, row.kind, line))
     history = [TunnelCommand(None, row.kind, row.get("history_line")) for row in bundle.of(OTHER, "shell.history_line")]
     dated = sorted([*found, *processes], key=lambda item: (item.time.isoformat() if item.time else "", item.command))

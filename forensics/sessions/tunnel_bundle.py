@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from forensics.model import PersistenceEntry
-from forensics.sessions.exits import image
+from forensics.sessions.exits import Exits, image
+from forensics.sessions.hostlife import HostLife
 from forensics.sessions.rows import People, Row, Rows
-from forensics.sessions.texts import basename, norm
+from forensics.sessions.texts import basename, norm, pid
 from forensics.sessions.tunnel_call import TunnelCall, data_dir_of, product_of, servers_in, tunnel_call
 
 STATE, LOG, SERVER, PROCESS, SAVED, SHELL, RUN, OTHER = (
@@ -27,6 +28,7 @@ _LOG_KINDS = frozenset(
         "service_registered",
     )
 )  # fmt: skip
+_HISTORY = frozenset({"tunnel.file_saved", "tunnel.saved_copy"})
 # These alone show that a tunnel was hosted, registered or used.
 _ANCHORS = frozenset(
     {
@@ -47,7 +49,7 @@ class Bundle:
     parts: dict[str, dict[str, Row]] = field(default_factory=dict)
     calls: list[tuple[Row, TunnelCall]] = field(default_factory=list)
     entries: list[PersistenceEntry] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    typed: dict[str, Row] = field(default_factory=dict)
 
     def add(self, part: str, row: Row) -> None:
         """Take a row in as evidence of that kind."""
@@ -64,11 +66,17 @@ class Bundle:
         return [row for rows in self.parts.values() for row in rows.values()]
 
 
+Shells = dict[int, list[tuple[Bundle, Row]]]
+
+
 class Bundler:
     """Builds the bundles of one host."""
 
-    def __init__(self, rows: Rows, people: People, entries: tuple[PersistenceEntry, ...]) -> None:
+    def __init__(
+        self, rows: Rows, people: People, entries: tuple[PersistenceEntry, ...], life: HostLife, exits: Exits
+    ) -> None:
         self._rows, self._people, self._entries = rows, people, entries
+        self._life, self._exits = life, exits
         self._found: dict[str, Bundle] = {}
 
     def build(self) -> list[Bundle]:
@@ -80,9 +88,10 @@ class Bundler:
             self._shell(row)
         for entry in self._entries:
             self._entry(entry)
-        for row in self._rows.of("tunnel.file_saved"):
+        for row in self._rows.of("tunnel.file_saved", "tunnel.saved_copy"):
             self._saved(row)
         self._followers()
+        self._typed()
         return [bundle for _, bundle in sorted(self._found.items()) if bundle.parts]
 
     def _bundle(self, data_dir: str, product: str, profile: str | None) -> Bundle:
@@ -122,7 +131,7 @@ class Bundler:
         return data_dir_of(row.source.path)
 
     def _state_and_log(self) -> None:
-        rows = [row for row in self._rows.under("tunnel.") if row.kind != "tunnel.file_saved" and not _forwarding(row)]
+        rows = [row for row in self._rows.under("tunnel.") if row.kind not in _HISTORY and not _forwarding(row)]
         anchors = [row for row in rows if row.kind in _ANCHORS]
         for row in sorted(anchors, key=lambda item: (self._placed(item) is None, item.order)):
             placed = self._placed(row)
@@ -187,6 +196,36 @@ class Bundler:
         if bundle:
             bundle.add(SAVED, row)
 
+    def _typed(self) -> None:
+        """What was started or run in a terminal of the tunnel, by the process id of its shell.
+
+        4688 names the parent's id and image only; an id counts from the shell's start to its end or the next boot.
+        """
+        terminals = [(bundle, row) for _, bundle in sorted(self._found.items()) for row in bundle.of(PROCESS)]
+        shells: Shells = {}
+        for bundle, row in terminals:
+            number = pid(row.get("pid"))
+            if number is not None and "shellintegration" in row.get("command_line").casefold():
+                shells.setdefault(number, []).append((bundle, row))
+        if not shells:
+            return
+        for row in self._rows.of("process.created"):
+            self._in_terminal(row, pid(row.get("parent_pid")), row.get("parent_executable"), shells)
+        for row in self._rows.of("powershell.script_block"):
+            self._in_terminal(row, pid(row.get("pid")), "", shells)
+
+    def _in_terminal(self, row: Row, number: int | None, shell: str, shells: Shells) -> None:
+        for bundle, start in shells.get(number, ()) if number is not None else ():
+            if row.time is None or start.time is None or row.time < start.time:
+                continue
+            ends = self._exits.of(start)
+            over = bool(ends) and ends[0].time is not None and row.time > ends[0].time
+            other = bool(shell) and basename(shell) != image(start)
+            if not over and not other and not self._life.boot_between(start.time, row.time):
+                bundle.typed[row.id] = row
+                bundle.add(PROCESS if row.kind == "process.created" else SHELL, row)
+                return
+
     def _followers(self) -> None:
         """Server logs and shell history: of the profile's tunnel when there is one, else not of a tunnel at all."""
         choose: tuple[tuple[list[Row], str], ...] = (
@@ -229,4 +268,3 @@ def _forwarding(row: Row) -> bool:
 def is_server_process(row: Row) -> bool:
     """Whether the row starts the remote server itself."""
     return image(row) == "node.exe" and "--start-server" in row.get("command_line").casefold()
-

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 
 from forensics.model import HostingPeriod, TunnelClient
 from forensics.rules import load
@@ -21,6 +22,7 @@ from forensics.sessions.tunnel_bundle import LOG, PROCESS, SERVER, STATE, Bundle
 from forensics.sessions.tunnel_call import servers_in
 
 
+@cache
 def window(name: str) -> timedelta:
     """A time window of rules/tunnel.yml."""
     return timedelta(seconds=load("tunnel")["windows"][name])

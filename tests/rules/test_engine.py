@@ -47,7 +47,15 @@ def test_known_entries(item: dict[str, dict[str, str]]) -> None:
 
 def _rule(when: object, unless: object = None) -> Rule:
     return make_rule(
-        {"id": "X", "weight": 1, "why": "x {a} {gone}", "when": when, "unless": unless, "example": {}, "counterexample": {}}
+        {
+            "id": "X",
+            "weight": 1,
+            "why": "x {a} {gone}",
+            "when": when,
+            "unless": unless,
+            "example": {},
+            "counterexample": {},
+        }
     )
 
 

@@ -42,12 +42,16 @@ class Scene:
         self.undated: list[Fact] = []
         self._count = 0
 
-    def add(self, kind: str, seconds: float, *, path: str = "", meaning: str = "Creation Time", **fields: Value) -> Event:
+    def add(
+        self, kind: str, seconds: float, *, path: str = "", meaning: str = "Creation Time", **fields: Value
+    ) -> Event:
         """One event."""
         self._count += 1
         log = {"process.": "Security", "system.": "System", "task.": "TaskScheduler"}
         channel = next((name for prefix, name in log.items() if kind.startswith(prefix)), "Log")
-        source = Source("case", path or f"C:/Windows/System32/winevt/Logs/{channel}.evtx", "ab" * 32, f"record {self._count}")
+        source = Source(
+            "case", path or f"C:/Windows/System32/winevt/Logs/{channel}.evtx", "ab" * 32, f"record {self._count}"
+        )
         if not path:
             fields = {"event_identifier": 1, "channel": channel, **fields}
         ident = event_id(kind, at(seconds), meaning, source, fields)
@@ -62,7 +66,17 @@ class Scene:
         if not times:
             self.undated.append(Fact(kind, source, {}, fields))
         made = [
-            Event(event_id(kind, at(sec), meaning, source, fields), at(sec), meaning, kind, kind, "WS-1", "", source, fields)
+            Event(
+                event_id(kind, at(sec), meaning, source, fields),
+                at(sec),
+                meaning,
+                kind,
+                kind,
+                "WS-1",
+                "",
+                source,
+                fields,
+            )
             for meaning, sec in times.items()
         ]
         self.events += made
@@ -71,8 +85,14 @@ class Scene:
     def process(self, seconds: float, image: str, command: str = "", **fields: Value) -> Event:
         """A program start as 4688 has it."""
         path = image if "\\" in image else SYSTEM32 + image
-        person: dict[str, Value] = {"user_sid": DEV, "user_name": "田中", "parent_executable": "C:\\Windows\\explorer.exe"}
-        return self.add("process.created", seconds, executable=path, command_line=command or path, **{**person, **fields})
+        person: dict[str, Value] = {
+            "user_sid": DEV,
+            "user_name": "田中",
+            "parent_executable": "C:\\Windows\\explorer.exe",
+        }
+        return self.add(
+            "process.created", seconds, executable=path, command_line=command or path, **{**person, **fields}
+        )
 
     def vm(self, start: float, end: float | None, vm_id: str = VM, *, nic: bool = False, disk: bool = True) -> None:
         """A sandbox VM's life in every log that tells of it; without `end` nothing says that it stopped."""
@@ -83,7 +103,9 @@ class Scene:
         self.process(start + 0.4, "vmwp.exe", f"vmwp.exe {vm_id}", user_sid=SYSTEM, user_name="WS-1$", pid="3000")
         self.add("compute.started", start + 0.5, vm_id=vm_id, result_code="0x00000000")
         if nic:
-            self.add("vm.nic_connected", start + 0.7, vm_id=vm_id, nic_name=f"{vm_id}--{VM3}", switch_name="Default Switch")
+            self.add(
+                "vm.nic_connected", start + 0.7, vm_id=vm_id, nic_name=f"{vm_id}--{VM3}", switch_name="Default Switch"
+            )
         self.add("vm.started", start + 0.9, vm_id=vm_id, vm_name=vm_id)
         if end is not None:
             self.add("vm.turned_off", end, vm_id=vm_id, vm_name=vm_id)

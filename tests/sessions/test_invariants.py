@@ -135,7 +135,9 @@ def test_twenty_thousand_events_take_less_than_a_second() -> None:
     scene.identity()
     for number in range(600):
         scene.process(number * 60.0, "cmd.exe", f"cmd /c code tunnel {number}")
-        scene.process(number * 60.0 + 1, f"{CLI}\\servers\\Stable-{COMMIT}\\server\\node.exe", "node.exe --type=ptyHost")
+        scene.process(
+            number * 60.0 + 1, f"{CLI}\\servers\\Stable-{COMMIT}\\server\\node.exe", "node.exe --type=ptyHost"
+        )
         scene.add("dns.queried", number * 60.0 + 2, query_name="jpe1.rel.tunnels.api.visualstudio.com")
     for number in range(40):
         scene.vm(number * 4000.0, number * 4000.0 + 3000, f"{number:08d}-7B1E-4C35-9E0C-2B0D8C4F7A11")

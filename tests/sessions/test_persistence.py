@@ -35,7 +35,9 @@ class TestMerging:
         scene.file("task.defined", "C:/Windows/System32/Tasks/Hello", {"Creation Time": 2, "Registration Time": -9e6},
                    task_name="\\Hello", **fields)  # fmt: skip
         times = {MTIME: 5.0, "Last registered Time": 1.0, "Launch Time": 900.0}
-        scene.file("task.cached", "C:/Windows/System32/config/SOFTWARE", times, "TaskCache\\x", task_name="\\Hello", **fields)
+        scene.file(
+            "task.cached", "C:/Windows/System32/config/SOFTWARE", times, "TaskCache\\x", task_name="\\Hello", **fields
+        )
         scene.add("task.registered", 0, task_name="\\HELLO", user_name="田中", **fields)
         scene.add("task.registered", 0.1, task_name="Hello")
         entry = only(scene)
@@ -73,7 +75,13 @@ class TestMerging:
 
     def test_a_value_that_is_gone_since(self) -> None:
         scene = Scene()
-        scene.add("registry.value_set", -50, key_path=f"HKU\\{DEV}\\{RUN}", value_name="x", value_data="C:\\Users\\Public\\a.exe")
+        scene.add(
+            "registry.value_set",
+            -50,
+            key_path=f"HKU\\{DEV}\\{RUN}",
+            value_name="x",
+            value_data="C:\\Users\\Public\\a.exe",
+        )
         entry = only(scene)
         assert (entry.mechanism, entry.name, entry.user) == ("run_key", "x", "田中")
 

@@ -434,7 +434,9 @@ class TestNotASandbox:
     def test_docker_and_containers(self) -> None:
         scene = Scene()
         scene.add("compute.created", 0, vm_id="9D0C" * 16)
-        scene.add("vm.disk_opened", 0, vm_id=VM, disk_path="C:\\ProgramData\\DockerDesktop\\vm-data\\DockerDesktop.vhdx")
+        scene.add(
+            "vm.disk_opened", 0, vm_id=VM, disk_path="C:\\ProgramData\\DockerDesktop\\vm-data\\DockerDesktop.vhdx"
+        )
         scene.add("vm.started", 1, vm_id=VM, vm_name="DockerDesktopVM")
         self.none(scene)
 
@@ -473,7 +475,9 @@ class TestNotASandbox:
 
     def test_defining_is_not_starting(self) -> None:
         scene = Scene()
-        line = 'schtasks /create /tn demo /tr "C:\\Windows\\System32\\WindowsSandbox.exe C:\\a.wsb" /sc onstart /ru SYSTEM'
+        line = (
+            'schtasks /create /tn demo /tr "C:\\Windows\\System32\\WindowsSandbox.exe C:\\a.wsb" /sc onstart /ru SYSTEM'
+        )
         scene.process(0, "schtasks.exe", line)
         scene.process(5, "notepad.exe", "notepad.exe C:\\a.wsb")
         scene.file("sandbox.config", "C:/a.wsb", {"Creation Time": 0}, wsb_networking=True)
@@ -520,7 +524,9 @@ class TestLaunches:
 
     def test_another_account_as_target(self) -> None:
         scene = Scene()
-        launched(scene, 0, "C:\\a.wsb", user_sid=SYSTEM, user_name="WS-1$", target_user_sid=DEV, target_user_name="田中")
+        launched(
+            scene, 0, "C:\\a.wsb", user_sid=SYSTEM, user_name="WS-1$", target_user_sid=DEV, target_user_name="田中"
+        )
         assert only(scene).launch.user_sid == DEV
 
     def test_the_store_app(self) -> None:
@@ -540,7 +546,9 @@ class TestLaunches:
         scene.add("file.created", 301, file_path="C:\\Users\\Public\\b.dat", executable=SYSTEM32 + "notepad.exe")
         scene.add("file.created", 302, file_path="D:\\c.dat", executable=SYSTEM32 + "vmwp.exe")
         session = only(scene)
-        assert [(write.path, write.action) for write in session.host_writes] == [("C:\\Users\\Public\\a.dat", "created")]
+        assert [(write.path, write.action) for write in session.host_writes] == [
+            ("C:\\Users\\Public\\a.dat", "created")
+        ]
         assert mine.id in session.events
 
     def test_a_cleared_log_is_said(self) -> None:

@@ -233,7 +233,9 @@ class TestKinds:
 
     def test_process_alone_takes_the_users_folder(self) -> None:
         scene = Tunnel()
-        scene.process(0, "C:\\ProgramData\\svc.exe", "C:\\ProgramData\\svc.exe tunnel --accept-server-license-terms", pid="5")
+        scene.process(
+            0, "C:\\ProgramData\\svc.exe", "C:\\ProgramData\\svc.exe tunnel --accept-server-license-terms", pid="5"
+        )
         session = only(scene)
         assert (session.profile_user, session.certainty) == ("田中", "probable")
         assert session.score >= 50
@@ -247,7 +249,9 @@ class TestKinds:
 
     def test_as_system(self) -> None:
         scene = Tunnel()
-        scene.process(0, "C:\\t\\code.exe", "code.exe tunnel --accept-server-license-terms", user_sid=SYSTEM, user_name="SYSTEM")
+        scene.process(
+            0, "C:\\t\\code.exe", "code.exe tunnel --accept-server-license-terms", user_sid=SYSTEM, user_name="SYSTEM"
+        )
         session = only(scene)
         assert session.profile_user == "SYSTEM"
         assert any("TUN-07" in reason for reason in session.reasons)
@@ -310,7 +314,9 @@ class TestNoTunnel:
 
     def test_port_forwarding_and_consent(self) -> None:
         scene = Tunnel()
-        scene.state("identity", "port_forwarding_tunnel.json", 0, tunnel_name="x", tunnel_id="y", tunnel_unregistered=False)
+        scene.state(
+            "identity", "port_forwarding_tunnel.json", 0, tunnel_name="x", tunnel_id="y", tunnel_unregistered=False
+        )
         scene.state("lock", "forwarding-stable.lock", 0, pid="1")
         scene.state("consent", "license_consent.json", 0, consented=True)
         self.none(scene)
