@@ -142,8 +142,8 @@ def because(text: str, rows: Iterable[Row] = ()) -> str:
 
 
 def stamp(moment: datetime) -> str:
-    """A time as it stands in a reason: to the second, UTC."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    """A time as it stands in a reason: to the millisecond (cut), UTC."""
+    return f"{moment.astimezone(UTC).isoformat(sep=' ', timespec='milliseconds')[:23]} UTC"
 
 
 def short(text: str, limit: int = 160) -> str:

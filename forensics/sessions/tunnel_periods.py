@@ -114,7 +114,9 @@ def _from_processes(bundle: Bundle, periods: list[Period], exits: Exits) -> list
         number = pid(row.get("pid"))
         if period.pid is None or number in lock_pids:
             period.pid = number
-        period.command_line = period.command_line or row.get("command_line")
+        # The log repeats the arguments behind the product's name; the process log has the line as it was.
+        if all(item.kind != row.kind for item in period.rows[:-1]):
+            period.command_line = row.get("command_line") or period.command_line
         period.as_service = call.as_service if period.as_service is None else period.as_service
         ends = exits.of(row) if number == period.pid else []
         if ends and period.end is None:

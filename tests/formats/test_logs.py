@@ -145,7 +145,7 @@ class TestZone:
         ],
     )
     def test_the_servers_clock_decides(self, clock: tuple[int, int, int], host: ZoneInfo | None, zone: str) -> None:
-        stamp = datetime(2026, 3, 1, 10, 15, 57)
+        stamp = naive("2026-03-01 10:15:57")
         pair = (stamp, timedelta(hours=clock[0], minutes=clock[1], seconds=clock[2]))
         assert decide(Evidence(stamp, stamp, (pair, pair)), None, host).zone == zone
 
@@ -175,8 +175,8 @@ class TestZone:
         )
         data = (body + "a continuation\n").encode()
         found = tunnellog.evidence(io.BytesIO(data), len(data))
-        assert found.first == datetime(2024, 12, 4, 10)
-        assert found.last == datetime(2024, 12, 4, 15, 33, 19)
+        assert found.first == naive("2024-12-04 10:00:00")
+        assert found.last == naive("2024-12-04 15:33:19")
 
 
 class TestDates:
