@@ -24,10 +24,12 @@ from forensics import collect, jobs, sessions
 from forensics.artifacts.base import all_artifacts
 from forensics.assembly import CaseBuilder, label_of
 from forensics.case import Case
+from forensics.descendants import MOST, family
 from forensics.evidence.base import EvidenceError
 from forensics.model import Coverage, Evidence, Fact, Host, Problem, Source, Verdicts
 from forensics.spool import SpoolReader, Window
 from forensics.text import one_line
+from forensics.timeline import order_key
 from forensics.workers import Dead, Limits, Workers
 
 _HASH_UP_TO = 4 * 1024 * 1024 * 1024
@@ -142,10 +144,17 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     progress.stage(f"joining {name}")
     label = label_of(host, name)
     events, undated = builder.keep(_read(plan, problems, name), label)
+    paths = [path for job in sorted(plan.jobs, key=lambda item: item.path)
+             if (path := Path(job.spool + jobs.CONTEXT)).exists()]  # fmt: skip
+    kin = family(paths, events)
+    if kin.cut:
+        why = f"more than {MOST} rows of processes that descend from watched ones; the rest is context"
+        problems.append(Problem("budget", "evidence", Source(name, "", None, ""), why))
+    more, _ = builder.keep(kin.facts, label)
+    events = sorted([*events, *more], key=order_key)
     verdicts = sessions.build(events, host, name, undated)
     context = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
-    paths = [Path(job.spool + jobs.CONTEXT) for job in plan.jobs]
-    builder.add_context([item for item in paths if item.exists()], context, label)
+    builder.add_context(paths, context, label)
     rows = collect.coverage(artifacts, plan.jobs, results, problems, whole=survey.kind.endswith("image"))
     header = Evidence(name, str(path), survey.kind, host, len(plan.jobs), _input_hashes(path))
     builder.add_host(header, verdicts, problems, rows)

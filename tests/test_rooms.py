@@ -28,7 +28,7 @@ ORDER = [
     {"jobs"},
     {"collect"},
     {"workers"},
-    {"sessions"},
+    {"sessions", "descendants"},
     {"assembly"},
     {"pipeline"},
     {"show"},

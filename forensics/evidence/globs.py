@@ -36,15 +36,30 @@ class GlobSet:
     def __init__(self, patterns: Iterable[str]) -> None:
         self.patterns = tuple(sorted(set(patterns)))
         self._each = [(pattern, re.compile(_regex(pattern), re.DOTALL)) for pattern in self.patterns]
-        self._any = re.compile("|".join(f"(?:{regex.pattern})" for _, regex in self._each) or "(?!)", re.DOTALL)
         self._split = [normal(pattern).split("/") for pattern in self.patterns]
+        # A million MFT entries pass here: most are refused by their last component alone.
+        self._by_name: dict[str, list[int]] = {}
+        self._by_suffix: dict[str, list[int]] = {}
+        self._others: list[int] = []
+        for index, parts in enumerate(self._split):
+            self._bucket(index, parts[-1])
+
+    def _bucket(self, index: int, last: str) -> None:
+        stem, dot, suffix = last.rpartition(".")
+        if "*" not in last and "?" not in last:
+            self._by_name.setdefault(last, []).append(index)
+        elif stem == "*" and dot and "*" not in suffix and "?" not in suffix:
+            self._by_suffix.setdefault(suffix, []).append(index)
+        else:
+            self._others.append(index)
 
     def matches(self, path: str) -> tuple[str, ...]:
         """The patterns that `path` (relative, any case, any separator) matches."""
         name = normal(path)
-        if not self._any.fullmatch(name):
-            return ()
-        return tuple(pattern for pattern, regex in self._each if regex.fullmatch(name))
+        last = name.rpartition("/")[2]
+        _, dot, suffix = last.rpartition(".")
+        found = [*self._by_name.get(last, ()), *(self._by_suffix.get(suffix, ()) if dot else ()), *self._others]
+        return tuple(self._each[index][0] for index in sorted(found) if self._each[index][1].fullmatch(name))
 
     def deep(self) -> GlobSet:
         """The patterns with `**` in them: they need an index, not a walk."""

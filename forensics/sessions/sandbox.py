@@ -79,7 +79,7 @@ class Sandboxes:
         reasons = [
             *_bounds(draft), end_why, word_why, *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons,
             settings_why, network_why, headless_why, *self._gaps(cleared),
-            *(because(str(hit), config_rows if hit.rule in _config_rules() else every(draft)) for hit in scored),
+            *(because(str(hit), config_rows if hit.rule in _config_rules() else _launch_rows(draft)) for hit in scored),
         ]  # fmt: skip
         return SandboxSession(
             id=self._id(draft),
@@ -180,6 +180,12 @@ class Sandboxes:
             for row in cleared
             if row.time
         ]
+
+
+def _launch_rows(draft: Draft) -> list[Row]:
+    """The rows that tell how the session was started and driven."""
+    rows = [*(draft.launch.every if draft.launch else ()), *draft.calls]
+    return rows or draft.executions or every(draft)
 
 
 def _config_rules() -> frozenset[str]:

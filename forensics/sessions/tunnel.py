@@ -146,7 +146,7 @@ class Tunnels:
             "clients": len(connected),
             "user_is_service": bundle.profile == "SYSTEM" or any(is_service_sid(sid) for sid in sids),
             "public_port": any(port.public for port in ports),
-            "saved_paths": tuple(file.path for file in saved),
+            "saved_paths": tuple(dict.fromkeys(file.path for file in saved)),
             "data_dir": bundle.data_dir,
             "data_dir_odd": data_dir_of(bundle.data_dir) is None and bundle.product != "devtunnel",
             "product": bundle.product,

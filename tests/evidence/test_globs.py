@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forensics.evidence.globs import GlobSet
+from forensics.evidence.globs import GlobSet, normal
 
 CASES = [
     ("Users/*/NTUSER.DAT", "users/田中/ntuser.dat", True),
@@ -50,3 +50,30 @@ def test_literal_names_are_looked_up_and_wild_ones_listed() -> None:
     assert globs.literal_next(("windows",)) == {"system32", "prefetch"}
     assert globs.literal_next(("users",)) is None
     assert not globs.may_contain(("program files",))
+
+
+@given(st.lists(NAMES, min_size=1, max_size=4), st.lists(NAMES, min_size=1, max_size=4))
+def test_a_pattern_finds_the_same_alone_and_among_others(pattern: list[str], path: list[str]) -> None:
+    chosen, joined = "/".join(pattern), "/".join(path)
+    among = GlobSet([chosen, "Users/**/*.wsb", "a/*", "**/b", "*.a"])
+    assert (chosen in among.matches(joined)) == bool(GlobSet([chosen]).matches(joined))
+    assert (chosen in among.matches(joined)) == _slowly(normal(chosen).split("/"), normal(joined).split("/"))
+
+
+def _slowly(pattern: list[str], path: list[str]) -> bool:
+    """Matching by definition, for comparison."""
+    if not pattern:
+        return not path
+    if pattern[0] == "**":
+        if len(pattern) == 1:
+            return bool(path)
+        return any(_slowly(pattern[1:], path[at:]) for at in range(len(path)))
+    return bool(path) and _part(pattern[0], path[0]) and _slowly(pattern[1:], path[1:])
+
+
+def _part(pattern: str, name: str) -> bool:
+    if not pattern:
+        return not name
+    if pattern[0] == "*":
+        return any(_part(pattern[1:], name[at:]) for at in range(len(name) + 1))
+    return bool(name) and pattern[0] in ("?", name[0]) and _part(pattern[1:], name[1:])

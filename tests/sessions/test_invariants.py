@@ -39,7 +39,8 @@ _STEP = st.one_of(
         ["system.log_started", "system.log_stopped", "system.crashed", "system.shutdown_requested", "log.cleared"]),
         st.none()),
     st.tuples(st.just("tunnel"), _MOMENT, st.sampled_from(
-        ["host_started", "host_stopped", "client_connected", "client_serving", "client_disconnected", "relay_connected"]),
+        ["host_started", "host_stopped", "client_connected", "client_serving", "client_disconnected",
+         "relay_connected"]),
         st.sampled_from(["0", "1"])),
     st.tuples(st.just("window"), _MOMENT, st.sampled_from(["opened", "closed", "lost", "expired"]),
               st.sampled_from(["aa", "bb"])),

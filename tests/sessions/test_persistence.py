@@ -51,9 +51,19 @@ class TestMerging:
     def test_a_service_in_three_places(self) -> None:
         scene = Scene()
         exe = "C:\\ProgramData\\ScnCfg\\ScnCfg32.exe"
-        scene.file("service.configured", "C:/Windows/System32/config/SYSTEM", {MTIME: 3}, "Services\\ScnCfgSvc",
-                   mechanism="service", entry_name="ScnCfgSvc", service_name="ScnCfgSvc", command_line=exe,
-                   service_account="LocalSystem", location="HKLM\\SYSTEM\\ControlSet001\\Services\\ScnCfgSvc")  # fmt: skip
+        place = "ControlSet001\\Services\\ScnCfgSvc"
+        scene.file(
+            "service.configured",
+            "C:/Windows/System32/config/SYSTEM",
+            {MTIME: 3},
+            place,
+            mechanism="service",
+            entry_name="ScnCfgSvc",
+            service_name="ScnCfgSvc",
+            command_line=exe,
+            service_account="LocalSystem",
+            location=f"HKLM\\SYSTEM\\{place}",
+        )
         for _ in range(2):
             scene.add("service.installed", 0, service_name="ScnCfgSvc", command_line=exe, service_account="LocalSystem")
         entry = only(scene)
@@ -157,8 +167,9 @@ class TestKnown:
 def test_hidden_entries() -> None:
     scene = Scene()
     run_value(scene, "\\x00\\x00x", "C:\\Program Files\\a.exe")
-    scene.file("task.cached", "C:/Windows/System32/config/SOFTWARE", {MTIME: 0}, "x", task_name="\\T", command_line="a.exe",
-               reason="no SD under TaskCache\\Tree: hidden from schtasks and the Task Scheduler window")  # fmt: skip
+    hidden = "no SD under TaskCache\\Tree: hidden from schtasks and the Task Scheduler window"
+    hive = "C:/Windows/System32/config/SOFTWARE"
+    scene.file("task.cached", hive, {MTIME: 0}, "x", task_name="\\T", command_line="a.exe", reason=hidden)
     assert all("PER-12" in entry.reasons[0] for entry in scene.build().persistence)
 
 

@@ -214,7 +214,8 @@ def test_vm_logs_only() -> None:
 
 def test_a_single_kind_of_vm_log_is_probable() -> None:
     scene = Scene()
-    scene.add("vm.disk_opened", 0, vm_id=VM, disk_path=f"C:\\ProgramData\\Microsoft\\Windows\\Containers\\ContainerStorages\\{VM2}\\sandbox.vhdx")  # fmt: skip
+    folder = f"C:\\ProgramData\\Microsoft\\Windows\\Containers\\ContainerStorages\\{VM2}"
+    scene.add("vm.disk_opened", 0, vm_id=VM, disk_path=f"{folder}\\sandbox.vhdx")
     session = only(scene)
     assert session.certainty == "probable"
     assert session.vm_id == VM
@@ -581,7 +582,7 @@ class TestConfigurations:
             path=folder.replace("\\", "/") + "/SandboxTest.wsb",
             wsb_networking=True,
             wsb_mapped_folders=(f"{folder} -> C:\\Users\\WDAGUtilityAccount\\Desktop\\SandboxTest (rw)",),
-            wsb_logon_command="cmd /c start powershell -File C:\\Users\\WDAGUtilityAccount\\Desktop\\SandboxTest\\a.ps1",
+            wsb_logon_command="cmd /c start powershell C:\\Users\\WDAGUtilityAccount\\Desktop\\SandboxTest\\a.ps1",
             wsb_defaults=("Networking",),
         )
         assert score < 40

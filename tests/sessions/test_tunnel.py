@@ -182,6 +182,37 @@ class TestTunnelService:
         assert len(clients) == 3
         assert (clients[0].start, clients[0].end, clients[0].end_kind) == (at(-40000), at(-39000), "disconnected")
 
+    def test_what_was_typed_is_joined_by_the_shells_id(self, scene: Tunnel) -> None:
+        shell = "C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe"
+        typed: dict[str, Value] = {"parent_executable": shell, "parent_pid": "11688"}
+        scene.process(240, "nltest.exe", "nltest /domain_trusts", **typed)
+        scene.add("powershell.script_block", 250, script_text=".\\collect.ps1 -Root C:\\", pid="11688")
+        scene.process(150, "net.exe", "before the shell", **typed)
+        scene.process(260, "net.exe", "of another parent", parent_executable="C:\\cmd.exe", parent_pid="11688")
+        scene.add("process.exited", 300, executable=shell, pid="11688")
+        scene.process(310, "net.exe", "after the shell", **typed)
+        scene.add("powershell.script_block", 320, script_text="later", pid="11688")
+        commands = [command.command for command in only(scene).commands]
+        assert commands[3:5] == ["nltest /domain_trusts", ".\\collect.ps1 -Root C:\\"]
+        assert len(commands) == 6
+
+    def test_a_shells_id_ends_with_the_boot(self, scene: Tunnel) -> None:
+        scene.boot(20000)
+        scene.add("powershell.script_block", 20100, script_text="later", pid="11688")
+        assert "later" not in [command.command for command in only(scene).commands]
+
+    def test_the_copy_beside_the_history_gives_the_hash(self, scene: Tunnel) -> None:
+        folder = "C:/Users/田中/.vscode-server/data/User/History/7b2f05fe"
+        copy = f"{folder}/Ux3p.ps1"
+        scene.file("tunnel.saved_copy", copy, {MTIME: 400}, file_sha256="ab" * 32, profile_user="田中")
+        (saved,) = only(scene).files_saved
+        assert saved.sha256 == "ab" * 32
+
+    def test_the_process_log_has_the_line_as_it_was(self, scene: Tunnel) -> None:
+        scene.events = [event for event in scene.events if event.kind != "tunnel.host_started"]
+        scene.line("host_started", 1, command_line=f"code {RUN}")
+        assert only(scene).hosting[0].command_line == RUN
+
     def test_the_desktops_copy_of_the_log_adds_nothing(self, scene: Tunnel) -> None:
         path = "C:/Users/田中/AppData/Roaming/Code/logs/20241205T090000/remoteTunnelService.log"
         folder: dict[str, Value] = {"data_dir": path.rpartition("/")[0].replace("/", "\\")}
@@ -329,8 +360,8 @@ class TestNoTunnel:
 
     def test_history_of_a_profile_without_tunnel(self) -> None:
         scene = Scene()
-        scene.file("shell.history_line", "C:/Users/佐藤/AppData/x_history.txt", {}, "line 1", history_line="code tunnel",
-                   profile_user="佐藤")  # fmt: skip
+        path = "C:/Users/佐藤/AppData/x_history.txt"
+        scene.file("shell.history_line", path, {}, "line 1", history_line="code tunnel", profile_user="佐藤")
         self.none(scene)
 
     def test_two_profiles_are_two_tunnels(self) -> None:
