@@ -38,7 +38,10 @@ class Row:
 
     def first(self, *names: str) -> str:
         """The first of these fields that is present, as text."""
-        return next((self.get(name) for name in names if name in self.fields), "")
+        for name in names:
+            if name in self.fields:
+                return self.get(name)
+        return ""
 
     def text(self) -> str:
         """Every text of the row in one folded string, to search in."""

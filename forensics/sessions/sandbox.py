@@ -74,7 +74,8 @@ class Sandboxes:
         end, end_kind, end_why = self._end(draft)
         openers = opener_of(draft.launch, self.rows) if draft.launch else []
         cleared = self._cleared(draft)
-        used = [*every(draft), *origin.rows, *config_rows, *write_rows, *openers, *cleared]
+        basis = draft.run.basis if draft.run else []
+        used = [*every(draft), *basis, *origin.rows, *config_rows, *write_rows, *openers, *cleared]
         used += list(self.life.shutting_down(end)) if end and end_kind == "host_shutdown" else []
         reasons = [
             *_bounds(draft), end_why, word_why, *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons,

@@ -56,12 +56,16 @@ def seconds(name: str) -> timedelta:
 
 @dataclass(slots=True)
 class VmRun:
-    """One run of one VM. `verdict`: sandbox | open (nothing says what it is) | other; `marks` say why."""
+    """One run of one VM. `verdict`: sandbox | open (nothing says what it is) | other; `marks` say why.
+
+    `basis` are the rows that the marks rest on; some may belong to another run of the same VM.
+    """
 
     vm_id: str | None
     rows: list[Row]
     verdict: str = "open"
     marks: list[str] = field(default_factory=list)
+    basis: list[Row] = field(default_factory=list)
 
     def _times(self, kinds: frozenset[str]) -> list[datetime]:
         return [row.time for row in self.rows if row.time and row.kind in kinds and not failed(row)]
@@ -209,11 +213,13 @@ def _judge(run: VmRun, members: list[Row]) -> None:
     if session:
         run.verdict = "sandbox"
         run.marks.append(because("a session disk of the Sandbox was opened", session))
+        run.basis += session
     elif template or _managed(owned) or _foreign(members, disks, owned):
         run.verdict = "other"
     elif named := [row for label, row in owned if label in word["sandbox_names"] + word["sandbox_owners"]]:
         run.verdict = "sandbox"
         run.marks.append(because("the VM is named or owned as Windows Sandbox", named))
+        run.basis += named
 
 
 def _labels(members: Iterable[Row]) -> list[tuple[str, Row]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ZERO_GUID = "00000000-0000-0000-0000-000000000000"
@@ -37,6 +38,7 @@ def pid(text: str) -> int | None:
         return None
 
 
+@lru_cache(maxsize=8192)
 def basename(path: str) -> str:
     """The last component of a Windows path, folded, without quotes."""
     return path.strip().strip('"').replace("/", "\\").rpartition("\\")[2].casefold()

@@ -402,6 +402,16 @@ class TestIds:
         scene.vm(560, 700)
         assert [session.end for session in scene.build().sandbox_sessions] == [at(500), at(700.5)]
 
+    def test_what_says_that_it_is_a_sandbox_counts_for_all_runs_of_the_id(self) -> None:
+        scene = Scene()
+        scene.vm(0, 600)
+        scene.vm(3000, 3600, disk=False)
+        (disk,) = (event for event in scene.events if event.kind == "vm.disk_opened")
+        first, second = scene.build().sandbox_sessions
+        assert disk.id in first.events
+        assert disk.id in second.events
+        assert second.start == at(3000.5)
+
     def test_a_failed_start_is_none(self) -> None:
         scene = Scene()
         scene.add("compute.created", 0, vm_id=VM, result_code="0x80070005")
