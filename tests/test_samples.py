@@ -62,7 +62,7 @@ def test_no_sample_is_lost_without_a_word(whole: tuple[Run, dict[str, Path]]) ->
     assert run.code == 3, run.err
     problems = {row["source"]["path"] for row in run.lines("problems.jsonl")}
     spoken = {row["source_path"] for row in run.lines("timeline.jsonl") if "source_path" in row}
-    spoken |= {row["source"]["path"] for row in run.lines("undated.jsonl")}
+    spoken |= {row["source_path"] for row in run.lines("undated.jsonl")}
     read = {row.get("path") for row in _log(run)}
     unread = [name for name in files if f"C:/{name}" not in read and not name.endswith((".LOG1", ".LOG2"))]
     assert unread == [], "every file was opened by a job"

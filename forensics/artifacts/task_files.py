@@ -12,6 +12,7 @@ import re
 from datetime import datetime
 
 from forensics.artifacts._tunnel import times, windows_path
+from forensics.artifacts._xmlfile import malformed
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
 from forensics.formats import FormatError, taskxml
 from forensics.formats.taskxml import Action, Task
@@ -86,6 +87,8 @@ def parse(given: FileInput) -> Output:
     if task.dtd:
         detail = "holds a document type declaration, which no scheduler writes; nothing of it was resolved"
         yield Problem("dtd_present", _NAME, given.source(), detail)
+    if task.malformed:
+        yield from malformed(_NAME, given, task.notes)
     name = _name(given)
     lines = [action.command_line for action in task.actions]
     context = name.casefold().startswith(_STOCK) and not is_watched(name, *lines, task.xml)

@@ -10,6 +10,7 @@ Format: Microsoft, "Windows Sandbox configuration"; see `formats/wsb.py`. Recycl
 from __future__ import annotations
 
 from forensics.artifacts._tunnel import profile_user, times, windows_path
+from forensics.artifacts._xmlfile import malformed
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
 from forensics.formats import FormatError, recyclebin, wsb
 from forensics.formats.wsb import Config
@@ -77,6 +78,8 @@ def parse(given: FileInput) -> Output:
         return
     if len(data) > SIZE_LIMIT:
         yield Problem("truncated", _NAME, given.source(), f"{given.size} bytes: only the first {SIZE_LIMIT} were read")
+    if config.malformed:
+        yield from malformed(_NAME, given, config.notes)
     fields: dict[str, Value | None] = {
         "file_path": windows_path(given.path),
         "file_name": name,

@@ -30,8 +30,20 @@ from forensics.times import from_filetime, from_iso, iso
 # exceptions, reads beyond the buffer, tables without the wanted entry, texts that are not UTF-16, times out of range,
 # nested elements beyond the stack, and `raise NotImplementedError(...).format(...)`, which is an AttributeError.
 DECODER_ERRORS: tuple[type[Exception], ...] = (
-    BinaryParserException, SuppressConditionalSubstitution, UnexpectedElementException, struct.error, UnicodeError,
-    ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, RuntimeError, OSError,
+    BinaryParserException,
+    SuppressConditionalSubstitution,
+    UnexpectedElementException,
+    struct.error,
+    UnicodeError,
+    ValueError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    RuntimeError,
+    OSError,
 )
 _XML_ERRORS: tuple[type[Exception], ...] = (ParseError, DefusedXmlException, RecursionError, ValueError)
 _STRING = re.compile("<string>(.*?)</string>", re.DOTALL)  # python-evtx's form of an array of strings

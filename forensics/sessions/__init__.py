@@ -27,7 +27,7 @@ def build(events: Sequence[Event], host: Host, evidence_name: str, undated: Sequ
     rows = Rows(events, undated)
     label = host.name or evidence_name
     life = HostLife(rows)
-    entries, left_out = persistence(rows, host, label)
+    entries = persistence(rows, host, label)
     sandboxes = Sandboxes(rows, host, label, life)
     sessions = sandboxes.sessions()
     return Verdicts(
@@ -37,5 +37,5 @@ def build(events: Sequence[Event], host: Host, evidence_name: str, undated: Sequ
         tunnel_sessions=Tunnels(rows, host, label, life, entries).sessions(),
         persistence=entries,
         anti_forensics=anti_forensics(rows, host, label),
-        findings=(*sandboxes.findings(), *left_out),
+        findings=sandboxes.findings(),
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 
-from forensics.model import Finding, Host, PersistenceEntry
+from forensics.model import Host, PersistenceEntry
 from forensics.rules import load
 from forensics.rules.engine import hits, rules_of, total
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stable_id, stamp
@@ -56,26 +56,14 @@ _RANK = {
 }  # fmt: skip
 
 
-def persistence(rows: Rows, host: Host, label: str) -> tuple[tuple[PersistenceEntry, ...], tuple[Finding, ...]]:
-    """Every entry of the host, highest score first, then by mechanism and name; and what was left out of the list.
+def persistence(rows: Rows, host: Host, label: str) -> tuple[PersistenceEntry, ...]:
+    """Every entry of the host, highest score first, then by mechanism and name.
 
-    Entries that are known to be harmless by place and command are named in a finding instead, unless
-    rules/persistence.yml says `list_known`.
+    Nothing is dropped: what is known to be harmless by place and command is listed with score 0 and says so.
     """
     people = People(host.users)
     found = [_entry(entry, people, label) for entry in _merged(rows, people)]
-    found.sort(key=lambda item: (-item.score, item.mechanism, item.name.casefold(), item.id))
-    known = [item for item in found if _known(item.mechanism, item.name, item.command or "")]
-    if load("persistence")["list_known"] or not known:
-        return tuple(found), ()
-    names = ", ".join(dict.fromkeys(item.name for item in known))
-    why = f"autostarts known as harmless by place and command are not listed (signatures not checked): {names}"
-    left_out = Finding("persistence.known", "informational", why, _events(known), label)
-    return tuple(item for item in found if item not in known), (left_out,)
-
-
-def _events(entries: Iterable[PersistenceEntry]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(ident for entry in entries for ident in entry.events))
+    return tuple(sorted(found, key=lambda item: (-item.score, item.mechanism, item.name.casefold(), item.id)))
 
 
 def _merged(rows: Rows, people: People) -> list[Entry]:

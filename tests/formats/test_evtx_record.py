@@ -82,8 +82,10 @@ def test_no_event(document):
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.sampled_from(["#text", "#attributes", "Data", "a", "b:c", "Name", ""]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["#text", "#attributes", "Data", "a", "b:c", "Name", ""]), inner, max_size=4)
+    ),
     max_leaves=20,
 )
 

@@ -37,9 +37,11 @@ DAMAGED = {
 def read(data, wanted=None):
     reader = LogReader(io.BytesIO(data), wanted)
     items = list(reader)
-    return [item for item in items if isinstance(item, Record)], [
-        item for item in items if isinstance(item, FormatError)
-    ], reader.tally
+    return (
+        [item for item in items if isinstance(item, Record)],
+        [item for item in items if isinstance(item, FormatError)],
+        reader.tally,
+    )
 
 
 def logs(samples):

@@ -143,15 +143,13 @@ def test_scores(command: str, least: int, most: int) -> None:
 class TestKnown:
     ONEDRIVE = '"C:\\Users\\田中\\AppData\\Local\\Microsoft\\OneDrive\\OneDrive.exe" /background'
 
-    def test_known_entries_are_named_in_a_finding(self) -> None:
+    def test_known_entries_are_listed_and_score_nothing(self) -> None:
         scene = Scene()
         run_value(scene, "OneDrive", self.ONEDRIVE)
-        verdicts = scene.build()
-        assert verdicts.persistence == ()
-        (finding,) = verdicts.findings
-        assert finding.rule == "persistence.known"
-        assert "OneDrive" in finding.why
-        assert finding.events == (scene.events[0].id,)
+        entry = only(scene)
+        assert entry.score == 0
+        assert "known autostart" in " ".join(entry.reasons)
+        assert entry.events == (scene.events[0].id,)
 
     def test_the_name_alone_does_not_help(self) -> None:
         scene = Scene()
