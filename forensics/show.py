@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rich.console import Console, Group
-from rich.padding import Padding
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -36,6 +35,7 @@ _COLOURS = {"confirmed": "bold red", "probable": "yellow", "possible": "cyan", "
 _TOP = 8
 _PIPE_WIDTH = 132
 _MOST_REASONS = 6
+_POINTS = re.compile(r"\(\+(\d+)\)")
 _EVENT_IDS = re.compile(r" \[[0-9a-f]{16}[^\]]*\]$")
 
 
@@ -176,7 +176,7 @@ def show_part(document: Document, part: str, zone: tzinfo) -> None:
     elif part == "tunnel":
         _print_tunnels(document, zone, out, full=True)
     elif part == "persistence":
-        out.print(_persistence_table(document["persistence"], zone))
+        out.print(_persistence_lines(document["persistence"], zone, full=True))
     elif part == "coverage":
         out.print(_coverage_table(document["coverage"]))
     else:
@@ -192,7 +192,8 @@ def show_summary(document: Document, zone: tzinfo, out: Console) -> None:
     entries = [entry for entry in document["persistence"] if entry["score"] > 0]
     out.print(_heading("Persistence", len(entries), f"{len(document['persistence'])} autostart entries in all"))
     if entries:
-        out.print(_persistence_table(sorted(entries, key=lambda entry: -entry["score"])[:_TOP], zone))
+        top = sorted(entries, key=lambda entry: -entry["score"])[:_TOP]
+        out.print(_persistence_lines(top, zone, full=False))
     if document["anti_forensics"]:
         out.print(_heading("Traces removed", len(document["anti_forensics"]), ""))
         for sign in document["anti_forensics"][:_TOP]:
@@ -237,10 +238,11 @@ def _reasons(item: Document, *, full: bool) -> list[Text]:
     return [*lines, _line(f"      · … {more} more reasons", "dim")] if more > 0 else lines
 
 
-def _rank(reason: str) -> int:
-    if "(+" in reason:
-        return 0
-    return 1 if reason.startswith(("confirmed", "probable", "possible")) else 2
+def _rank(reason: str) -> tuple[int, int]:
+    points = _POINTS.search(reason)
+    if points:
+        return 0, -int(points.group(1))
+    return (1, 0) if reason.startswith(("confirmed", "probable", "possible")) else (2, 0)
 
 
 def _print_sandbox(document: Document, zone: tzinfo, out: Console, *, full: bool) -> None:
@@ -289,15 +291,18 @@ def _print_tunnels(document: Document, zone: tzinfo, out: Console, *, full: bool
         out.print(Group(*_reasons(session, full=full)))
 
 
-def _persistence_table(entries: Sequence[Document], zone: tzinfo) -> Padding:
-    table = Table(box=None, pad_edge=False, show_edge=False, show_header=bool(entries))
-    for column in ("score", "mechanism", "name", "command", "user", "last write"):
-        table.add_column(column, no_wrap=column not in ("name", "command"), overflow="fold")
+def _persistence_lines(entries: Sequence[Document], zone: tzinfo, *, full: bool) -> Group:
+    """Two lines an entry (what and when, then its command); with its reasons in the full form."""
+    lines: list[Text] = []
     for entry in entries:
-        cells = (str(entry["score"]), entry["mechanism"], entry["name"], entry["command"] or "", entry["user"] or "",
-                 moment(entry["last_write"], zone))  # fmt: skip
-        table.add_row(*(Text(one_line(cell, 160)) for cell in cells))
-    return Padding(table, (0, 0, 0, 2))
+        head = Text("  ").append(f"score {entry['score']:>3}", style="bold yellow" if entry["score"] else "dim")
+        head.append(one_line(f"  {entry['mechanism']}  "), style="dim").append(one_line(entry["name"]), style="bold")
+        whose = f"  as {entry['user']}" if entry["user"] else ""
+        lines += [head.append(one_line(f"{whose}  last write {moment(entry['last_write'], zone)}"), style="dim")]
+        if entry["command"]:
+            lines.append(_line(f"      {one_line(entry['command'], 0 if full else 240)}"))
+        lines += _reasons(entry, full=True) if full else []
+    return Group(*lines)
 
 
 def _coverage_table(rows: Sequence[Document]) -> Table:
