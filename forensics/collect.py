@@ -28,6 +28,7 @@ HIVES = {
     ),
     "USRCLASS": ("Users/*/AppData/Local/Microsoft/Windows/UsrClass.dat",),
 }
+PART_SIZE = 8 * 1024 * 1024  # below, sharing a log out costs more than it gains
 # Faults after which a file gives nothing more.
 FATAL = frozenset({"unreadable", "killed_timeout", "killed_memory", "crashed", "parser_failed"})
 # Logs that Windows and its parts are known to write under these names: not opened to see whether they are something
@@ -68,13 +69,21 @@ def patterns(artifacts: Iterable[Artifact]) -> tuple[str, ...]:
     return tuple(sorted(wanted))
 
 
-def make_plan(found: Iterable[Found], artifacts: tuple[Artifact, ...], spool: Path, host: Host) -> Plan:
-    """One job for each found file that some artifact reads."""
+def make_plan(
+    found: Iterable[Found], artifacts: tuple[Artifact, ...], spool: Path, host: Host, processes: int = 1
+) -> Plan:
+    """One job for each found file that some artifact reads; a large log is shared out among the processes."""
     jobs: list[Job] = []
     for number, item in enumerate(found):
         names, hive = _wanted_by(item, artifacts)
         if names:
-            jobs.append(Job(item.path, item.size, names, str(spool / f"{number:06d}"), host, hive))
+            parts = min(processes, max(1, item.size // PART_SIZE)) if item.path.casefold().endswith(".evtx") else 1
+            jobs += [
+                Job(
+                    item.path, item.size // parts, names, str(spool / f"{number:06d}-{part}"), host, hive, (part, parts)
+                )
+                for part in range(parts)
+            ]
     jobs.sort(key=lambda job: (-job.size, job.path))
     return Plan(tuple(jobs), host_hives(found))
 
@@ -116,7 +125,7 @@ def coverage(
     """
     rows = []
     for artifact in artifacts:
-        mine = [job.path for job in jobs if artifact.name in job.artifacts]
+        mine = list(dict.fromkeys(job.path for job in jobs if artifact.name in job.artifacts))
         counts = [results[path].counts[artifact.name] for path in mine if artifact.name in results[path].counts]
         about = [item for item in problems if item.artifact in (artifact.name, "evidence")]
         bad = {item.source.path for item in about} & set(mine)

@@ -29,14 +29,14 @@ from forensics.artifacts.base import (
 )
 from forensics.evidence import EvidenceError, Found, OpenedEvidence, open_evidence
 from forensics.formats import FormatError
-from forensics.model import Fact, Fields, Host, Problem, Source
+from forensics.model import Fact, Host, Problem, Source
+from forensics.safety import safe_fact
 from forensics.spool import encode_fact, open_spool
-from forensics.text import clean, mask_secrets
+from forensics.text import clean
 from forensics.times import windows_zone
 
 _IN_MEMORY = 32 * 1024 * 1024
 _HIVE_LIMIT = 1024 * 1024 * 1024
-_FIELD_LIMIT = 64 * 1024
 _FLUSH_EVERY = 256
 _MOST_PROBLEMS = 1_000
 KEPT, CONTEXT = ".kept", ".context"
@@ -48,7 +48,10 @@ _shown_name = ""
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file to parse: its path, the names of the artifacts that want it, where to spool, and the host's facts."""
+    """One file to parse: its path, the names of the artifacts that want it, where to spool, and the host's facts.
+
+    `part` (index, count) is one of several jobs over a large event log, which is shared out by its chunks.
+    """
 
     path: str
     size: int
@@ -56,6 +59,7 @@ class Job:
     spool: str
     host: Host
     hive: str = ""
+    part: tuple[int, int] = (0, 1)
 
 
 @dataclass(slots=True)
@@ -67,6 +71,13 @@ class Count:
     facts: int = 0
     context: int = 0
 
+    def add(self, other: Count) -> None:
+        """Count another part of the same file in."""
+        self.claimed += other.claimed
+        self.parsed += other.parsed
+        self.facts += other.facts
+        self.context += other.context
+
 
 @dataclass(slots=True)
 class JobResult:
@@ -77,6 +88,13 @@ class JobResult:
     counts: dict[str, Count] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     dropped_problems: int = 0
+
+    def add(self, other: JobResult) -> None:
+        """Take in the outcome of another part of the same file."""
+        for name, count in other.counts.items():
+            self.counts.setdefault(name, Count()).add(count)
+        self.problems.extend(other.problems)
+        self.dropped_problems += other.dropped_problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,33 +228,6 @@ class _Writer:
             self.result.dropped_problems += 1
 
 
-def safe_fact(fact: Fact) -> Fact:
-    """The fact with safe strings: secrets masked, control characters escaped, the raw hex kept where changed."""
-    fields: Fields = {}
-    raw: list[str] = []
-    for name, value in fact.fields.items():
-        if isinstance(value, str):
-            fields[name] = _safe(name, value, raw)
-        elif isinstance(value, tuple):
-            fields[name] = tuple(_safe(name, item, raw) for item in value)
-        else:
-            fields[name] = value
-    if raw:
-        fields["raw_hex"] = tuple(raw)
-    source = replace(fact.source, path=clean(fact.source.path).text, locator=clean(fact.source.locator).text)
-    reasons = {clean(name).text: clean(why).text for name, why in fact.no_times.items()}
-    return replace(fact, fields=fields, source=source, no_times=reasons)
-
-
-def _safe(name: str, text: str, raw: list[str]) -> str:
-    if len(text) > _FIELD_LIMIT:
-        text = f"{text[:_FIELD_LIMIT]}… [cut here: {len(text)} characters in all]"
-    cleaned = clean(mask_secrets(text))
-    if cleaned.raw_hex is not None:
-        raw.append(f"{name}={cleaned.raw_hex}")
-    return cleaned.text
-
-
 def _bytes(path: str, limit: int) -> bytes:
     with opened().open(path) as handle:
         return handle.read(limit)
@@ -274,7 +265,7 @@ def _dispatch(job: Job, writer: _Writer, stack: ExitStack) -> None:
     events = [artifact for artifact in wanted if isinstance(artifact, EventArtifact)]
     keys = [artifact for artifact in wanted if isinstance(artifact, RegistryArtifact)]
     if events:
-        _read_log(given, events, writer)
+        _read_log(given, events, writer, job.part)
     if keys:
         _read_hive(given, keys, writer, job.hive)
     for artifact in wanted:
@@ -289,7 +280,7 @@ def _zone(host: Host) -> tuple[tzinfo | None, str]:
     return windows_zone(host.timezone or "", host.bias_minutes) if host.timezone or host.bias_minutes else (None, "")
 
 
-def _read_log(given: FileInput, artifacts: list[EventArtifact], writer: _Writer) -> None:
+def _read_log(given: FileInput, artifacts: list[EventArtifact], writer: _Writer, part: tuple[int, int]) -> None:
     """One pass over a log for all artifacts: only the ids they want are decoded."""
     from forensics.formats.evtx import LogReader, channel_of
 
@@ -310,7 +301,7 @@ def _read_log(given: FileInput, artifacts: list[EventArtifact], writer: _Writer)
             for event in ids:
                 table.setdefault((channel.casefold(), event), []).append(artifact)
     given.fh.seek(0)
-    reader = LogReader(given.fh, frozenset(event for _, event in table))
+    reader = LogReader(given.fh, frozenset(event for _, event in table), part=part)
     for record in reader:
         if isinstance(record, FormatError):
             writer.lost(artifacts[0], record)

@@ -137,15 +137,14 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     with Workers(options.limits, jobs.start_worker, (str(path), name)) as workers:
         survey = _survey(workers, path)
         host, notes = _host(workers, survey, name)
-        plan = collect.make_plan(survey.found, artifacts, spool, host)
+        plan = collect.make_plan(survey.found, artifacts, spool, host, options.limits.processes())
         progress.stage(f"reading {name}", sum(job.size for job in plan.jobs))
         results, problems = _parse(workers, plan, progress, name)
     problems = [*survey.problems, *notes, *problems]
     progress.stage(f"joining {name}")
     label = label_of(host, name)
     events, undated = builder.keep(_read(plan, problems, name), label)
-    paths = [path for job in sorted(plan.jobs, key=lambda item: item.path)
-             if (path := Path(job.spool + jobs.CONTEXT)).exists()]  # fmt: skip
+    paths = _spools(plan, jobs.CONTEXT)
     kin = family(paths, events)
     if kin.cut:
         why = f"more than {MOST} rows of processes that descend from watched ones; the rest is context"
@@ -180,11 +179,14 @@ def _parse(
         job = plan.jobs[done.index]
         progress.advance(job.size, job.path)
         if isinstance(done.result, Dead):
-            results[job.path] = jobs.JobResult(job.path, counts={item: jobs.Count() for item in job.artifacts})
-            source = Source(name, job.path, None, "")
+            merged = results.setdefault(job.path, jobs.JobResult(job.path))
+            merged.add(jobs.JobResult(job.path, counts={item: jobs.Count() for item in job.artifacts}))
+            source = Source(
+                name, job.path, None, "" if job.part[1] == 1 else f"part {job.part[0] + 1} of {job.part[1]}"
+            )
             problems.extend(Problem(done.result.fault, item, source, done.result.detail) for item in job.artifacts)
             continue
-        results[job.path] = done.result
+        results.setdefault(job.path, jobs.JobResult(job.path)).add(done.result)
         problems.extend(done.result.problems)
         if done.result.dropped_problems:
             why = f"{done.result.dropped_problems} more problems of this file are not listed"
@@ -194,13 +196,16 @@ def _parse(
 
 
 def _read(plan: collect.Plan, problems: list[Problem], name: str) -> Iterator[Fact]:
-    for job in sorted(plan.jobs, key=lambda item: item.path):
-        path = Path(job.spool + jobs.KEPT)
-        if not path.exists():
-            continue
+    for path in _spools(plan, jobs.KEPT):
         reader = SpoolReader(path)
         yield from reader
-        problems.extend(Problem("spool", "evidence", Source(name, job.path, None, ""), text) for text in reader.lost)
+        problems.extend(Problem("spool", "evidence", Source(name, path.name, None, ""), text) for text in reader.lost)
+
+
+def _spools(plan: collect.Plan, suffix: str) -> list[Path]:
+    """The spools that were written, by file and part, so that parts of one log follow each other."""
+    ordered = sorted(plan.jobs, key=lambda job: (job.path, job.part))
+    return [path for job in ordered if (path := Path(job.spool + suffix)).exists()]
 
 
 def windows(verdicts: Verdicts, margin: timedelta) -> list[Window]:

@@ -17,6 +17,7 @@ ORDER = [
     {"text", "times"},
     {"verdicts"},
     {"model"},
+    {"safety"},
     {"rules"},
     {"formats"},
     {"artifacts"},

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forensics.text import clean, mask_secrets, one_line, safe_text
+from forensics.text import clean, is_plain, mask_secrets, one_line, safe_text
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,13 @@ def test_secrets_are_masked(text: str, hidden: str) -> None:
 def test_the_connection_token_is_a_hash_and_stays() -> None:
     line = "node.exe server-main.js --connection-token=CgxJd2e9LdDDo-FolIgseX4nCm0Sx16ZhYZVK9xEVPI"
     assert mask_secrets(line) == line
+
+
+SECRETS = st.sampled_from(["gho_abcdef123", "eyJhbGciOiJIUzI1NiJ9", "--host-token x", "tkn=1", "github_pat_1234567890"])
+
+
+@given(st.lists(st.one_of(st.text(alphabet=st.characters(), max_size=20), SECRETS), max_size=4))
+def test_what_is_plain_stays_as_it_is(parts: list[str]) -> None:
+    text = " ".join(parts)
+    if is_plain(text):
+        assert clean(mask_secrets(text)).text == text

@@ -79,13 +79,23 @@ class LogReader:
 
     `wanted` are the event ids to decode, None for all. Iteration yields a `Record` for each of them and a `FormatError`
     for each loss (a record, a damaged stretch, a chunk), with its file offset; it goes on after each.
+
+    `part` (index, count) reads one of several parts of equal size, so that a large log can be shared out: records of
+    all parts together are those of the whole, and only the last part compares with the file header's claims.
     """
 
-    def __init__(self, fh: BinaryIO, wanted: frozenset[int] | None = None, window: int = WINDOW_CHUNKS) -> None:
+    def __init__(
+        self,
+        fh: BinaryIO,
+        wanted: frozenset[int] | None = None,
+        window: int = WINDOW_CHUNKS,
+        part: tuple[int, int] = (0, 1),
+    ) -> None:
         self._fh = fh
         self._wanted = wanted
         self._ids = None if wanted is None else np.array(sorted(wanted), dtype=np.int64)
         self._window = window
+        self._part = part
         self.tally = Tally()
 
     def __iter__(self) -> Iterator[Record | FormatError]:
@@ -104,11 +114,20 @@ class LogReader:
             self.tally.note("the file header's magic is wrong")
         elif not facts.sound:
             self.tally.note("the file header's checksum does not hold")
-        base = FILE_HEAD
-        while raw := self._read(self._window * CHUNK):
+        base, stop = self._span()
+        self._fh.seek(base)
+        while base < stop and (raw := self._read(min(self._window * CHUNK, stop - base))):
             yield from self._read_window(Window.of(raw, base), base + len(raw))
             base += len(raw)
-        yield from self._closing(facts, base)
+        if self._part[0] + 1 == self._part[1]:
+            yield from self._closing(facts, base)
+
+    def _span(self) -> tuple[int, int]:
+        """Where this part begins and ends, on borders of chunks; the last part has no end but the file's."""
+        index, count = self._part
+        chunks = -(-max(self._fh.seek(0, 2) - FILE_HEAD, 0) // CHUNK)
+        begin = FILE_HEAD + chunks * index // count * CHUNK
+        return begin, FILE_HEAD + chunks * (index + 1) // count * CHUNK
 
     def _read(self, size: int) -> bytes:
         """`size` bytes, fewer only at the end of the file (a reader over an image may return less at a time)."""

@@ -6,7 +6,7 @@ Called for every process start, task run and file creation of a log, so it must 
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from forensics.rules import load
 
@@ -31,7 +31,12 @@ def _autostarts() -> tuple[str, ...]:
 
 def is_watched(*texts: str) -> bool:
     """Whether any of `texts` names something that bears on a session, persistence or wiping (rules/watch.yml)."""
-    joined = "\n".join(text[:_LIMIT] for text in texts if text).casefold()
+    return _found("\n".join(text[:_LIMIT] for text in texts if text).casefold())
+
+
+@lru_cache(maxsize=4096)
+def _found(joined: str) -> bool:
+    """Cached: a log names the same few programs again and again."""
     if any(text in joined for text in _substrings()):
         return True
     return any(pattern.search(joined) for pattern in _patterns())

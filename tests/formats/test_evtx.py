@@ -16,6 +16,7 @@ from forensics.formats.evtx import LogReader, Record, channel_of
 from forensics.times import NoTime
 from tests.conftest import ROOT
 from tests.formats.crafted_logs import CHUNK, CHUNK_HEAD, FILE_HEAD, chunk_offsets, log, moment, rows, seal
+from tests.running import LAYOUTS
 
 COUNT = 700  # some four chunks
 
@@ -297,6 +298,7 @@ import io, random, sys
 sys.path.insert(0, {root!r})
 from forensics.formats import FormatError
 from forensics.formats.evtx import LogReader, Record
+from tests.running import LAYOUTS
 from tests.formats.crafted_logs import log
 plain = log(90)
 source = random.Random({seed})
@@ -319,3 +321,15 @@ def test_flipped_bits(seed):
     script = _FLIPS.format(root=str(ROOT), seed=seed, rounds=40, start=0 if seed % 2 else FILE_HEAD + CHUNK_HEAD)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=100, check=False)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_parts_of_a_log_are_the_whole(count: int) -> None:
+    data = (LAYOUTS["kape"] / "C/Windows/System32/winevt/Logs/Security.evtx").read_bytes()
+    whole = list(LogReader(io.BytesIO(data), frozenset({4688, 1102})))
+    parts = [LogReader(io.BytesIO(data), frozenset({4688, 1102}), part=(index, count)) for index in range(count)]
+    assert [item for part in parts for item in part] == whole
+    one = LogReader(io.BytesIO(data), frozenset({4688, 1102}))
+    list(one)
+    assert sum(part.tally.parsed for part in parts) == one.tally.parsed
+    assert sum(part.tally.claimed for part in parts) == one.tally.claimed
