@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from forensics.case import CASE_FILES, Case, CaseExistsError, merge_verdicts, problem_key
-from forensics.model import Coverage, Event, Evidence, Fact, Host, Problem, Source, Verdicts
-from forensics.spool import SpoolReader, Window, select_context
-from forensics.timeline import Undated, event_store, events_of, order_key, undated_of, undated_store
-
-
-@dataclass(frozen=True, slots=True)
-class _Context:
-    """The context spools of one host, and the spans in which they are shown (None: everywhere)."""
-
-    paths: tuple[Path, ...]
-    windows: list[Window] | None
-    host: str
+from forensics.model import Coverage, Event, Evidence, Fact, Host, Problem, Verdicts
+from forensics.store import Sorter, Store
+from forensics.timeline import EVENTS, EventStore, Undated, events_of, order_key, undated_of, undated_store
 
 
 class CaseBuilder:
@@ -33,7 +22,7 @@ class CaseBuilder:
         self._span = (start, end)
         self._events: list[Event] = []
         self._undated: list[Undated] = []
-        self._context: list[_Context] = []
+        self._context: list[Path] = []
         self._evidence: list[Evidence] = []
         self._verdicts: list[Verdicts] = []
         self._problems: list[Problem] = []
@@ -60,9 +49,10 @@ class CaseBuilder:
         self._events.extend(events)
         return events, undated
 
-    def add_context(self, paths: Iterable[Path], windows: list[Window] | None, label: str) -> None:
-        """Name the context spools of a host and where they are shown."""
-        self._context.append(_Context(tuple(paths), windows, label))
+    def add_context(self, rows: Path | None, undated: Iterable[Undated]) -> None:
+        """Take in the context of one spool: a sorted file of event rows, which must stay until `build`."""
+        self._undated.extend(undated)
+        self._context.extend([rows] if rows else [])
 
     def add_host(
         self, evidence: Evidence, verdicts: Verdicts, problems: Sequence[Problem], coverage: list[Coverage]
@@ -75,9 +65,10 @@ class CaseBuilder:
 
     def build(self, run: dict[str, Any]) -> Case:
         """The finished Case; the spools are gone afterwards."""
-        events = event_store(filter(self._is_shown, itertools.chain(self._events, self._chosen())))
+        kept = [event for event in self._events if self._is_shown(event)]
+        events = self._store(kept)
         counts = {"events": len(events), "undated": len(self._undated), "problems": len(self._problems),
-                  "context_in_timeline": len(events) - sum(map(self._is_shown, self._events))}  # fmt: skip
+                  "context_in_timeline": max(0, len(events) - len({event.id for event in kept}))}  # fmt: skip
         case = Case(
             evidence=self._evidence,
             events=events,
@@ -94,18 +85,15 @@ class CaseBuilder:
         """Remove the spools."""
         self._scratch.cleanup()
 
-    def _chosen(self) -> Iterator[Event]:
-        for context in self._context:
-            for path in context.paths:
-                reader, lost = SpoolReader(path), list[str]()
-                chosen = reader if context.windows is None else select_context(reader.lines(), context.windows, lost)
-                for fact in chosen:
-                    if fact.times:
-                        yield from events_of(fact, context.host)
-                    elif row := undated_of(fact, context.host):
-                        self._undated.append(row)
-                source = Source(context.host, path.name, None, "")
-                self._problems.extend(Problem("spool", "evidence", source, why) for why in (*lost, *reader.lost))
+    def _store(self, kept: Iterable[Event]) -> EventStore:
+        keep = TemporaryDirectory(prefix="mirrortrace-")
+        with TemporaryDirectory(prefix="sort-", dir=keep.name) as scratch:
+            sorter = Sorter(Path(scratch))
+            for event in kept:
+                sorter.add(EVENTS.to_row(event))
+            for path in self._context:
+                sorter.add_file(path)
+            return Store.of_lines(sorter.lines(), EVENTS, Path(keep.name) / "store.jsonl", keep)
 
     def _is_shown(self, event: Event) -> bool:
         start, end = self._span

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from forensics.plainjson import dumps
 from forensics.times import Moment, NoTime, iso
 from forensics.verdicts import (
     AntiForensic as AntiForensic,
@@ -170,7 +170,7 @@ class Event:
 def event_id(kind: str, moment: datetime | None, meaning: str, source: Source, fields: Fields) -> str:
     """The stable id: 16 hex digits of SHA-256 over kind, time, meaning, place in the evidence and fields."""
     content = [kind, iso(moment) if moment else None, meaning, source.path, source.locator, sorted(fields.items())]
-    canonical = json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=list)
+    canonical = dumps(content)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

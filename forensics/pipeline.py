@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import forensics
-from forensics import collect, jobs, sessions
+from forensics import collect, jobs, sessions, showing
 from forensics.artifacts.base import all_artifacts
 from forensics.assembly import CaseBuilder, label_of
 from forensics.case import Case
@@ -140,23 +140,44 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
         plan = collect.make_plan(survey.found, artifacts, spool, host, options.limits.processes())
         progress.stage(f"reading {name}", sum(job.size for job in plan.jobs))
         results, problems = _parse(workers, plan, progress, name)
-    problems = [*survey.problems, *notes, *problems]
-    progress.stage(f"joining {name}")
+        problems = [*survey.problems, *notes, *problems]
+        progress.stage(f"joining {name}")
+        verdicts = _join(plan, problems, host, name, builder)
+        span = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
+        problems += _context(workers, plan, span, options, label_of(host, name), builder)
+    rows = collect.coverage(artifacts, plan.jobs, results, problems, whole=survey.kind.endswith("image"))
+    header = Evidence(name, str(path), survey.kind, host, len(results), _input_hashes(path))
+    builder.add_host(header, verdicts, problems, rows)
+
+
+def _join(plan: collect.Plan, problems: list[Problem], host: Host, name: str, builder: CaseBuilder) -> Verdicts:
+    """Keep what bears on sessions, with what descends from it, and conclude."""
     label = label_of(host, name)
     events, undated = builder.keep(_read(plan, problems, name), label)
-    paths = _spools(plan, jobs.CONTEXT)
-    kin = family(paths, events)
+    kin = family(_spools(plan, jobs.CONTEXT), events)
     if kin.cut:
         why = f"more than {MOST} rows of processes that descend from watched ones; the rest is context"
         problems.append(Problem("budget", "evidence", Source(name, "", None, ""), why))
     more, _ = builder.keep(kin.facts, label)
-    events = sorted([*events, *more], key=order_key)
-    verdicts = sessions.build(events, host, name, undated)
-    context = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
-    builder.add_context(paths, context, label)
-    rows = collect.coverage(artifacts, plan.jobs, results, problems, whole=survey.kind.endswith("image"))
-    header = Evidence(name, str(path), survey.kind, host, len(plan.jobs), _input_hashes(path))
-    builder.add_host(header, verdicts, problems, rows)
+    return sessions.build(sorted([*events, *more], key=order_key), host, name, undated)
+
+
+def _context(
+    workers: Workers, plan: collect.Plan, span: list[Window] | None, options: Options, label: str, builder: CaseBuilder
+) -> list[Problem]:
+    """Let the workers choose and sort the context that is shown."""
+    paths = _spools(plan, jobs.CONTEXT)
+    shown = None if span is None else tuple(span)
+    orders = [showing.Showing(str(path), shown, label, options.start, options.end) for path in paths]
+    problems: list[Problem] = []
+    for done in workers.run(showing.show_context, [(order, Path(order.spool).stat().st_size) for order in orders]):
+        source = Source(label, Path(orders[done.index].spool).name, None, "")
+        if isinstance(done.result, Dead):
+            problems.append(Problem(done.result.fault, "evidence", source, f"choosing context: {done.result.detail}"))
+            continue
+        builder.add_context(Path(done.result.path) if done.result.path else None, done.result.undated)
+        problems.extend(Problem("spool", "evidence", source, why) for why in done.result.lost)
+    return problems
 
 
 def _host(workers: Workers, survey: jobs.Survey, name: str) -> tuple[Host, list[Problem]]:

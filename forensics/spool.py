@@ -6,7 +6,6 @@ microseconds, so that `select_context` can pass over a million unrelated lines w
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -14,11 +13,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from forensics.model import Fact, Fields, Source, Value
+from forensics.plainjson import dumps, loads
 from forensics.times import UNIX_EPOCH, microseconds
 
 Window = tuple[datetime, datetime]
 _MEMBERS = 11
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class SpoolError(ValueError):
@@ -34,7 +33,7 @@ def open_spool(path: Path, mode: str = "r") -> TextIO:
 def encode_fact(fact: Fact) -> str:
     """The fact as one line without its line end; `decode_fact` gives it back exactly."""
     source = fact.source
-    return _encode(
+    return dumps(
         [
             [microseconds(moment) for moment in fact.times.values()],
             list(fact.times),
@@ -58,7 +57,7 @@ def decode_fact(line: str) -> Fact:
         SpoolError: the line is cut, no JSON, or not of the shape that `encode_fact` writes.
     """
     try:
-        row = json.loads(line)
+        row = loads(line)
     except (ValueError, RecursionError) as error:
         raise SpoolError(f"no JSON: {error}") from None
     if not isinstance(row, list) or len(row) != _MEMBERS:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import heapq
-import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Generic, Protocol, TypeVar
 
+from forensics.plainjson import dumps, loads
 from forensics.spool import open_spool
 
 RUN_LINES = 50_000
@@ -28,7 +28,6 @@ Pair = tuple[Key, str]
 TIME, KIND, PATH, LOCATOR, ID, HOST, EVIDENCE, SHA256, TAGS, SEEN_IN = range(10)
 
 _NUMBER = re.compile(r"0x([0-9a-fA-F]{1,16})|([0-9]{1,18})")
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class Identified(Protocol):
@@ -79,13 +78,18 @@ class Sorter:
         self._scratch = scratch
         self._run_lines = run_lines
         self._runs: list[Path] = []
+        self._files: list[Path] = []
         self._batch: list[Pair] = []
 
     def add(self, row: Row) -> None:
         """Take one row."""
         if len(self._batch) >= self._run_lines:
             self._flush()
-        self._batch.append((row_key(row), _encode(row)))
+        self._batch.append((row_key(row), dumps(row)))
+
+    def add_file(self, path: Path) -> None:
+        """Take a file of lines that another sorter wrote (`lines`); it must stay until this one is walked."""
+        self._files.append(path)
 
     def _flush(self) -> None:
         """Write one more run; when there are too many to keep open, all become one."""
@@ -104,7 +108,7 @@ class Sorter:
         """Everything that was added, in order; to be walked once."""
         self._batch.sort()
         with contextlib.ExitStack() as stack:
-            streams = [_read_run(path, stack) for path in self._runs]
+            streams = [_read_run(path, stack) for path in (*self._runs, *self._files)]
             yield from _merged(heapq.merge(*streams, self._batch) if streams else self._batch)
 
 
@@ -116,7 +120,7 @@ def _write_run(lines: Iterable[Pair], path: Path) -> Path:
 
 def _read_run(path: Path, stack: contextlib.ExitStack) -> Iterator[Pair]:
     handle = stack.enter_context(open_spool(path))
-    return ((row_key(json.loads(line)), line.rstrip("\n")) for line in handle)
+    return ((row_key(loads(line)), line.rstrip("\n")) for line in handle)
 
 
 def _merged(pairs: Iterable[Pair]) -> Iterator[str]:
@@ -125,7 +129,7 @@ def _merged(pairs: Iterable[Pair]) -> Iterator[str]:
     current = ""
     for key, line in pairs:
         if previous is not None and key[ID] == previous[ID] and key[HOST] == previous[HOST]:
-            current = _encode(_join(json.loads(current), json.loads(line)))
+            current = dumps(_join(loads(current), loads(line)))
             continue
         if previous is not None:
             yield current
@@ -180,7 +184,7 @@ class Store(Generic[T]):
         from_row = self._codec.from_row
         with open_spool(self.path) as handle:
             for line in handle:
-                yield from_row(json.loads(line))
+                yield from_row(loads(line))
 
     def find(self, ids: Collection[str]) -> dict[str, T]:
         """The items with these ids, by one walk over the store."""

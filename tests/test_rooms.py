@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "forensics"
 # A room may import itself and what stands before it in this order; modules of one level may not import each other.
 ORDER = [
-    {"text", "times"},
+    {"text", "times", "plainjson"},
     {"verdicts"},
     {"model"},
     {"safety"},
@@ -24,7 +24,7 @@ ORDER = [
     {"spool"},
     {"store"},
     {"timeline", "plain", "columns", "arrow"},
-    {"case", "export"},
+    {"case", "export", "showing"},
     {"evidence"},
     {"jobs"},
     {"collect"},

@@ -27,7 +27,7 @@ def _regex(pattern: str) -> str:
     parts = ["(?:[^/]+/)*" if part == "**" else _component(part).pattern + "/" for part in split]
     body = "".join(parts)
     # A trailing `**` means every file below.
-    return body + "[^/]+" if pattern.endswith("**") else body.removesuffix("/")
+    return body + "[^/]+" if split[-1] == "**" else body.removesuffix("/")
 
 
 class GlobSet:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from forensics.plainjson import loads
 from forensics.times import Moment, NoTime, from_filetime, from_iso
 
 _PARTS = ("EventData", "UserData", "ProcessingErrorData")
@@ -64,7 +65,22 @@ def load(text: str) -> object:
 
     Data elements of the same name become members of the same name in it, of which a plain reader keeps the last only.
     """
-    return json.loads(text, object_pairs_hook=_all_members)
+    quick = loads(text)
+    # As many marks behind a name as names: nothing was said twice (and no text looks like a name).
+    return quick if text.count('":') == _names(quick) else _DECODER.decode(text)
+
+
+def _names(value: object) -> int:
+    """How many member names a value holds."""
+    count, stack = 0, [value]
+    while stack:
+        node = stack.pop()
+        if type(node) is dict:
+            count += len(node)
+            stack.extend(node.values())
+        elif type(node) is list:
+            stack.extend(node)
+    return count
 
 
 def _all_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -75,6 +91,10 @@ def _all_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for name, value in pairs[:_LEAVES]:
         result[names.free(name, result)] = value
     return result
+
+
+# For the records that say a name twice; one decoder for all (`json.loads` with a hook makes a new one for each).
+_DECODER = json.JSONDecoder(object_pairs_hook=_all_members)
 
 
 def to_record(document: object, record_id: int, filetime: int, offset: int) -> Record | None:
@@ -163,10 +183,10 @@ def _data(value: object) -> Iterator[tuple[str, str]]:
 
 def text_of(value: object) -> str:
     """A JSON value as the text that the XML has: null is empty, truth values are lower case."""
+    if type(value) is str:
+        return value
     if value is None:
         return ""
-    if isinstance(value, str):
-        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):
