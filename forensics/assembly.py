@@ -110,17 +110,26 @@ def is_case(folder: Path) -> bool:
     return any((folder / name).exists() for name in CASE_FILES)
 
 
-def check_target(output: Path, evidence: Iterable[Path], *, force: bool) -> None:
+def is_inside(path: Path, evidence: Path) -> bool:
+    """Whether `path`, as it is written or where its links lead, is the evidence or lies in its folder."""
+    place = evidence.resolve()
+    for target in (path.resolve(), path.parent.resolve() / path.name):
+        if target == place or (place.is_dir() and target.is_relative_to(place)):
+            return True
+    return False
+
+
+def check_target(output: Path, evidence: Iterable[Path], *, force: bool, log_file: Path | None = None) -> None:
     """Refuse an output folder that lies in the evidence, holds a case already, or holds something else.
 
     Raises CaseExistsError with a sentence for a person; nothing is written.
     """
-    target = output.resolve()
     for path in evidence:
-        place = path.resolve()
-        if target == place or (place.is_dir() and target.is_relative_to(place)):
-            raise CaseExistsError(f"{output} lies inside the evidence {path}, which is never written to")
+        for target in (output, log_file):
+            if target is not None and is_inside(target, path):
+                raise CaseExistsError(f"{target} lies inside the evidence {path}, which is never written to")
     if not output.exists():
+        _check_writable(output)
         return
     if not output.is_dir():
         raise CaseExistsError(f"{output} is a file, not a folder")
@@ -128,3 +137,16 @@ def check_target(output: Path, evidence: Iterable[Path], *, force: bool) -> None
         raise CaseExistsError(f"{output} already holds a case (--force replaces it)")
     if not is_case(output) and any(output.iterdir()):
         raise CaseExistsError(f"{output} is not empty and is no case folder")
+    _check_writable(output)
+
+
+def _check_writable(output: Path) -> None:
+    """Find out before the work whether the case can be written after it."""
+    place = output
+    while not place.exists():
+        place = place.parent
+    try:
+        with TemporaryDirectory(prefix=".mirrortrace-", dir=place):
+            pass
+    except OSError as error:
+        raise CaseExistsError(f"{output} cannot be written: {error.strerror}") from None

@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from forensics.model import Coverage, Event, Evidence, Problem, SandboxCapability, Verdicts
+from forensics.model import Coverage, Event, Evidence, Problem, SandboxCapability, Verdicts, to_plain
+from forensics.plainjson import dumps
 from forensics.timeline import Kinds, Undated, event_store, frame, undated_store
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Entry = TypeVar("Entry")
 CASE_FILES = (
     "timeline.jsonl",
     "timeline.csv",
@@ -100,13 +102,15 @@ class Case:
             CaseExistsError: the folder holds a case (even an incomplete one) and `force` is not set, or is a file.
             OSError: the disk is full or the place is not writable; nothing is left behind.
         """
-        target = Path(folder)
+        target = Path(folder).resolve()  # a link is followed once, here, so that nothing is made beside the link
         if target.exists() and not target.is_dir():
             raise CaseExistsError(f"{target} is not a folder")
         if not force and any((target / name).exists() for name in CASE_FILES):
             raise CaseExistsError(f"{target} already holds a case")
         target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = target.parent / f".{target.name}.{secrets.token_hex(4)}.part"
+        # Inside an existing folder, which may be a mount of its own; beside one that is still to be made.
+        place = target if target.exists() else target.parent
+        scratch = place / f".{target.name[:100]}.{secrets.token_hex(4)}.part"
         scratch.mkdir()
         try:
             _write_all(self, scratch, kinds)
@@ -191,14 +195,24 @@ def merge_verdicts(verdicts: Sequence[Verdicts]) -> Verdicts:
     if len(verdicts) == 1:
         return verdicts[0]
     return Verdicts(
-        sandbox_sessions=tuple(entry for item in verdicts for entry in item.sandbox_sessions),
-        sandbox_configs=tuple(entry for item in verdicts for entry in item.sandbox_configs),
+        sandbox_sessions=_once(entry for item in verdicts for entry in item.sandbox_sessions),
+        sandbox_configs=_once(entry for item in verdicts for entry in item.sandbox_configs),
         sandbox_capability=_merge_capabilities([item.sandbox_capability for item in verdicts]),
-        tunnel_sessions=tuple(entry for item in verdicts for entry in item.tunnel_sessions),
-        persistence=tuple(entry for item in verdicts for entry in item.persistence),
-        anti_forensics=tuple(entry for item in verdicts for entry in item.anti_forensics),
-        findings=tuple(entry for item in verdicts for entry in item.findings),
+        tunnel_sessions=_once(entry for item in verdicts for entry in item.tunnel_sessions),
+        persistence=_once(entry for item in verdicts for entry in item.persistence),
+        anti_forensics=_once(entry for item in verdicts for entry in item.anti_forensics),
+        findings=_once(entry for item in verdicts for entry in item.findings),
     )
+
+
+def _once(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Each entry once: two collections of the same host tell of the same session in the same words."""
+    found: dict[tuple[str, str], Entry] = {}
+    for entry in entries:
+        plain = to_plain(entry)
+        identity = plain.get("id") or dumps(plain)
+        found.setdefault((plain.get("host") or "", identity), entry)
+    return tuple(found.values())
 
 
 def _merge_capabilities(capabilities: Sequence[SandboxCapability]) -> SandboxCapability:

@@ -6,9 +6,12 @@ Heavy modules are imported inside the commands: `--help` must answer at once.
 
 from __future__ import annotations
 
+import io
 import json
+import math
+import signal
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -32,25 +35,36 @@ class MomentType(click.ParamType):  # type: ignore[type-arg]  # generic only in 
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Accept `2024-12-04`, `2024-12-04T10:00` and full forms."""
-        from forensics.times import from_iso
-
         if isinstance(value, datetime):
             return value
         text = str(value).strip()
-        padded = {10: text + " 00:00:00", 16: text + ":00"}.get(len(text), text)
-        moment = from_iso(padded)
-        if isinstance(moment, datetime):
-            return moment
+        try:
+            given = datetime.fromisoformat(text)
+        except ValueError:
+            given = None
+        if given and given.year >= 1990:
+            return given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
         return self.fail(f"{text!r} is not an ISO 8601 time such as 2024-12-04T10:00:00+09:00", param, ctx)
 
 
 MOMENT = MomentType()
 
 
+def _finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    """Refuse `nan`, which passes every range."""
+    if not math.isfinite(value):
+        raise click.BadParameter("not a number", ctx, param)
+    return value
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(forensics.__version__, prog_name="mirrortrace")
 def main() -> None:
     """Reconstruct Windows Sandbox and VS Code tunnel sessions from a Windows host's evidence."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a name must not end the run
+            stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that scratch folders and workers go with us
 
 
 @main.command()
@@ -58,15 +72,20 @@ def main() -> None:
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The case folder to write.")
 @click.option("--force", is_flag=True, help="Replace an existing case folder.")
 @click.option("--context", "context_minutes", default=15.0, show_default=True, metavar="MINUTES",
-              type=click.FloatRange(0), help="How much around a session or finding is shown.")  # fmt: skip
+              type=click.FloatRange(0, 1_000_000), callback=_finite,
+              help="How much around a session or finding is shown.")  # fmt: skip
 @click.option("--all-events", is_flag=True, help="Put every parsed event into the timeline.")
-@click.option("--start", type=MOMENT, help="Leave earlier events out of the timeline (sessions are not cut).")
-@click.option("--end", type=MOMENT, help="Leave later events out of the timeline (sessions are not cut).")
+@click.option(
+    "--start", type=MOMENT, help="Leave earlier events out of the timeline (not sessions); UTC without an offset."
+)
+@click.option(
+    "--end", type=MOMENT, help="Leave later events out of the timeline (not sessions); UTC without an offset."
+)
 @click.option("--display-tz", default="UTC", show_default=True, help="Zone of the times on the terminal (files: UTC).")
 @click.option("--jobs", type=click.IntRange(1, 64), help="Worker processes [default: one a core].")
-@click.option("--job-seconds", type=click.FloatRange(1), default=60.0, show_default=True,
+@click.option("--job-seconds", type=click.FloatRange(1, 86_400), callback=_finite, default=60.0, show_default=True,
               help="Wall clock of one file's parser, beside 1 s a MiB.")  # fmt: skip
-@click.option("--job-memory", type=click.IntRange(256), default=2048, show_default=True, metavar="MIB",
+@click.option("--job-memory", type=click.IntRange(256, 1_048_576), default=2048, show_default=True, metavar="MIB",
               help="Memory of one worker process.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the sessions document on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No summary and no progress.")
@@ -77,7 +96,10 @@ def timeline(
     start: datetime | None, end: datetime | None, display_tz: str, jobs: int | None, job_seconds: float,
     job_memory: int, as_json: bool, quiet: bool, verbose: bool, log_file: Path | None,
 ) -> None:  # fmt: skip
-    """The main job: evidence in, a case folder with timeline and sessions out."""
+    """The main job: evidence in, a case folder with timeline and sessions out.
+
+    Times given without an offset are UTC.
+    """
     from forensics.assembly import check_target
     from forensics.case import CaseExistsError
     from forensics.pipeline import Options, analyse
@@ -85,11 +107,16 @@ def timeline(
     from forensics.workers import MIB, Limits
 
     zone = _usage(lambda: zone_of(display_tz))
+    if start and end and end < start:
+        raise click.UsageError("--end is before --start")
     options = Options(context_minutes, all_events, start, end,
                       Limits(seconds=job_seconds, memory=job_memory * MIB, jobs=jobs or 0))  # fmt: skip
-    log = Log(log_file)
     try:
-        check_target(output, evidence, force=force)
+        check_target(output, evidence, force=force, log_file=log_file)
+        log = Log(log_file)
+    except (CaseExistsError, OSError) as error:
+        raise click.UsageError(str(error)) from None
+    try:
         with Shower(quiet=quiet, log=log) as shower:
             case = analyse(*evidence, options=options, progress=shower)
             shower.stage("writing the case")
@@ -99,6 +126,7 @@ def timeline(
     except Exception as error:
         log.failed(error)
         _leave_if_evidence(error)
+        _leave_if_disk(error, output)
         raise
     log.finished(case)
     if as_json:
@@ -140,8 +168,9 @@ def show(case_dir: Path, part: str, *, as_json: bool, display_tz: str) -> None:
     zone = _usage(lambda: zone_of(display_tz))
     try:
         document = part_of(case_dir, part)
-    except (OSError, ValueError) as error:
-        click.echo(f"{case_dir} is not a case folder: {error}", err=True)
+    except (OSError, ValueError, KeyError) as error:
+        why = "it has no sessions.json" if isinstance(error, FileNotFoundError) else str(error)
+        click.echo(f"{case_dir} is not a case folder: {why}", err=True)
         sys.exit(USAGE)
     if as_json:
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
@@ -164,6 +193,16 @@ def _leave_if_evidence(error: Exception) -> None:
     if isinstance(error, EvidenceError):
         click.echo(one_line(str(error)), err=True)
         sys.exit(UNOPENED)
+
+
+def _leave_if_disk(error: Exception, output: Path) -> None:
+    """End with one clear sentence when the disk is full or the output cannot be written."""
+    from forensics.text import one_line
+
+    if isinstance(error, OSError):
+        where = error.filename or output
+        click.echo(one_line(f"{where}: {error.strerror or error}; no case was written"), err=True)
+        sys.exit(USAGE)
 
 
 def _code(case: Case) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forensics.artifacts.base import Artifact, EventArtifact, FileArtifact, RegistryArtifact
@@ -130,8 +130,30 @@ def coverage(
         about = [item for item in problems if item.artifact in (artifact.name, "evidence")]
         bad = {item.source.path for item in about} & set(mine)
         dead = {item.source.path for item in about if item.fault in FATAL} & set(mine)
-        rows.append(_row(artifact, len(counts), counts, (len(bad), len(dead)), whole=whole))
+        row = _row(artifact, len(counts), counts, (len(bad), len(dead)), whole=whole)
+        rows.append(_with_missing(row, _missing(artifact, jobs), whole=whole))
     return rows
+
+
+def _missing(artifact: Artifact, jobs: Sequence[Job]) -> list[str]:
+    """The sources that an artifact needs besides the ones that were found: each of its logs, each kind of hive."""
+    mine = [job for job in jobs if artifact.name in job.artifacts]
+    if isinstance(artifact, EventArtifact):
+        there = {job.path.rpartition("/")[2].casefold() for job in mine}
+        return [log_name(channel) for channel in artifact.wants if log_name(channel) not in there]
+    if isinstance(artifact, RegistryArtifact):
+        return sorted(artifact.hives - {job.hive for job in mine})
+    return []
+
+
+def _with_missing(row: Coverage, missing: list[str], *, whole: bool) -> Coverage:
+    """A source that was not collected makes an artifact partial; in a whole file system it is just not there."""
+    if not missing or not row.found:
+        return row
+    if whole:
+        return replace(row, detail=f"{row.detail}; no such file: {', '.join(missing)}".lstrip("; "))
+    state = "partial" if row.state == "complete" else row.state
+    return replace(row, state=state, detail=f"{row.detail}; not collected: {', '.join(missing)}".lstrip("; "))
 
 
 def _row(artifact: Artifact, found: int, counts: list[Count], hurt: tuple[int, int], *, whole: bool) -> Coverage:

@@ -28,6 +28,7 @@ from forensics.artifacts.base import (
     all_artifacts,
 )
 from forensics.evidence import EvidenceError, Found, OpenedEvidence, open_evidence
+from forensics.evidence.base import DAMAGE
 from forensics.formats import FormatError
 from forensics.model import Fact, Host, Problem, Source
 from forensics.safety import safe_fact
@@ -117,6 +118,8 @@ def start_worker(path: str, name: str) -> None:
         _evidence = open_evidence(path)
     except EvidenceError as error:
         _failure = error
+    except DAMAGE as error:
+        _failure = EvidenceError(f"{path} cannot be opened: {type(error).__name__}: {error}", integrity=True)
 
 
 def opened() -> OpenedEvidence:
@@ -208,13 +211,13 @@ class _Writer:
     def lost(self, artifact: Artifact, error: FormatError) -> None:
         """Report what a decoder could not read; the file goes on."""
         self._artifact = artifact.name
-        where = "" if error.offset is None else f"offset 0x{error.offset:x}"
-        self.problem("bad_record" if error.offset is not None else "unreadable", str(error), where)
+        fault = "bad_record" if error.offset is not None else "unreadable"
+        self.problem(fault, *_said(error))
 
     def damaged(self, error: FormatError, fault: str) -> None:
         """Report damage that concerns every artifact reading this file."""
         self._artifact = "evidence"
-        self.problem(fault, str(error), "" if error.offset is None else f"offset 0x{error.offset:x}")
+        self.problem(fault, *_said(error))
 
     def problem(self, fault: str, detail: str, locator: str = "") -> None:
         """Report something about this file."""
@@ -226,6 +229,14 @@ class _Writer:
             self.result.problems.append(problem)
         else:
             self.result.dropped_problems += 1
+
+
+def _said(error: FormatError) -> tuple[str, str]:
+    """The sentence of an error and its locator; the place is not said twice."""
+    if error.offset is None:
+        return str(error), ""
+    place = f"offset 0x{error.offset:x}"
+    return str(error).removesuffix(f" at {place}"), place
 
 
 def _bytes(path: str, limit: int) -> bytes:
@@ -304,7 +315,7 @@ def _read_log(given: FileInput, artifacts: list[EventArtifact], writer: _Writer,
     reader = LogReader(given.fh, frozenset(event for _, event in table), part=part)
     for record in reader:
         if isinstance(record, FormatError):
-            writer.lost(artifacts[0], record)
+            writer.damaged(record, "bad_record")
             continue
         source = given.source(f"record {record.record_id}")
         for artifact in table.get((record.channel.casefold(), record.event_id), ()):
@@ -313,9 +324,12 @@ def _read_log(given: FileInput, artifacts: list[EventArtifact], writer: _Writer,
     for artifact in artifacts:
         count = writer.result.counts.setdefault(artifact.name, Count())
         count.claimed, count.parsed = reader.tally.claimed, reader.tally.parsed
+    if writer.result.problems and not reader.tally.parsed:
+        writer.damaged(FormatError("nothing could be read of this log"), "unreadable")
     if reader.tally.parsed < reader.tally.claimed and not writer.result.problems:
         missing = reader.tally.claimed - reader.tally.parsed
-        writer.problem("partial", f"{missing} of {reader.tally.claimed} records that the log claims were not read")
+        why = f"{missing} of {reader.tally.claimed} records that the log claims were not read"
+        writer.damaged(FormatError(why), "partial")
 
 
 def _is_empty_log(given: FileInput) -> bool:

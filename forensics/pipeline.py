@@ -26,6 +26,7 @@ from forensics.assembly import CaseBuilder, label_of
 from forensics.case import Case
 from forensics.descendants import MOST, family
 from forensics.evidence.base import EvidenceError
+from forensics.evidence.ewf import is_ewf, segments_of
 from forensics.model import Coverage, Evidence, Fact, Host, Problem, Source, Verdicts
 from forensics.spool import SpoolReader, Window
 from forensics.text import one_line
@@ -250,17 +251,22 @@ def windows(verdicts: Verdicts, margin: timedelta) -> list[Window]:
 
 
 def _input_hashes(path: Path) -> dict[str, str]:
-    """SHA-256 of the evidence file itself, where it is small enough to be worth the time; else its size."""
+    """SHA-256 of the evidence's own files (all segments of an E01), where they are small enough; else their size."""
     if not path.is_file():
         return {}
-    size = path.stat().st_size
-    if size > _HASH_UP_TO:
-        return {"size": str(size), "sha256": "not computed: use the acquisition's own hash"}
+    parts = segments_of(path) if is_ewf(path) else [path]
+    total = sum(part.stat().st_size for part in parts)
+    if total > _HASH_UP_TO:
+        return {"size": str(total), "sha256": "not computed: use the acquisition's own hash"}
+    return {"size": str(total), **{part.name: _sha256(part) for part in parts}}
+
+
+def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as handle:
         while block := handle.read(1024 * 1024):
             digest.update(block)
-    return {"size": str(size), "sha256": digest.hexdigest()}
+    return digest.hexdigest()
 
 
 def _run_info(evidence: Iterable[str | Path], options: Options, began: float) -> dict[str, Any]:

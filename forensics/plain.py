@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
-from forensics.text import safe_text
+from forensics.text import mask_secrets, safe_text
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ def _moment(value: str, where: str) -> datetime:
 def safe_plain(value: Any) -> Any:  # noqa: ANN401  # JSON material
     """JSON material with unsafe characters of evidence escaped (dictionary keys too)."""
     if isinstance(value, str):
-        return safe_text(value)
+        return safe_text(mask_secrets(value))
     if isinstance(value, list):
         return [safe_plain(item) for item in value]
     if isinstance(value, dict):

@@ -7,10 +7,13 @@ text is the same either way: compact, UTF-8 characters as they are, no NaN.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import orjson
 
+# orjson makes a float of an integer beyond 64 bits, without a word.
+_LONG = re.compile(r"\d{19}")
 _slow = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -24,6 +27,8 @@ def dumps(value: Any) -> str:  # noqa: ANN401  # JSON material
 
 def loads(text: str) -> Any:  # noqa: ANN401  # JSON material
     """The value of a JSON text; raises ValueError or RecursionError."""
+    if _LONG.search(text):
+        return json.loads(text)
     try:
         return orjson.loads(text)
     except ValueError:

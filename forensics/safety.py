@@ -26,7 +26,8 @@ def safe_fact(fact: Fact) -> Fact:
             fields[name] = value
     if raw:
         fields["raw_hex"] = tuple(raw)
-    source = replace(fact.source, path=clean(fact.source.path).text, locator=clean(fact.source.locator).text)
+    path, locator = clean(mask_secrets(fact.source.path)).text, clean(mask_secrets(fact.source.locator)).text
+    source = replace(fact.source, path=path, locator=locator)
     reasons = {clean(name).text: clean(why).text for name, why in fact.no_times.items()}
     return replace(fact, fields=fields, source=source, no_times=reasons)
 

@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -23,6 +24,7 @@ from pebble import ProcessExpired, ProcessPool
 
 MIB = 1024 * 1024
 _WATCH_SECONDS = 0.5
+_ATTEMPTS = 3
 Result = TypeVar("Result")
 
 
@@ -81,16 +83,21 @@ class Workers:
 
     def __init__(self, limits: Limits, initializer: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         self._limits = limits
-        self._pool = ProcessPool(
-            max_workers=limits.processes(),
-            context=multiprocessing.get_context("spawn"),
-            initializer=_start,
-            initargs=(limits.memory, initializer, arguments),
-        )
+        self._initializer = initializer
+        self._arguments = arguments
+        self._pool = self._new_pool()
         self._stop = threading.Event()
         self._over: set[int] = set()
         if not address_space_is_limited():
             threading.Thread(target=self._watch, daemon=True).start()
+
+    def _new_pool(self) -> ProcessPool:
+        return ProcessPool(
+            max_workers=self._limits.processes(),
+            context=multiprocessing.get_context("spawn"),
+            initializer=_start,
+            initargs=(self._limits.memory, self._initializer, self._arguments),
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -104,13 +111,32 @@ class Workers:
 
     def run(self, function: Callable[[Any], Result], jobs: Sequence[tuple[Any, int]]) -> Iterator[Done[Result]]:
         """Run `function(argument)` for every (argument, file size); yield each as it ends, in no fixed order."""
-        waiting = {
-            self._pool.schedule(function, args=(argument,), timeout=self._limits.timeout(size)): index
-            for index, (argument, size) in enumerate(jobs)
-        }
-        for future in as_completed(waiting):
-            index = waiting[future]
-            yield Done(index, self._outcome(future, jobs[index][1]))
+        left = list(range(len(jobs)))
+        for attempt in range(_ATTEMPTS):
+            waiting = {
+                self._pool.schedule(
+                    function, args=(jobs[index][0],), timeout=self._limits.timeout(jobs[index][1])
+                ): index
+                for index in left
+            }
+            left = []
+            for future in as_completed(waiting):
+                index = waiting[future]
+                try:
+                    yield Done(index, self._outcome(future, jobs[index][1]))
+                except BrokenProcessPool:  # a worker died while it was starting: the pool has to be made anew
+                    left.append(index)
+            if not left:
+                return
+            if attempt + 1 < _ATTEMPTS:
+                self._renew()
+        for index in left:
+            yield Done(index, Dead("crashed", f"its worker died at the start, {_ATTEMPTS} times"))
+
+    def _renew(self) -> None:
+        self._pool.stop()
+        self._pool.join()
+        self._pool = self._new_pool()
 
     def one(self, function: Callable[[Any], Result], argument: Any, size: int = 0) -> Result | Dead:  # noqa: ANN401
         """Run a single job to its end."""

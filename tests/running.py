@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -39,15 +40,18 @@ class Run:
         return [json.loads(line) for line in text.split("\n") if line]
 
 
-def tool(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Call `mirrortrace` with these arguments."""
+def tool(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Call `mirrortrace` with these arguments, with `env` added to the environment."""
     command = [sys.executable, "-m", "forensics", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=ROOT, check=False, timeout=170)
+    return subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", cwd=ROOT, check=False, timeout=170,
+        env={**os.environ, **(env or {})},
+    )  # fmt: skip
 
 
-def timeline(evidence: object, case: Path, *more: object) -> Run:
+def timeline(evidence: object, case: Path, *more: object, env: dict[str, str] | None = None) -> Run:
     """Run the main job."""
-    done = tool("timeline", evidence, "-o", case, *more)
+    done = tool("timeline", evidence, "-o", case, *more, env=env)
     return Run(done.returncode, done.stdout, done.stderr, case)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from forensics import Options, analyse
+from forensics.case import CASE_FILES
 from forensics.workers import Limits
 from tests.running import BUILT, LAYOUTS, fingerprint, timeline
 
@@ -57,6 +59,50 @@ def test_output_into_the_evidence_is_refused(host: Path) -> None:
     assert fingerprint(host) == before
 
 
+def test_neither_the_log_file_nor_a_link_leads_into_the_evidence(host: Path, tmp_path: Path) -> None:
+    (host / "link").symlink_to(tmp_path / "elsewhere")
+    before = fingerprint(host)
+    assert timeline(host.parent, tmp_path / "case", "--log-file", host / "Windows/System32/default.wsb").code == 2
+    assert timeline(host.parent, host / "link").code == 2
+    assert fingerprint(host) == before
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_an_output_behind_a_link_is_written_there(host: Path, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    run = timeline(host.parent, tmp_path / "link")
+    assert run.code == 0, run.err
+    assert sorted(path.name for path in (tmp_path / "real").iterdir()) == sorted(CASE_FILES)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--context", "nan"),
+        ("--context", "1e300"),
+        ("--job-seconds", "inf"),
+        ("--job-memory", "99999999999999"),
+        ("--start", "2025-01-01", "--end", "2024-01-01"),
+        ("--start", "0001-01-01"),
+        ("--display-tz", "Nope/X"),
+        ("--log-file", "/nonexistent/folder/x.log"),
+    ],
+)
+def test_nonsense_options_are_usage_errors(tmp_path: Path, options: tuple[str, ...]) -> None:
+    run = timeline(KAPE, tmp_path / "case", *options)
+    assert run.code == 2
+    assert "Traceback" not in run.err
+    assert not run.case.exists()
+
+
+def test_a_place_that_cannot_be_written_is_said_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    run = timeline(KAPE, tmp_path / "file" / "case")
+    assert run.code == 2
+    assert "Traceback" not in run.err
+
+
 def test_an_existing_case_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "case").mkdir()
     (tmp_path / "case/run.json").write_text("{}")
@@ -92,6 +138,73 @@ def test_one_corrupt_file_costs_itself_and_is_named(host: Path, tmp_path: Path, 
     states = {row["artifact"]: row["state"] for row in run.document()["coverage"]}
     assert {"partial", "unreadable"} & set(states.values())
     assert run.document()["tunnel_sessions"], "the rest is processed"
+
+
+def test_empty_and_garbage_logs_are_unreadable_for_every_artifact(host: Path, tmp_path: Path) -> None:
+    logs = host / "Windows/System32/winevt/Logs"
+    (logs / "Security.evtx").write_bytes(b"")
+    (logs / "System.evtx").write_bytes(b"\x00")
+    (logs / "Microsoft-Windows-Hyper-V-Worker-Admin.evtx").write_bytes(bytes(range(256)) * 300)
+    run = timeline(host.parent, tmp_path / "case")
+    states = {row["artifact"]: row["state"] for row in run.document()["coverage"]}
+    for name in ("logon", "process_audit", "task_audit", "service_state", "system_power", "vmswitch", "vm_worker"):
+        assert states[f"event_{name}"] == "unreadable", name
+    assert run.code == 3
+
+
+def test_an_artifact_that_lacks_one_of_its_logs_is_not_complete(host: Path, tmp_path: Path) -> None:
+    (host / "Windows/System32/winevt/Logs/Security.evtx").unlink()
+    (host / "Windows/System32/config/SOFTWARE").unlink()
+    run = timeline(host.parent, tmp_path / "case")
+    rows = {row["artifact"]: row for row in run.document()["coverage"]}
+    assert rows["event_process_audit"]["state"] == "not_collected"
+    for name, missing in (("event_log_cleared", "security.evtx"), ("run_keys", "SOFTWARE")):
+        assert rows[name]["state"] == "partial"
+        assert missing in rows[name]["detail"]
+
+
+def test_a_harmless_session_never_inherits_the_attackers_configuration(host: Path, tmp_path: Path) -> None:
+    (host / "Windows/System32/winevt/Logs/Security.evtx").unlink()
+    (host / "Users/田中/Documents/lab.wsb").unlink()
+    run = timeline(host.parent, tmp_path / "case")
+    mine = [item for item in run.document()["sandbox_sessions"] if item["start"].startswith("2024-12-03")]
+    assert [(item["config"], item["score"]) for item in mine] == [(None, 0)]
+
+
+def test_without_the_cli_log_hosting_does_not_end_before_its_clients(host: Path, tmp_path: Path) -> None:
+    (host / "Windows/System32/winevt/Logs/Security.evtx").unlink()
+    (host / "Users/田中/.vscode/cli/tunnel-service.log").unlink()
+    run = timeline(host.parent, tmp_path / "case")
+    (session,) = run.document()["tunnel_sessions"]
+    last = max(client["start"] for client in session["clients"])
+    assert all(period["end"] is None or period["end"] > last for period in session["hosting"][-1:])
+
+
+def test_a_damaged_collectors_list_costs_the_original_times_only(tmp_path: Path) -> None:
+    path = tmp_path / "host.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(KAPE.rglob("*")):
+            if file.is_file():
+                archive.write(file, f"WS-TANAKA/{file.relative_to(KAPE).as_posix()}")
+        (info,) = [item for item in archive.infolist() if item.filename.endswith("_copylog.csv")]
+    data = bytearray(path.read_bytes())
+    data[info.header_offset + 400 : info.header_offset + 404] = b"\xff\xff\xff\xff"
+    path.write_bytes(bytes(data))
+    run = timeline(path, tmp_path / "case")
+    assert run.code == 3, run.err
+    assert len(run.document()["sandbox_sessions"]) == 2
+    assert any("collector's list" in row["detail"] for row in run.lines("problems.jsonl"))
+
+
+def test_the_locale_changes_nothing(tmp_path: Path) -> None:
+    plain = timeline(KAPE, tmp_path / "plain")
+    bare = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii",
+            "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "77"}  # fmt: skip
+    other = timeline(KAPE, tmp_path / "other", "--jobs", "3", env=bare)
+    assert other.code == 0, other.err
+    for path in sorted(plain.case.iterdir()):
+        if path.name != "run.json":
+            assert path.read_bytes() == (other.case / path.name).read_bytes(), path.name
 
 
 def test_a_missing_software_hive_hides_nothing(host: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,3 +71,23 @@ def test_limits_grow_with_the_file_and_are_capped() -> None:
     assert limits.timeout(0) == 60
     assert limits.timeout(100 * MIB) == 160
     assert limits.timeout(10_000 * MIB) == 900
+
+
+def _start_badly(marker: str) -> None:
+    """An initializer that dies the first time."""
+    path = Path(marker)
+    if not path.exists():
+        path.write_text("died")
+        os._exit(9)
+
+
+def test_a_worker_that_dies_at_its_start_is_replaced(tmp_path: Path) -> None:
+    with Workers(Limits(jobs=1), _start_badly, (str(tmp_path / "marker"),)) as pool:
+        ends = {done.index: done.result for done in pool.run(_work, [(("give", 1), 0), (("give", 2), 0)])}
+    assert ends == {0: 1, 1: 2}
+
+
+def test_workers_that_always_die_are_reported() -> None:
+    with Workers(Limits(jobs=1), os._exit, (9,)) as pool:
+        ends = [done.result for done in pool.run(_work, [(("give", 1), 0)])]
+    assert [end.fault for end in ends if isinstance(end, Dead)] == ["crashed"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -139,12 +140,26 @@ def test_start_and_end_cut_the_timeline_not_the_sessions(runs: dict[str, Run], t
     assert cut.document()["sandbox_sessions"] == runs["kape"].document()["sandbox_sessions"]
 
 
-def test_two_hosts_in_one_case(tmp_path: Path) -> None:
+def test_two_collections_of_one_host_tell_each_session_once(runs: dict[str, Run], tmp_path: Path) -> None:
     done = tool("timeline", LAYOUTS["kape"], LAYOUTS["velociraptor"], "-o", tmp_path / "case", "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
+    assert len(document["sandbox_sessions"]) == 2
+    assert len(document["tunnel_sessions"]) == 1
+    assert len(document["persistence"]) == len(runs["kape"].document()["persistence"])
+    assert len(document["evidence"]) == 2
+
+
+def test_two_hosts_stand_side_by_side(tmp_path: Path) -> None:
+    other = tmp_path / "OTHER-HOST"
+    shutil.copytree(LAYOUTS["kape"], other)
+    (other / "C/Windows/System32/config/SYSTEM").unlink()  # so the second host goes by the name of its evidence
+    done = tool("timeline", LAYOUTS["kape"], other, "-o", tmp_path / "case", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert {session["host"] for session in document["sandbox_sessions"]} == {"WS-TANAKA", "OTHER-HOST"}
     assert len(document["sandbox_sessions"]) == 4
-    assert len(document["tunnel_sessions"]) == 2
+    assert len(document["hosts"]) == 2
 
 
 def test_inspect_parses_nothing_and_counts() -> None:

@@ -32,7 +32,7 @@ def is_zip(path: Path) -> bool:
     """Whether the file is a zip archive by its content; the suffix does not matter."""
     with path.open("rb") as handle:
         magic = handle.read(4)
-    return magic in (b"PK\x03\x04", b"PK\x05\x06") and zipfile.is_zipfile(path)
+    return magic in (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def open_archive(path: Path) -> OpenedEvidence:
@@ -41,7 +41,7 @@ def open_archive(path: Path) -> OpenedEvidence:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, struct.error) as error:
-        raise EvidenceError(f"{path} cannot be read as a zip: {error}", integrity=True) from error
+        raise EvidenceError(f"{path} cannot be read as a zip, it is cut or damaged: {error}", integrity=True) from error
     members = list(_members(archive, refusals))
     if not members:
         why = next((refusal.why for refusal in refusals), "it is empty")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +14,13 @@ from forensics.evidence.globs import GlobSet
 
 BORN, MODIFIED = "Creation Time", "Content Modification Time"
 CHANGED, ACCESSED = "Metadata Modification Time", "Last Access Time"
+
+
+# What decoders of containers and file systems raise on damaged input (measured; see the libraries' sources).
+DAMAGE = (
+    OSError, EOFError, ValueError, KeyError, IndexError, struct.error, zlib.error, zipfile.BadZipFile, AttributeError,
+    TypeError, RecursionError, NotImplementedError, OverflowError,
+)  # fmt: skip
 
 
 class EvidenceError(Exception):

@@ -32,6 +32,12 @@ def suffix_number(suffix: str) -> int:
     return 100 + steps
 
 
+def is_ewf(path: Path) -> bool:
+    """Whether the file begins as an EWF segment does."""
+    with path.open("rb") as handle:
+        return handle.read(8) in _SIGNATURES
+
+
 def segments_of(first: Path) -> list[Path]:
     """All segments of the image that `first` belongs to, in order; raises EvidenceError when the set is broken."""
     found: dict[int, Path] = {}

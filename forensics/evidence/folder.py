@@ -39,8 +39,15 @@ def apply_originals(trees: list[MemberTree], members: list[Member]) -> None:
     times: Times = {}
     for member in members:
         if is_log(member.parts):
-            with member.open() as handle:
-                times.update(read_log(member.parts[-1], handle.read(LOG_LIMIT)))
+            try:
+                with member.open() as handle:
+                    times.update(read_log(member.parts[-1], handle.read(LOG_LIMIT)))
+            except OSError as error:
+                why = f"the collector's list cannot be read, original times are missing: {error}"
+                trees[0].refusals.append(Refusal("/".join(member.parts), "unreadable", why))
+            if member.size > LOG_LIMIT:
+                why = f"only the first {LOG_LIMIT >> 20} MiB of the collector's list were read"
+                trees[0].refusals.append(Refusal("/".join(member.parts), "budget", why))
     for tree in trees:
         tree.retime(times)
 
@@ -51,7 +58,7 @@ def _members(top: Path, refusals: list[Refusal]) -> Iterator[Member]:
     while stack:
         folder, parts = stack.pop()
         for entry in _entries(folder, parts, refusals):
-            below = (*parts, entry.name)
+            below = (*parts, spelled(entry.name))
             kind, size = _kind(entry)
             if kind == "folder":
                 stack.append((folder / entry.name, below))
@@ -63,6 +70,11 @@ def _members(top: Path, refusals: list[Refusal]) -> Iterator[Member]:
                 yield Member(decoded(below), size, opener(folder / entry.name), {})
             else:
                 refusals.append(Refusal("/".join(below), "refused", f"{kind}: not followed and not opened"))
+
+
+def spelled(name: str) -> str:
+    """The name as UTF-8 has it, whatever locale this process runs in; bytes that are none become surrogates."""
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
 def _entries(folder: Path, parts: tuple[str, ...], refusals: list[Refusal]) -> list[os.DirEntry[str]]:

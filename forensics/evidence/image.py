@@ -6,9 +6,7 @@ file system layers below it cost a tenth and raise. A volume counts as Windows w
 
 from __future__ import annotations
 
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -18,14 +16,13 @@ from dissect.target import container, filesystem, volume
 from dissect.target.exceptions import Error as TargetError
 
 from forensics.evidence.base import ACCESSED, BORN, CHANGED, MODIFIED, EvidenceError, Refusal
+from forensics.evidence.base import DAMAGE as PLAIN_DAMAGE
 from forensics.evidence.ewf import segments_of
 from forensics.evidence.globs import GlobSet, normal
 from forensics.evidence.opened import OpenedEvidence
 from forensics.times import UNIX_EPOCH, checked, from_filetime
 
-# What dissect's layers raise on damaged input (measured; see the libraries' sources).
-DAMAGE = (TargetError, OSError, EOFError, ValueError, KeyError, IndexError, struct.error, zlib.error, AttributeError,
-          TypeError, RecursionError, NotImplementedError, OverflowError)  # fmt: skip
+DAMAGE = (TargetError, *PLAIN_DAMAGE)
 _LOCKED = {b"-FVE-FS-": "BitLocker"}
 _MOST_FOLDERS = 200_000
 

@@ -18,7 +18,7 @@ from forensics.evidence.base import ACCESSED, BORN, CHANGED, MODIFIED
 from forensics.evidence.globs import normal
 from forensics.times import from_iso
 
-LOG_LIMIT = 64 * 1024 * 1024
+LOG_LIMIT = 16 * 1024 * 1024  # a collection of 50,000 files needs as much
 _KAPE = {"CreatedOnUtc": BORN, "ModifiedOnUtc": MODIFIED, "LastAccessedOnUtc": ACCESSED}
 _VELOCIRAPTOR = {"Created": BORN, "Modified": MODIFIED, "Changed": CHANGED, "LastAccessed": ACCESSED}
 

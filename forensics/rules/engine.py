@@ -92,8 +92,25 @@ def rules_of(name: str, section: str = "rules") -> tuple[Rule, ...]:
 def hits(rules: Iterable[Rule], facts: Facts) -> list[Hit]:
     """The rules that the facts fulfil, in the order of the rules."""
     found = [rule for rule in rules if rule.matches(facts)]
-    shown = _Known({name: _shown(value) for name, value in facts.items()}) if found else _Known()
-    return [Hit(rule.id, rule.weight, rule.why.format_map(shown), rule.attack) for rule in found]
+    return [Hit(rule.id, rule.weight, rule.why.format_map(_words(rule, facts)), rule.attack) for rule in found]
+
+
+def _words(rule: Rule, facts: Facts) -> _Known:
+    """The facts as text; of a list that a condition is about, only the items that fulfil it are named."""
+    words = _Known({name: _shown(value) for name, value in facts.items()})
+    for condition in (item for group in rule.when for item in group):
+        value = facts.get(condition.name)
+        if isinstance(value, tuple | list):
+            fitting = [item for item in value if condition.holds(item)]
+            if fitting:
+                words[condition.name] = _shown(fitting)
+    return words
+
+
+def capped(found: Iterable[Hit]) -> str | None:
+    """The sentence for a sum beyond 100, which the score is cut to; None when it is not."""
+    points = sum(hit.weight for hit in found)
+    return f"the reasons add up to {points}; the score is cut to 100" if points > 100 else None
 
 
 def total(found: Iterable[Hit]) -> int:

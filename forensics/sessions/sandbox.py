@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from forensics.model import CliCall, Finding, Host, HostWrite, Launch, SandboxConfig, SandboxSession, SandboxSettings
 from forensics.rules import load
-from forensics.rules.engine import hits, rules_of, total
+from forensics.rules.engine import capped, hits, rules_of, total
 from forensics.sessions.exits import image
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, short, stable_id, stamp
@@ -81,6 +81,7 @@ class Sandboxes:
             *_bounds(draft), end_why, word_why, *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons,
             settings_why, network_why, headless_why, *self._gaps(cleared),
             *(because(str(hit), config_rows if hit.rule in _config_rules() else _launch_rows(draft)) for hit in scored),
+            capped(scored), self._writes_unseen(settings, writes),
         ]  # fmt: skip
         return SandboxSession(
             id=self._id(draft),
@@ -166,6 +167,14 @@ class Sandboxes:
             and image(row) in (*workers, "") and any(inside(row.get("file_path"), folder) for folder in folders)
         ]  # fmt: skip
         return tuple(HostWrite(row.time, row.get("file_path"), "created") for row in rows if row.time), rows
+
+    def _writes_unseen(self, settings: SandboxSettings | None, writes: tuple[HostWrite, ...]) -> str | None:
+        """Say that an empty list of writes into a writable mapped folder does not mean that nothing was written."""
+        open_folders = [folder.host for folder in settings.mapped_folders if not folder.read_only] if settings else []
+        if not open_folders or writes:
+            return None
+        names = ", ".join(open_folders)
+        return f"what was written into {names} is not known: only Sysmon 11 tells of it here, and no such record fits"
 
     def _cleared(self, draft: Draft) -> list[Row]:
         """The first clearing of the Security log after a session whose launch process is not recorded."""

@@ -17,7 +17,7 @@ _CLASSES = {
     "vm.nic_": "virtual switch events",
     "vm.disk_": "virtual disk log",
     "vm.": "Hyper-V worker log",
-    "process.": "process auditing",
+    "process.": "process events",
     "file.": "Sysmon file creation",
     "task.cached": "task cache",
     "task.": "Task Scheduler log",

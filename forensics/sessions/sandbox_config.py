@@ -101,7 +101,8 @@ class Configs:
 
     def near(self, moment: datetime, executed: Iterable[Row]) -> tuple[list[Known], str, list[Row]]:
         """Candidates for a launch that names no file: (configurations, why, rows), by the best kind of hint."""
-        opened = [row for row in executed if row.kind == "prefetch.run"]
+        # A prefetch file lists what was opened in all its runs: it speaks of this launch only when there was no other.
+        opened = [row for row in executed if row.kind == "prefetch.run" and row.fields.get("run_count") == 1]
         names = [name for row in opened for name in _texts(row, "file_names") if _is_wsb(name)]
         early, late = moment - seconds("config_before"), moment + seconds("config_after")
         recent = [row for row in self._recent if row.time and early <= row.time <= late]

@@ -22,7 +22,7 @@ from forensics.model import (
     TunnelSession,
 )
 from forensics.rules import load
-from forensics.rules.engine import hits, rules_of, total
+from forensics.rules.engine import capped, hits, rules_of, total
 from forensics.sessions.exits import Exits, image
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.rows import Group, People, Row, Rows, because, grouped, ids_of, is_service_sid, short, stable_id
@@ -40,7 +40,16 @@ from forensics.sessions.tunnel_bundle import (
     Bundler,
 )
 from forensics.sessions.tunnel_call import data_dir_of, servers_in
-from forensics.sessions.tunnel_periods import Client, Period, clients, hosting, once, server_starts, window
+from forensics.sessions.tunnel_periods import (
+    Client,
+    Period,
+    clients,
+    hosting,
+    once,
+    reconcile,
+    server_starts,
+    window,
+)
 
 TECHNIQUE = "T1219.001"  # Remote Access Tools: IDE Tunneling
 _TOKEN = re.compile(r"--connection-token[= ]\"?([A-Za-z0-9_-]{40,64})")
@@ -70,6 +79,8 @@ class Tunnels:
         identity = _identity(bundle)
         periods, period_reasons, extra = hosting(bundle, self.life, self._exits)
         connected = clients(bundle, periods)
+        more_reasons, more_rows = reconcile(periods, connected, self.life)
+        period_reasons, extra = [*period_reasons, *more_reasons], [*extra, *more_rows]
         word, word_why = _certainty(bundle)
         account, provider, provider_why = _account(bundle)
         saved, commands, ports = _saved(bundle), _commands(bundle), _ports(bundle)
@@ -81,7 +92,7 @@ class Tunnels:
         reasons = [
             word_why, *_identity_reasons(bundle, identity), *_token_reasons(bundle, tunnel_id), *period_reasons,
             *_client_reasons(bundle, connected), provider_why, *_history_reason(bundle), *_lookup_reason(lookups),
-            *(because(str(hit), _basis(hit.rule, bundle, connected)) for hit in scored), _UNKNOWABLE,
+            *(because(str(hit), _basis(hit.rule, bundle, connected)) for hit in scored), capped(scored), _UNKNOWABLE,
         ]  # fmt: skip
         attack = {TECHNIQUE, *(item for hit in scored for item in hit.attack)}
         attack |= {item for entry in bundle.entries for item in entry.attack}
@@ -235,6 +246,10 @@ def _client_reasons(bundle: Bundle, connected: list[Client]) -> list[str]:
     if connected:
         rows = [row for client in connected for row in client.rows]
         return [because(f"{len(connected)} remote connections are recorded", rows)]
+    undated = [row for row in bundle.of(SERVER, "server.window_opened") if row.time is None]
+    if undated:
+        text = f"{len(undated)} connections are recorded without a usable time (is the host's zone known?)"
+        return [because(f"{text}; they are undated facts", undated)]
     if bundle.of(STATE, "tunnel.server_used") or bundle.of(SERVER):
         return ["a server for remote clients was downloaded or ran; the logs at hand name no connection"]
     return ["no remote connection is recorded in the logs at hand (the CLI's log holds its last run only)"]

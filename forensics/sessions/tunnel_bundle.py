@@ -17,7 +17,7 @@ from forensics.sessions.texts import basename, norm, pid
 from forensics.sessions.tunnel_call import TunnelCall, data_dir_of, product_of, servers_in, tunnel_call
 
 STATE, LOG, SERVER, PROCESS, SAVED, SHELL, RUN, OTHER = (
-    "state files of the CLI", "log of the CLI", "log of its server", "process auditing", "editor's file history",
+    "state files of the CLI", "log of the CLI", "log of its server", "process events", "editor's file history",
     "PowerShell log", "autostart entry", "other",
 )  # fmt: skip
 _LOG_KINDS = frozenset(

@@ -164,6 +164,31 @@ def _close(period: Period, life: HostLife, reasons: list[str]) -> list[Row]:
     return []
 
 
+def reconcile(periods: list[Period], connected: list[Client], life: HostLife) -> tuple[list[str], list[Row]]:
+    """Correct periods that ended with one process although clients came later: (reasons, rows used).
+
+    The first process of a hosting often starts a hidden second one and ends; without the CLI's log only that is seen.
+    """
+    reasons: list[str] = []
+    extra: list[Row] = []
+    starts = [period.start for period in periods if period.start]
+    for period in periods:
+        if period.start is None or period.end is None or period.reason != "process ended":
+            continue
+        following = min((start for start in starts if start > period.start), default=None)
+        later = [client for client in connected
+                 if period.end < client.start and (not following or client.start < following)
+                 and not life.boot_between(period.end, client.start)]  # fmt: skip
+        if not later:
+            continue
+        last = max(client.end or client.start for client in later)
+        text = f"the process that began hosting ended at {stamp(period.end)}, but clients came until {stamp(last)}"
+        reasons.append(because(f"{text}: hosting went on in another process", later[-1].rows))
+        period.end, period.reason, period.last_seen = None, None, last
+        extra += _close(period, life, reasons)
+    return reasons, extra
+
+
 @dataclass(slots=True)
 class Client:
     """One client connection while it is put together."""

@@ -287,18 +287,20 @@ class TestExecutionAlone:
         assert (session.end, session.end_kind) == (None, "unknown")
         assert boot.id in session.events
 
-    def test_prefetch_names_the_configuration(self) -> None:
+    @pytest.mark.parametrize(("runs", "named"), [(1, True), (2, False)])
+    def test_prefetch_names_the_configuration_of_its_only_run(self, runs: int, named: bool) -> None:
         scene = Scene()
         scene.file("sandbox.config", LAB, {"Creation Time": -90000}, wsb_networking=True)
         pf = "C:/Windows/Prefetch/WINDOWSSANDBOX.EXE-1.pf"
         scene.file(
             "prefetch.run", pf, {"Last Time Executed": 0}, "run 1",
             executable_name="WINDOWSSANDBOX.EXE", file_names=("\\VOLUME{01d}\\USERS\\田中\\DOCUMENTS\\LAB.WSB",),
+            run_count=runs,
         )  # fmt: skip
         session = only(scene)
-        assert session.config is not None
-        assert session.launch.wsb_path == LAB
-        assert session.networked is True
+        assert (session.config is not None) == named
+        assert session.launch.wsb_path == (LAB if named else None)
+        assert session.networked is (True if named else None)
 
 
 def test_three_sessions_of_a_day_one_networked() -> None:
