@@ -25,11 +25,14 @@ def dumps(value: Any) -> str:  # noqa: ANN401  # JSON material
         return _slow(value)
 
 
-def loads(text: str) -> Any:  # noqa: ANN401  # JSON material
-    """The value of a JSON text; raises ValueError or RecursionError."""
-    if _LONG.search(text):
-        return json.loads(text)
+def quick(text: str) -> Any:  # noqa: ANN401  # JSON material
+    """As `loads`, but an integer beyond 64 bits becomes a float: for texts that hold none, or whose reader looks."""
     try:
         return orjson.loads(text)
     except ValueError:
         return json.loads(text)
+
+
+def loads(text: str) -> Any:  # noqa: ANN401  # JSON material
+    """The value of a JSON text; raises ValueError or RecursionError."""
+    return json.loads(text) if _LONG.search(text) else quick(text)

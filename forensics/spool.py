@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from forensics.model import Fact, Fields, Source, Value
-from forensics.plainjson import dumps, loads
+from forensics.plainjson import dumps, loads, quick
 from forensics.times import UNIX_EPOCH, microseconds
 
 Window = tuple[datetime, datetime]
@@ -57,7 +57,9 @@ def decode_fact(line: str) -> Fact:
         SpoolError: the line is cut, no JSON, or not of the shape that `encode_fact` writes.
     """
     try:
-        row = loads(line)
+        row = quick(line)
+        if isinstance(row, list) and len(row) == _MEMBERS and _has_float(row[7]):
+            row = loads(line)  # no field is a float: it was an integer beyond 64 bits
     except (ValueError, RecursionError) as error:
         raise SpoolError(f"no JSON: {error}") from None
     if not isinstance(row, list) or len(row) != _MEMBERS:
@@ -69,6 +71,10 @@ def decode_fact(line: str) -> Fact:
         raise SpoolError("context or tags have the wrong type")
     source = Source(evidence, path, sha256, locator)
     return Fact(kind, source, _times(ticks, meanings), decode_fields(fields), _reasons(reasons), context, tuple(tags))
+
+
+def _has_float(fields: object) -> bool:
+    return isinstance(fields, dict) and any(type(value) is float for value in fields.values())
 
 
 def _all_strings(values: object) -> bool:

@@ -15,7 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Generic, Protocol, TypeVar
 
-from forensics.plainjson import dumps, loads
+from forensics.plainjson import dumps
+from forensics.plainjson import quick as loads  # integers beyond 64 bits were moved to text (timeline.fit)
 from forensics.spool import open_spool
 
 RUN_LINES = 50_000
