@@ -202,6 +202,14 @@ def _dict(value: object) -> dict[str, Any]:
 
 
 def _attribute(system: dict[str, Any], element: str, name: str) -> str:
+    try:
+        plain = system[element]["#attributes"][name]
+    except (KeyError, TypeError):
+        return _odd_attribute(system, element, name)
+    return plain if type(plain) is str else text_of(plain)
+
+
+def _odd_attribute(system: dict[str, Any], element: str, name: str) -> str:
     value = system.get(element)
     attributes = value.get("#attributes") if isinstance(value, dict) else None
     return text_of(attributes.get(name)) if isinstance(attributes, dict) else ""
@@ -210,6 +218,8 @@ def _attribute(system: dict[str, Any], element: str, name: str) -> str:
 def _number(text: str) -> int | None:
     if not text:
         return None
+    if text.isdecimal() and len(text) < 19 and text.isascii():
+        return int(text)
     try:
         value = int(text, 16) if text.lower().startswith("0x") else int(text)
     except ValueError:
