@@ -79,12 +79,10 @@ def make_plan(
         if names:
             parts = min(processes, max(1, item.size // PART_SIZE)) if item.path.casefold().endswith(".evtx") else 1
             jobs += [
-                Job(
-                    item.path, item.size // parts, names, str(spool / f"{number:06d}-{part}"), host, hive, (part, parts)
-                )
+                Job(item.path, item.size, names, str(spool / f"{number:06d}-{part}"), host, hive, (part, parts))
                 for part in range(parts)
             ]
-    jobs.sort(key=lambda job: (-job.size, job.path))
+    jobs.sort(key=lambda job: (-job.work, job.path, job.part))
     return Plan(tuple(jobs), host_hives(found))
 
 

@@ -62,6 +62,11 @@ class Job:
     hive: str = ""
     part: tuple[int, int] = (0, 1)
 
+    @property
+    def work(self) -> int:
+        """The bytes of the file that this job is about (`size` is the whole file's)."""
+        return self.size // self.part[1]
+
 
 @dataclass(slots=True)
 class Count:

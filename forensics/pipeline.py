@@ -139,7 +139,7 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
         survey = _survey(workers, path)
         host, notes = _host(workers, survey, name)
         plan = collect.make_plan(survey.found, artifacts, spool, host, options.limits.processes())
-        progress.stage(f"reading {name}", sum(job.size for job in plan.jobs))
+        progress.stage(f"reading {name}", sum(job.work for job in plan.jobs))
         results, problems = _parse(workers, plan, progress, name)
         problems = [*survey.problems, *notes, *problems]
         progress.stage(f"joining {name}")
@@ -197,9 +197,9 @@ def _parse(
 ) -> tuple[dict[str, jobs.JobResult], list[Problem]]:
     results: dict[str, jobs.JobResult] = {}
     problems: list[Problem] = []
-    for done in workers.run(jobs.run_job, [(job, job.size) for job in plan.jobs]):
+    for done in workers.run(jobs.run_job, [(job, job.work) for job in plan.jobs]):
         job = plan.jobs[done.index]
-        progress.advance(job.size, job.path)
+        progress.advance(job.work, job.path)
         if isinstance(done.result, Dead):
             merged = results.setdefault(job.path, jobs.JobResult(job.path))
             merged.add(jobs.JobResult(job.path, counts={item: jobs.Count() for item in job.artifacts}))

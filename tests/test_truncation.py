@@ -5,6 +5,7 @@ The files are those of the shipped KAPE folder, parsed by the very code of a wor
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import random
@@ -107,3 +108,23 @@ def _essence(fact: str) -> str:
 def _locator(fact: str, word: str) -> str:
     match = re.search(rf'"{word} (\d+)', fact)
     return match.group(1) if match else str(10**9)
+
+
+def test_a_log_of_several_parts_is_read_and_hashed_whole(tmp_path: Path) -> None:
+    path = "C:/Windows/System32/winevt/Logs/Security.evtx"
+    data = (TOP / path.removeprefix("C:/")).read_bytes()
+    data += data[0x1000:] * (36 * 1024 * 1024 // len(data))  # beyond what a job reads into memory, in two parts
+    tree = MemberTree("C:")
+    name = path.removeprefix("C:/")
+    tree.add(name, Member(tuple(name.split("/")), len(data), lambda: io.BytesIO(data), {}))
+    jobs._evidence = OpenedEvidence("large", "folder", [tree])
+    found = jobs._evidence.find(collect.patterns(all_artifacts()))
+    plan = collect.make_plan(found, all_artifacts(), tmp_path, HOST, processes=2)
+    results = [jobs.run_job(job) for job in plan.jobs]
+    assert len(results) == 2
+    assert {result.sha256 for result in results} == {hashlib.sha256(data).hexdigest()}
+    assert [problem for result in results for problem in result.problems] == []
+    reader = LogReader(io.BytesIO(data), frozenset())
+    assert list(reader) == []
+    counts = [result.counts["event_process_audit"] for result in results]
+    assert sum(count.parsed for count in counts) == reader.tally.parsed
