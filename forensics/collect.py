@@ -7,13 +7,15 @@ known as surely as "found". One file becomes one job, whatever number of artifac
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forensics.artifacts.base import Artifact, EventArtifact, FileArtifact, RegistryArtifact
 from forensics.evidence.base import Found
-from forensics.jobs import Count, Job, JobResult, is_named_log, log_name
+from forensics.intake import Count, JobResult
+from forensics.jobs import Job
+from forensics.logs import is_named_log, log_name
 from forensics.model import Coverage, Host, Problem
 
 LOGS = "Windows/System32/winevt/Logs"
@@ -48,6 +50,14 @@ class Plan:
     jobs: tuple[Job, ...]
     hives: dict[str, str]
 
+    def ordered(self) -> list[Job]:
+        """The jobs by file and part."""
+        return sorted(self.jobs, key=lambda job: (job.path, job.part))
+
+    def with_hashes(self, hashes: Mapping[str, str | None]) -> Plan:
+        """The same plan with the files' hashes, as the first reading found them."""
+        return Plan(tuple(replace(job, sha256=hashes.get(job.path)) for job in self.jobs), self.hives)
+
 
 def sought(artifact: Artifact) -> tuple[str, ...]:
     """The globs that an artifact's declaration means."""
@@ -70,8 +80,9 @@ def patterns(artifacts: Iterable[Artifact]) -> tuple[str, ...]:
 
 
 def make_plan(
-    found: Iterable[Found], artifacts: tuple[Artifact, ...], spool: Path, host: Host, processes: int = 1
-) -> Plan:
+    found: Iterable[Found], artifacts: tuple[Artifact, ...], spool: Path, host: Host, processes: int = 1, *,
+    defer: bool = True,
+) -> Plan:  # fmt: skip
     """One job for each found file that some artifact reads; a large log is shared out among the processes."""
     jobs: list[Job] = []
     for number, item in enumerate(found):
@@ -79,7 +90,7 @@ def make_plan(
         if names:
             parts = min(processes, max(1, item.size // PART_SIZE)) if item.path.casefold().endswith(".evtx") else 1
             jobs += [
-                Job(item.path, item.size, names, str(spool / f"{number:06d}-{part}"), host, hive, (part, parts))
+                Job(item.path, item.size, names, str(spool / f"{number:06d}-{part}"), host, hive, (part, parts), defer)
                 for part in range(parts)
             ]
     jobs.sort(key=lambda job: (-job.work, job.path, job.part))

@@ -9,9 +9,10 @@ an id is followed from its process's start to its end (4689, Sysmon 5) or to the
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from forensics.deferred import is_note, kind_of, offset_of
 from forensics.model import Event, Fact
 from forensics.spool import SpoolReader, decode_fact
 from forensics.times import microseconds
@@ -23,24 +24,37 @@ _STARTED, _ENDED = "process.created", "process.exited"
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The facts that are no longer context, and whether the limit cut them off."""
+    """The facts that are no longer context; `noted` are records to read for more of them (file offsets by spool).
 
-    facts: tuple[Fact, ...]
-    cut: bool
+    `cut` says that the limit was reached.
+    """
+
+    facts: tuple[Fact, ...] = ()
+    noted: dict[Path, tuple[int, ...]] = field(default_factory=dict)
+    cut: bool = False
 
 
 def family(paths: Iterable[Path], watched: Sequence[Event]) -> Family:
     """The context facts of processes that descend from watched ones (events in time order)."""
     found: list[Fact] = []
-    tracker = _Tracker(watched)
+    noted: dict[Path, list[int]] = {}
+    tracker, left = _Tracker(watched), MOST
     for path in paths if tracker.seeds else ():
         for line in SpoolReader(path).lines():
-            fact = tracker.belongs(line)
-            if fact is not None:
-                if len(found) >= MOST:
-                    return Family(tuple(found), cut=True)
-                found.append(replace(fact, context=False))
-    return Family(tuple(found), cut=False)
+            if not tracker.belongs(line):
+                continue
+            if not left:
+                return Family(tuple(found), _frozen(noted), cut=True)
+            left -= 1
+            if is_note(line):
+                noted.setdefault(path, []).append(offset_of(line))
+            else:
+                found.append(replace(decode_fact(line), context=False))
+    return Family(tuple(found), _frozen(noted))
+
+
+def _frozen(noted: dict[Path, list[int]]) -> dict[Path, tuple[int, ...]]:
+    return {path: tuple(offsets) for path, offsets in noted.items()}
 
 
 class _Tracker:
@@ -57,11 +71,11 @@ class _Tracker:
         self._place = 0
         self._now = 0
 
-    def belongs(self, line: str) -> Fact | None:
-        """The fact of this line when it is of a followed process or starts a child of one."""
+    def belongs(self, line: str) -> bool:
+        """Whether this line is of a followed process or starts a child of one."""
         now = _time(line)
         if now is None:
-            return None
+            return False
         if now < self._now - _SLACK:
             self._begin()
         self._now = now
@@ -71,23 +85,23 @@ class _Tracker:
             self._place += 1
         pid, parent = _number(line, '"pid":"'), _number(line, '"parent_pid":"')
         if pid not in self._followed and parent not in self._followed:
-            return None
-        return self._decide(decode_fact(line), now)
+            return False
+        kind = kind_of(line) if is_note(line) else decode_fact(line).kind
+        return self._decide(kind, pid, parent, now)
 
-    def _decide(self, fact: Fact, now: int) -> Fact | None:
-        pid = str(fact.fields.get("pid", ""))
-        if fact.kind == _STARTED:
-            if fact.fields.get("parent_pid") in self._followed:
+    def _decide(self, kind: str, pid: str, parent: str, now: int) -> bool:
+        if kind == _STARTED:
+            if parent in self._followed:
                 self._followed[pid] = now
-                return fact
+                return True
             if (now, pid) not in self._starts:
                 self._followed.pop(pid, None)  # the id is in use again, by a stranger
-            return None
+            return False
         if pid not in self._followed:
-            return None
-        if fact.kind == _ENDED:
+            return False
+        if kind == _ENDED:
             del self._followed[pid]
-        return fact
+        return True
 
 
 def _time(line: str) -> int | None:

@@ -27,6 +27,7 @@ from forensics.case import Case
 from forensics.descendants import MOST, family
 from forensics.evidence.base import EvidenceError
 from forensics.evidence.ewf import is_ewf, segments_of
+from forensics.intake import CONTEXT, KEPT, Count, JobResult
 from forensics.model import Coverage, Evidence, Fact, Host, Problem, Source, Verdicts
 from forensics.spool import SpoolReader, Window
 from forensics.text import one_line
@@ -138,12 +139,15 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     with Workers(options.limits, jobs.start_worker, (str(path), name)) as workers:
         survey = _survey(workers, path)
         host, notes = _host(workers, survey, name)
-        plan = collect.make_plan(survey.found, artifacts, spool, host, options.limits.processes())
+        plan = collect.make_plan(
+            survey.found, artifacts, spool, host, options.limits.processes(), defer=not options.all_events
+        )
         progress.stage(f"reading {name}", sum(job.work for job in plan.jobs))
         results, problems = _parse(workers, plan, progress, name)
         problems = [*survey.problems, *notes, *problems]
         progress.stage(f"joining {name}")
-        verdicts = _join(plan, problems, host, name, builder)
+        plan = plan.with_hashes({path: result.sha256 for path, result in results.items()})
+        verdicts = _join(workers, plan, problems, host, name, builder)
         span = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
         problems += _context(workers, plan, span, options, label_of(host, name), builder)
     rows = collect.coverage(artifacts, plan.jobs, results, problems, whole=survey.kind.endswith("image"))
@@ -151,28 +155,47 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     builder.add_host(header, verdicts, problems, rows)
 
 
-def _join(plan: collect.Plan, problems: list[Problem], host: Host, name: str, builder: CaseBuilder) -> Verdicts:
+def _join(
+    workers: Workers, plan: collect.Plan, problems: list[Problem], host: Host, name: str, builder: CaseBuilder
+) -> Verdicts:
     """Keep what bears on sessions, with what descends from it, and conclude."""
     label = label_of(host, name)
-    events, undated = builder.keep(_read(plan, problems, name), label)
-    kin = family(_spools(plan, jobs.CONTEXT), events)
+    events, undated = builder.keep(_read(_spools(plan, KEPT), problems, name), label)
+    kin = family((path for path, _ in _contexts(plan)), events)
     if kin.cut:
         why = f"more than {MOST} rows of processes that descend from watched ones; the rest is context"
         problems.append(Problem("budget", "evidence", Source(name, "", None, ""), why))
-    more, _ = builder.keep(kin.facts, label)
+    noted = [replace(fact, context=False) for fact in _recalled(workers, plan, kin.noted, problems, name)]
+    more, _ = builder.keep([*kin.facts, *noted], label)
     return sessions.build(sorted([*events, *more], key=order_key), host, name, undated)
+
+
+def _recalled(
+    workers: Workers, plan: collect.Plan, noted: dict[Path, tuple[int, ...]], problems: list[Problem], name: str
+) -> list[Fact]:
+    """The facts of records that were put off and turned out to matter, read by the workers."""
+    orders = [showing.Recall(job, noted[path]) for path, job in _contexts(plan) if path in noted]
+    paths: list[Path] = []
+    for done in workers.run(showing.recall, [(order, order.job.work) for order in orders]):
+        source = Source(name, orders[done.index].job.path, orders[done.index].job.sha256, "")
+        if isinstance(done.result, Dead):
+            problems.append(Problem(done.result.fault, "evidence", source, f"a second look: {done.result.detail}"))
+            continue
+        paths += done.result[0]
+        problems.extend(Problem("bad_record", "evidence", source, why) for why in done.result[1])
+    return list(_read(sorted(paths), problems, name))
 
 
 def _context(
     workers: Workers, plan: collect.Plan, span: list[Window] | None, options: Options, label: str, builder: CaseBuilder
 ) -> list[Problem]:
     """Let the workers choose and sort the context that is shown."""
-    paths = _spools(plan, jobs.CONTEXT)
     shown = None if span is None else tuple(span)
-    orders = [showing.Showing(str(path), shown, label, options.start, options.end) for path in paths]
+    orders = [showing.Showing(job, shown, label, options.start, options.end) for _, job in _contexts(plan)]
     problems: list[Problem] = []
-    for done in workers.run(showing.show_context, [(order, Path(order.spool).stat().st_size) for order in orders]):
-        source = Source(label, Path(orders[done.index].spool).name, None, "")
+    for done in workers.run(showing.show_context, [(order, order.job.work) for order in orders]):
+        job = orders[done.index].job
+        source = Source(label, job.path, job.sha256, "")
         if isinstance(done.result, Dead):
             problems.append(Problem(done.result.fault, "evidence", source, f"choosing context: {done.result.detail}"))
             continue
@@ -194,21 +217,21 @@ def _host(workers: Workers, survey: jobs.Survey, name: str) -> tuple[Host, list[
 
 def _parse(
     workers: Workers, plan: collect.Plan, progress: Progress, name: str
-) -> tuple[dict[str, jobs.JobResult], list[Problem]]:
-    results: dict[str, jobs.JobResult] = {}
+) -> tuple[dict[str, JobResult], list[Problem]]:
+    results: dict[str, JobResult] = {}
     problems: list[Problem] = []
     for done in workers.run(jobs.run_job, [(job, job.work) for job in plan.jobs]):
         job = plan.jobs[done.index]
         progress.advance(job.work, job.path)
         if isinstance(done.result, Dead):
-            merged = results.setdefault(job.path, jobs.JobResult(job.path))
-            merged.add(jobs.JobResult(job.path, counts={item: jobs.Count() for item in job.artifacts}))
+            merged = results.setdefault(job.path, JobResult(job.path))
+            merged.add(JobResult(job.path, counts={item: Count() for item in job.artifacts}))
             source = Source(
                 name, job.path, None, "" if job.part[1] == 1 else f"part {job.part[0] + 1} of {job.part[1]}"
             )
             problems.extend(Problem(done.result.fault, item, source, done.result.detail) for item in job.artifacts)
             continue
-        results.setdefault(job.path, jobs.JobResult(job.path)).add(done.result)
+        results.setdefault(job.path, JobResult(job.path)).add(done.result)
         problems.extend(done.result.problems)
         if done.result.dropped_problems:
             why = f"{done.result.dropped_problems} more problems of this file are not listed"
@@ -217,8 +240,8 @@ def _parse(
     return results, problems
 
 
-def _read(plan: collect.Plan, problems: list[Problem], name: str) -> Iterator[Fact]:
-    for path in _spools(plan, jobs.KEPT):
+def _read(paths: Iterable[Path], problems: list[Problem], name: str) -> Iterator[Fact]:
+    for path in paths:
         reader = SpoolReader(path)
         yield from reader
         problems.extend(Problem("spool", "evidence", Source(name, path.name, None, ""), text) for text in reader.lost)
@@ -226,8 +249,12 @@ def _read(plan: collect.Plan, problems: list[Problem], name: str) -> Iterator[Fa
 
 def _spools(plan: collect.Plan, suffix: str) -> list[Path]:
     """The spools that were written, by file and part, so that parts of one log follow each other."""
-    ordered = sorted(plan.jobs, key=lambda job: (job.path, job.part))
-    return [path for job in ordered if (path := Path(job.spool + suffix)).exists()]
+    return [path for job in plan.ordered() if (path := Path(job.spool + suffix)).exists()]
+
+
+def _contexts(plan: collect.Plan) -> list[tuple[Path, jobs.Job]]:
+    """The context spools with their jobs, in the same order."""
+    return [(path, job) for job in plan.ordered() if (path := Path(job.spool + CONTEXT)).exists()]
 
 
 def windows(verdicts: Verdicts, margin: timedelta) -> list[Window]:

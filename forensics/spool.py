@@ -1,7 +1,7 @@
 """Facts on disk between the worker processes and the timeline: one JSON line each, no pickle.
 
 A line is what a worker writes and the parent trusts, so reading checks its shape. The times stand first, as whole
-microseconds, so that `select_context` can pass over a million unrelated lines without decoding them.
+microseconds, so that `select_lines` can pass over a million unrelated lines without decoding them.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class SpoolReader:
                 self.lost.append(f"line {number}: {error}")
 
     def lines(self) -> Iterator[str]:
-        """The complete lines, undecoded (what `select_context` takes)."""
+        """The complete lines, undecoded (what `select_lines` takes)."""
         self.cut = False
         with self.path.open("rb") as handle:  # a cut may fall inside a character: decode complete lines only
             for raw in handle:
@@ -153,16 +153,16 @@ class SpoolReader:
                     self.cut = True
 
 
-def select_context(lines: Iterable[str], windows: Sequence[Window], lost: list[str]) -> Iterator[Fact]:
-    """The facts with at least one time inside a window (both ends included); undated facts are never selected.
+def select_lines(lines: Iterable[str], windows: Sequence[Window], lost: list[str]) -> Iterator[str]:
+    """The lines with at least one time inside a window (both ends included); undated facts are never selected.
 
-    Lines that are not what `encode_fact` wrote are named in `lost`, for the caller to report.
+    Lines that do not begin with their times are named in `lost`, for the caller to report.
     """
     starts, ends = _disjoint(windows)
     for number, line in enumerate(lines if starts else (), 1):
         try:
             if any((slot := bisect_right(starts, tick)) and tick <= ends[slot - 1] for tick in _ticks(line)):
-                yield decode_fact(line)
+                yield line
         except SpoolError as error:
             lost.append(f"line {number}: {error}")
 

@@ -26,6 +26,9 @@ class NoTime(NamedTuple):
 
 
 Moment = datetime | NoTime
+_FIRST_TICKS, _LAST_TICKS = (  # the same bounds as FILETIMEs
+    (moment - FILETIME_EPOCH) // timedelta(microseconds=1) * 10 for moment in (EARLIEST, LATEST)
+)
 
 
 def checked(moment: datetime, raw: str) -> Moment:
@@ -39,6 +42,8 @@ def checked(moment: datetime, raw: str) -> Moment:
 
 def from_filetime(ticks: int) -> Moment:
     """A FILETIME (100 ns since 1601-01-01 UTC, unsigned 64 bit) as a time; sub-microseconds are cut."""
+    if _FIRST_TICKS <= ticks < _LAST_TICKS:  # nearly always: nothing to be said about it
+        return FILETIME_EPOCH + timedelta(microseconds=ticks // 10)
     raw = f"0x{ticks & 0xFFFFFFFFFFFFFFFF:016x}"
     if ticks == 0:
         return NoTime("zero: never set", raw)

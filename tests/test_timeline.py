@@ -17,7 +17,7 @@ from forensics.artifacts.base import Kind, all_kinds
 from forensics.case import Case
 from forensics.columns import BASE_COLUMNS
 from forensics.model import Event, Fact, Source, event_id
-from forensics.spool import SpoolError, SpoolReader, decode_fact, encode_fact, open_spool, select_context
+from forensics.spool import SpoolError, SpoolReader, decode_fact, encode_fact, open_spool, select_lines
 from forensics.store import natural
 from forensics.timeline import (
     Undated,
@@ -214,7 +214,7 @@ def test_a_cut_last_line_is_told_and_the_rest_read(tmp_path: Path) -> None:
 @given(st.lists(FACTS, max_size=12), st.lists(st.tuples(TIMES, TIMES), max_size=4))
 def test_context_is_what_lies_in_a_window(items: list[Fact], windows: list[tuple[datetime, datetime]]) -> None:
     lost: list[str] = []
-    found = list(select_context([encode_fact(item) for item in items], windows, lost))
+    found = [decode_fact(line) for line in select_lines([encode_fact(item) for item in items], windows, lost)]
     wanted = [
         item for item in items if any(start <= time <= end for time in item.times.values() for start, end in windows)
     ]
@@ -225,8 +225,8 @@ def test_context_is_what_lies_in_a_window(items: list[Fact], windows: list[tuple
 def test_context_lines_that_are_no_facts_are_told() -> None:
     lost: list[str] = []
     good = encode_fact(fact(pid="1"))
-    assert list(select_context(["x", "[[a]", good[:60], good], [(T0, T0)], lost)) == [fact(pid="1")]
-    assert [text.split(":")[0] for text in lost] == ["line 1", "line 2", "line 3"]
+    assert list(select_lines(["x", "[[a]", good], [(T0, T0)], lost)) == [good]
+    assert [text.split(":")[0] for text in lost] == ["line 1", "line 2"]
 
 
 # --- order ------------------------------------------------------------------------------------------------------------

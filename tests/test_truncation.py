@@ -20,6 +20,7 @@ from forensics.evidence.members import Member, MemberTree
 from forensics.evidence.opened import OpenedEvidence
 from forensics.formats import FormatError
 from forensics.formats.evtx import LogReader
+from forensics.intake import CONTEXT, KEPT, JobResult
 from forensics.model import Host, User
 from forensics.spool import SpoolReader, encode_fact
 from tests.running import LAYOUTS
@@ -45,17 +46,19 @@ def _files() -> list[str]:
 FILES = _files()
 
 
-def _parse(path: str, data: bytes, spool: Path) -> tuple[set[str], jobs.JobResult]:
+def _parse(path: str, data: bytes, spool: Path) -> tuple[set[str], JobResult]:
     """The facts (without the file's hash, which a cut changes) and the result of one job over `data`."""
     tree = MemberTree("C:")
     name = path.removeprefix("C:/")
     tree.add(name, Member(tuple(name.split("/")), len(data), lambda: io.BytesIO(data), {}))
     jobs._evidence = OpenedEvidence("cut", "folder", [tree])
     found = jobs._evidence.find(collect.patterns(all_artifacts()))
-    (job,) = [item for item in collect.make_plan(found, all_artifacts(), spool, HOST).jobs if item.path == path]
+    (job,) = [
+        item for item in collect.make_plan(found, all_artifacts(), spool, HOST, defer=False).jobs if item.path == path
+    ]
     result = jobs.run_job(job)
     lines = set()
-    for suffix in (jobs.KEPT, jobs.CONTEXT):
+    for suffix in (KEPT, CONTEXT):
         file = Path(job.spool + suffix)
         if file.exists():
             lines |= {re.sub(r'"[0-9a-f]{64}"', "null", encode_fact(fact)) for fact in SpoolReader(file)}

@@ -101,8 +101,17 @@ def file_name(path: str | None) -> str | None:
 
 def pick(record: Record, *names: str) -> str | None:
     """The first of these data elements that says something, whatever its spelling in upper and lower case."""
-    folded = {name.casefold(): text for name, text in record.data.items()}
-    return next((text for text in (known(folded.get(name.casefold())) for name in names) if text is not None), None)
+    for name in names:
+        if (text := known(_of(record.data, name))) is not None:
+            return text
+    return None
+
+
+def _of(data: Mapping[str, str], name: str) -> str | None:
+    if name in data:  # nearly always, and then nothing has to be folded
+        return data[name]
+    folded = name.casefold()
+    return next((text for other, text in data.items() if other.casefold() == folded), None)
 
 
 def account(record: Record, prefix: str = "Subject") -> Made:

@@ -16,6 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 
 from forensics.model import Fact, Host, Problem, Source
+from forensics.rules.watch import is_watched
 
 if TYPE_CHECKING:
     from forensics.formats.evtx import Record
@@ -90,11 +91,29 @@ class FileArtifact:
 
 
 @dataclass(frozen=True, slots=True)
+class Deferral:
+    """Says of an event id that its records give one context fact of `kind`, unless one of their texts matters.
+
+    Such records are the bulk of every log. They are noted by their place and read only when a session or a finding is
+    near. `watched` are the data elements whose texts decide, and `matters` says whether they do (given in that order),
+    just as the parser does; `pid` and `parent_pid` are those that become the fields of that name, by which descendants
+    of watched processes are found. A record without one of the watched elements is not put off.
+    """
+
+    kind: str
+    watched: tuple[str, ...] = ()
+    pid: str = ""
+    parent_pid: str = ""
+    matters: Callable[..., bool] = is_watched
+
+
+@dataclass(frozen=True, slots=True)
 class EventArtifact:
     """Event log records: `wants` maps a channel's full name to the event ids taken from it.
 
     `providers` narrows to these provider names when several share a channel and an id (empty: any).
     `parse` is given one decoded record at a time; one pass over a log serves all artifacts that want something.
+    `defers` are the ids whose records need not be read before their time is wanted.
     """
 
     name: str
@@ -102,6 +121,7 @@ class EventArtifact:
     parse: Callable[[Record, Source], Output]
     emits: dict[str, Kind]
     providers: frozenset[str] = frozenset()
+    defers: dict[int, Deferral] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from forensics.artifacts._evtx import USER, Made, account, decimal, fact, file_name, kind, known, number, target
-from forensics.artifacts.base import EventArtifact
+from forensics.artifacts.base import Deferral, EventArtifact
 from forensics.formats.evtx import Record
 from forensics.model import Fact, Source
 
@@ -22,12 +22,14 @@ _FROM = {"source_ip": str, "source_port": str, "source_host": str}
 _PROCESS = {"executable": str, "executable_name": str, "pid": str}
 _KINDS = {4624: "logon.succeeded", 4634: "logon.ended", 4647: "logon.ended", 4648: "logon.explicit"}
 
+_THROUGH = (4624, 4648)  # these name the process that asked
+
 
 def parse(record: Record, source: Source) -> Iterator[Fact]:
     """One logon, logoff, or use of other credentials."""
     data = record.data
     fields: Made = {**account(record), **target(record), "logon_type": number(data.get("LogonType"))}
-    if record.event_id in (4624, 4648):
+    if record.event_id in _THROUGH:
         executable = known(data.get("ProcessName"))
         fields |= {
             "source_ip": known(data.get("IpAddress")),
@@ -65,4 +67,5 @@ ARTIFACT = EventArtifact(
         ),
     },
     providers=frozenset({"Microsoft-Windows-Security-Auditing"}),
+    defers={event: Deferral(name, pid="ProcessId" if event in _THROUGH else "") for event, name in _KINDS.items()},
 )

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from forensics.artifacts._evtx import account, decimal, fact, file_name, known, target
 from forensics.artifacts._evtx_kinds import PROCESS_CREATED, PROCESS_EXITED
-from forensics.artifacts.base import EventArtifact
+from forensics.artifacts.base import Deferral, EventArtifact
 from forensics.formats.evtx import Record
 from forensics.model import Fact, Source
 from forensics.rules.watch import is_watched
@@ -68,4 +68,10 @@ ARTIFACT = EventArtifact(
     parse=parse,
     emits={"process.created": PROCESS_CREATED, "process.exited": PROCESS_EXITED},
     providers=frozenset({"Microsoft-Windows-Security-Auditing"}),
+    defers={
+        4688: Deferral(
+            "process.created", ("NewProcessName", "CommandLine", "ParentProcessName"), "NewProcessId", "ProcessId"
+        ),
+        4689: Deferral("process.exited", pid="ProcessId"),
+    },
 )

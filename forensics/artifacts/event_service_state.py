@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from forensics.artifacts._evtx import fact, kind, pick
-from forensics.artifacts.base import EventArtifact
+from forensics.artifacts.base import Deferral, EventArtifact
 from forensics.formats.evtx import Record
 from forensics.model import Fact, Source
 
@@ -31,6 +31,10 @@ def _binary(text: str | None) -> tuple[str | None, str | None]:
     return name or None, _STATES.get(state)
 
 
+def _matters(shown: str | None, binary: str | None) -> bool:
+    return (_binary(binary)[0] or "").casefold() in _KEPT or (shown or "").casefold() in _KEPT
+
+
 def parse(record: Record, source: Source) -> Iterator[Fact]:
     """One change of state."""
     name, state = _binary(pick(record, "Binary"))
@@ -40,7 +44,7 @@ def parse(record: Record, source: Source) -> Iterator[Fact]:
         "service_display_name": shown,
         "state": state or pick(record, "param2", "Data2"),
     }
-    kept = (name or "").casefold() in _KEPT or (shown or "").casefold() in _KEPT
+    kept = _matters(shown, pick(record, "Binary"))
     yield fact("service.state_changed", record, source, fields, context=not kept)
 
 
@@ -56,4 +60,5 @@ ARTIFACT = EventArtifact(
         )
     },
     providers=frozenset({"Service Control Manager"}),
+    defers={7036: Deferral("service.state_changed", ("param1", "Binary"), matters=_matters)},
 )

@@ -28,7 +28,7 @@ from forensics.artifacts._evtx import (
     nonzero,
 )
 from forensics.artifacts._evtx_kinds import DNS_QUERIED, PROCESS_CREATED, PROCESS_EXITED
-from forensics.artifacts.base import EventArtifact, FieldType
+from forensics.artifacts.base import Deferral, EventArtifact, FieldType
 from forensics.formats.evtx import Record
 from forensics.model import Fact, Source
 from forensics.rules.watch import is_autostart_key, is_watched
@@ -50,6 +50,9 @@ def _process(record: Record) -> Made:
     }
 
 
+_STARTERS = ("Image", "CommandLine", "ParentImage", "ParentCommandLine", "OriginalFileName")
+
+
 def _created(record: Record) -> Said:
     data = record.data
     fields = _process(record) | {
@@ -64,8 +67,7 @@ def _created(record: Record) -> Said:
         "original_file_name": known(data.get("OriginalFileName")),
         "integrity_level": known(data.get("IntegrityLevel")),
     }
-    names = ("Image", "CommandLine", "ParentImage", "ParentCommandLine", "OriginalFileName")
-    return fields, is_watched(*(data.get(name, "") for name in names))
+    return fields, is_watched(*(data.get(name, "") for name in _STARTERS))
 
 
 def _exited(record: Record) -> Said:
@@ -171,5 +173,12 @@ ARTIFACT = EventArtifact(
             {**_PROCESS, "key_path": str, "value_name": str, "value_data": str},
             context=True,
         ),
+    },
+    defers={
+        1: Deferral("process.created", _STARTERS, "ProcessId", "ParentProcessId"),
+        3: Deferral("network.connected", ("Image", "DestinationHostname"), "ProcessId"),
+        5: Deferral("process.exited", pid="ProcessId"),
+        11: Deferral("file.created", ("TargetFilename", "Image"), "ProcessId"),
+        22: Deferral("dns.queried", ("QueryName", "Image"), "ProcessId"),
     },
 )  # fmt: skip

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from forensics.artifacts._evtx import USER, decimal, fact, guid, kind, named_account, pick
 from forensics.artifacts._evtx_kinds import TASK_DELETED, TASK_REGISTERED, TASK_UPDATED
-from forensics.artifacts.base import EventArtifact
+from forensics.artifacts.base import Deferral, EventArtifact
 from forensics.formats.evtx import Record
 from forensics.model import Fact, Source
 from forensics.rules.watch import is_watched
@@ -79,4 +79,12 @@ ARTIFACT = EventArtifact(
         ),
     },
     providers=frozenset({"Microsoft-Windows-TaskScheduler"}),
+    defers={
+        100: Deferral("task.started", ("TaskName",)),
+        102: Deferral("task.completed", ("TaskName",)),
+        129: Deferral("task.process_created", ("TaskName", "Path"), "ProcessID"),
+        140: Deferral("task.updated", ("TaskName",)),
+        200: Deferral("task.action_started", ("TaskName", "ActionName"), "EnginePID"),
+        201: Deferral("task.action_completed", ("TaskName", "ActionName"), "EnginePID"),
+    },
 )

@@ -10,7 +10,7 @@ The decoder may hang or use much memory on hostile input: run a LogReader only w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import BinaryIO
@@ -82,6 +82,9 @@ class LogReader:
 
     `part` (index, count) reads one of several parts of equal size, so that a large log can be shared out: records of
     all parts together are those of the whole, and only the last part compares with the file header's claims.
+
+    `defer` (event id, the decoder's JSON, file offset) may take a sound record off: where it says True the record
+    counts as read and is not given. `only` are the file offsets of the records to give, for a second reading.
     """
 
     def __init__(
@@ -90,12 +93,17 @@ class LogReader:
         wanted: frozenset[int] | None = None,
         window: int = WINDOW_CHUNKS,
         part: tuple[int, int] = (0, 1),
+        *,
+        defer: Callable[[int, str, int], bool] | None = None,
+        only: frozenset[int] | None = None,
     ) -> None:
         self._fh = fh
         self._wanted = wanted
         self._ids = None if wanted is None else np.array(sorted(wanted), dtype=np.int64)
         self._window = window
         self._part = part
+        self._defer = defer
+        self._only = None if only is None else np.array(sorted(only), dtype=np.int64)
         self.tally = Tally()
 
     def __iter__(self) -> Iterator[Record | FormatError]:
@@ -143,12 +151,14 @@ class LogReader:
         yield from self._gaps(window, found, end)
         self._jumps(found)
         self.tally.parsed += found.count
-        keep = self._keep(found)
+        keep = self._keep(found, window.base)
         if keep.any():
             yield from self._decode(window, found, keep, end)
 
-    def _keep(self, found: Scan) -> Flags:
+    def _keep(self, found: Scan, base: int) -> Flags:
         """The records to decode: wanted ones, and those whose id only decoding can tell."""
+        if self._only is not None:
+            return np.isin(found.start + base, self._only)
         if self._ids is None:
             return np.ones(found.count, dtype=np.bool_)
         keep = np.isin(found.event_id, self._ids) | (found.event_id == UNKNOWN)
@@ -241,6 +251,9 @@ class LogReader:
         for index, text in _fast(rebuild(window, found, keep), int(keep.sum())):
             if index not in awaited:
                 continue
+            if self._put_off(rows, index, text):
+                awaited.discard(index)
+                continue
             try:
                 document = load(text)
             except (ValueError, RecursionError):
@@ -253,6 +266,11 @@ class LogReader:
 
     def _unwanted(self, event_id: int) -> bool:
         return self._wanted is not None and event_id != UNKNOWN and event_id not in self._wanted
+
+    def _put_off(self, rows: _Rows, index: int, text: str) -> bool:
+        if self._defer is None or rows.torn[index] or rows.event_id[index] == UNKNOWN:
+            return False
+        return rows.offset[index] not in rows.cut and self._defer(rows.event_id[index], text, rows.offset[index])
 
     def _slow(self, window: Window, rows: _Rows, missing: list[int]) -> Iterator[Record | FormatError]:
         chunk, number = None, -1

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from forensics.plainjson import quick
+from forensics.plainjson import dumps, quick
 from forensics.times import Moment, NoTime, from_filetime, from_iso
 
 _PARTS = ("EventData", "UserData", "ProcessingErrorData")
@@ -66,22 +66,9 @@ def load(text: str) -> object:
     Data elements of the same name become members of the same name in it, of which a plain reader keeps the last only.
     """
     document = quick(text)
-    # As many marks behind a name as names: nothing was said twice (and no text looks like a name).
-    return document if text.count('":') == _names(document) else _DECODER.decode(text)
-
-
-def _names(value: Any) -> int:  # noqa: ANN401  # JSON material
-    """How many member names a value holds (its depth is bounded by the decoder)."""
-    if type(value) is list:
-        return sum(_names(item) for item in value if type(item) in (dict, list))
-    if type(value) is not dict:
-        return 0
-    count = len(value)
-    for item in value.values():
-        kind = type(item)
-        if kind is dict or kind is list:
-            count += _names(item)
-    return count
+    # The decoder writes compact JSON: what was said once comes back letter for letter. Where it does not, a name was
+    # said twice (or a number is beyond 64 bits), and the careful reader takes the text apart.
+    return document if dumps(document) == text else _DECODER.decode(text)
 
 
 def _all_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -102,24 +89,36 @@ def to_record(document: object, record_id: int, filetime: int, offset: int) -> R
     """The record that the decoder's JSON describes, None when it holds no event (no System part with an id)."""
     event = _dict(_dict(document).get("Event"))
     system = _dict(event.get("System"))
-    event_id = _number(text_of(system.get("EventID")))
+    event_id = _whole(system.get("EventID"))
     if event_id is None:
         return None
     created = _attribute(system, "TimeCreated", "SystemTime")
     return Record(
-        record_id=record_id,
-        event_id=event_id,
-        provider=_attribute(system, "Provider", "Name"),
-        channel=text_of(system.get("Channel")),
-        computer=text_of(system.get("Computer")),
-        time=from_iso(created) if created else NoTime("record has no SystemTime", ""),
-        written=from_filetime(filetime),
-        user_sid=_attribute(system, "Security", "UserID"),
-        process_id=_number(_attribute(system, "Execution", "ProcessID")),
-        data=flatten(event),
-        offset=offset,
-        event_record_id=_number(text_of(system.get("EventRecordID"))),
+        record_id,
+        event_id,
+        _attribute(system, "Provider", "Name"),
+        text_of(system.get("Channel")),
+        text_of(system.get("Computer")),
+        from_iso(created) if created else NoTime("record has no SystemTime", ""),
+        from_filetime(filetime),
+        _attribute(system, "Security", "UserID"),
+        _process(system),
+        flatten(event),
+        offset,
+        _whole(system.get("EventRecordID")),
     )
+
+
+def _process(system: dict[str, Any]) -> int | None:
+    try:
+        return _whole(system["Execution"]["#attributes"]["ProcessID"])
+    except (KeyError, TypeError):
+        return _number(_odd_attribute(system, "Execution", "ProcessID"))
+
+
+def _whole(value: object) -> int | None:
+    """A number that the decoder gave as one, or as text."""
+    return value if type(value) is int and 0 <= value < 2**63 else _number(text_of(value))
 
 
 def flatten(event: dict[str, Any]) -> dict[str, str]:

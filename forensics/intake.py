@@ -1,0 +1,136 @@
+"""Takes the facts and problems of one job: every string is made safe here, on its way out of an artifact.
+
+Facts go to two files beside each other, `<spool>.kept` and `<spool>.context`, flushed often, so that a killed job
+leaves what it had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TextIO
+
+from forensics.artifacts.base import Artifact
+from forensics.formats import FormatError
+from forensics.model import Fact, Problem, Source
+from forensics.safety import safe_fact
+from forensics.spool import encode_fact, open_spool
+from forensics.text import clean
+
+_FLUSH_EVERY = 256
+_MOST_PROBLEMS = 1_000
+KEPT, CONTEXT = ".kept", ".context"
+
+
+@dataclass(slots=True)
+class Count:
+    """What one artifact made of one file."""
+
+    claimed: int = 0
+    parsed: int = 0
+    facts: int = 0
+    context: int = 0
+
+    def add(self, other: Count) -> None:
+        """Count another part of the same file in."""
+        self.claimed += other.claimed
+        self.parsed += other.parsed
+        self.facts += other.facts
+        self.context += other.context
+
+
+@dataclass(slots=True)
+class JobResult:
+    """The outcome of a job: counts by artifact and what could not be read."""
+
+    path: str
+    sha256: str | None = None
+    counts: dict[str, Count] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    dropped_problems: int = 0
+
+    def add(self, other: JobResult) -> None:
+        """Take in the outcome of another part of the same file."""
+        self.sha256 = self.sha256 or other.sha256
+        for name, count in other.counts.items():
+            self.counts.setdefault(name, Count()).add(count)
+        self.problems.extend(other.problems)
+        self.dropped_problems += other.dropped_problems
+
+
+class Intake:
+    """Takes facts and problems of one job, makes them safe and spools them."""
+
+    def __init__(self, evidence: str, spool: str, result: JobResult, stack: ExitStack) -> None:
+        self._evidence = evidence
+        self._spool = spool
+        self.result = result
+        self._artifact = "evidence"
+        self._stack = stack
+        self._files: dict[bool, TextIO] = {}
+        self._since_flush = 0
+
+    def _file(self, context: bool) -> TextIO:
+        if context not in self._files:
+            path = Path(self._spool + (CONTEXT if context else KEPT))
+            self._files[context] = self._stack.enter_context(open_spool(path, "w"))
+        return self._files[context]
+
+    def take(self, artifact: Artifact, items: Iterator[Fact | Problem]) -> None:
+        """Drain a parser."""
+        self._artifact = artifact.name
+        count = self.result.counts.setdefault(artifact.name, Count())
+        for item in items:
+            if isinstance(item, Problem):
+                self._add(replace(item, detail=clean(item.detail).text))
+                continue
+            self._write(item, count)
+
+    def _write(self, fact: Fact, count: Count) -> None:
+        self._put(encode_fact(safe_fact(fact)), count, context=fact.context)
+
+    def note(self, artifact: Artifact, line: str) -> None:
+        """Take the note of a deferred record: a context fact that is made when it is wanted."""
+        self._put(line, self.result.counts[artifact.name], context=True)
+
+    def _put(self, line: str, count: Count, *, context: bool) -> None:
+        self._file(context).write(line + "\n")
+        count.facts += 1
+        count.context += context
+        self._since_flush += 1
+        if self._since_flush >= _FLUSH_EVERY:
+            for handle in self._files.values():
+                handle.flush()
+            self._since_flush = 0
+
+    def lost(self, artifact: Artifact, error: FormatError) -> None:
+        """Report what a decoder could not read; the file goes on."""
+        self._artifact = artifact.name
+        fault = "bad_record" if error.offset is not None else "unreadable"
+        self.problem(fault, *_said(error))
+
+    def damaged(self, error: FormatError, fault: str) -> None:
+        """Report damage that concerns every artifact reading this file."""
+        self._artifact = "evidence"
+        self.problem(fault, *_said(error))
+
+    def problem(self, fault: str, detail: str, locator: str = "") -> None:
+        """Report something about this file."""
+        source = Source(self._evidence, self.result.path, self.result.sha256, locator)
+        self._add(Problem(fault, self._artifact, source, clean(detail).text))
+
+    def _add(self, problem: Problem) -> None:
+        if len(self.result.problems) < _MOST_PROBLEMS:
+            self.result.problems.append(problem)
+        else:
+            self.result.dropped_problems += 1
+
+
+def _said(error: FormatError) -> tuple[str, str]:
+    """The sentence of an error and its locator; the place is not said twice."""
+    if error.offset is None:
+        return str(error), ""
+    place = f"offset 0x{error.offset:x}"
+    return str(error).removesuffix(f" at {place}"), place

@@ -1,0 +1,133 @@
+"""Event logs in a worker: one pass for all artifacts, and a second look at single records when they are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from forensics.artifacts.base import EventArtifact, FileInput
+from forensics.deferred import Putter
+from forensics.formats import FormatError
+from forensics.intake import Count, Intake
+
+if TYPE_CHECKING:
+    from forensics.formats.evtx import Record
+
+Table = dict[tuple[str, int], list[EventArtifact]]
+
+
+def read_log(
+    given: FileInput, artifacts: list[EventArtifact], intake: Intake, part: tuple[int, int], *, defer: bool
+) -> None:
+    """One pass over a log for all artifacts: only the ids they want are decoded, and what can wait is noted.
+
+    `part` is the share of a large log that this job reads; without `defer` nothing waits.
+    """
+    from forensics.formats.evtx import LogReader
+
+    artifacts = _wanting(given, artifacts, intake)
+    table = _table(artifacts)
+    given.fh.seek(0)
+    later = _deferrer(table, intake) if defer else None
+    reader = LogReader(given.fh, frozenset(event for _, event in table), part=part, defer=later)
+    for record in reader if artifacts else ():
+        if isinstance(record, FormatError):
+            intake.damaged(record, "bad_record")
+        else:
+            _take(record, table, given, intake)
+    for artifact in artifacts:
+        count = intake.result.counts.setdefault(artifact.name, Count())
+        count.claimed, count.parsed = reader.tally.claimed, reader.tally.parsed
+    if intake.result.problems and artifacts and not reader.tally.parsed:
+        intake.damaged(FormatError("nothing could be read of this log"), "unreadable")
+    if reader.tally.parsed < reader.tally.claimed and not intake.result.problems:
+        missing = reader.tally.claimed - reader.tally.parsed
+        why = f"{missing} of {reader.tally.claimed} records that the log claims were not read"
+        intake.damaged(FormatError(why), "partial")
+
+
+def read_again(
+    given: FileInput, artifacts: list[EventArtifact], intake: Intake, part: tuple[int, int], only: frozenset[int]
+) -> None:
+    """The facts of the records at these file offsets, which were noted when the log was read."""
+    from forensics.formats.evtx import LogReader
+
+    table, left = _table(artifacts), set(only)
+    for record in LogReader(given.fh, None, part=part, only=only):
+        if not isinstance(record, FormatError):
+            left.discard(record.offset)
+            _take(record, table, given, intake)
+    if left:
+        intake.damaged(FormatError(f"{len(left)} of {len(only)} records could not be read again"), "bad_record")
+
+
+def _take(record: Record, table: Table, given: FileInput, intake: Intake) -> None:
+    source = given.source(f"record {record.record_id}")
+    for artifact in table.get((record.channel.casefold(), record.event_id), ()):
+        if not artifact.providers or record.provider in artifact.providers:
+            intake.take(artifact, artifact.parse(record, source))
+
+
+def _wanting(given: FileInput, artifacts: list[EventArtifact], intake: Intake) -> list[EventArtifact]:
+    """The artifacts that want something of this log; one of an unknown name is asked for its channel."""
+    if is_named_log(given.path, artifacts):
+        return artifacts
+    from forensics.formats.evtx import channel_of
+
+    channel = channel_of(given.fh)
+    if channel is None and not _is_empty_log(given):
+        intake.problem("unreadable", "not a log of a known name, and no record in it names its channel")
+    wanting = [item for item in artifacts if (channel or "").casefold() in {name.casefold() for name in item.wants}]
+    kept = {item.name for item in wanting}
+    intake.result.counts = {name: count for name, count in intake.result.counts.items() if name in kept}
+    return wanting
+
+
+def _table(artifacts: list[EventArtifact]) -> Table:
+    """Who wants which id of which channel."""
+    table: Table = {}
+    for artifact in artifacts:
+        for channel, ids in artifact.wants.items():
+            for event in ids:
+                table.setdefault((channel.casefold(), event), []).append(artifact)
+    return table
+
+
+def _deferrer(table: Table, intake: Intake) -> Callable[[int, str, int], bool]:
+    """What takes off the records that can wait: of ids that one artifact alone wants, and defers."""
+    putters: dict[int, list[tuple[EventArtifact, Putter]]] = {}
+    for (folded, event), wanting in table.items():
+        if len(wanting) == 1 and event in wanting[0].defers:
+            channel = next(name for name in wanting[0].wants if name.casefold() == folded)
+            putters.setdefault(event, []).append((wanting[0], Putter(wanting[0], channel, event)))
+
+    def put_off(event: int, text: str, offset: int) -> bool:
+        for artifact, putter in putters.get(event, ()):
+            if note := putter.note(text):
+                intake.note(artifact, note.line(offset))
+                return True
+        return False
+
+    return put_off
+
+
+def _is_empty_log(given: FileInput) -> bool:
+    """Whether the log claims no record and shows no damage: a fresh log, not a lost one."""
+    from forensics.formats.evtx import LogReader
+
+    given.fh.seek(0)
+    reader = LogReader(given.fh, frozenset())
+    return not any(isinstance(item, FormatError) for item in reader) and not reader.tally.claimed
+
+
+def is_named_log(path: str, artifacts: list[EventArtifact]) -> bool:
+    """Whether the file is named after a channel that one of the artifacts wants (`Archive-<name>-<date>` too)."""
+    name = path.rpartition("/")[2].casefold()
+    channels = {log_name(channel).removesuffix(".evtx") for artifact in artifacts for channel in artifact.wants}
+    stem = name.removesuffix(".evtx")
+    return stem in channels or any(stem.startswith(f"archive-{channel}-") for channel in channels)
+
+
+def log_name(channel: str) -> str:
+    """The file name of a channel's log, lower case: `/` is written `%4`."""
+    return channel.replace("/", "%4").casefold() + ".evtx"
