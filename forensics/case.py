@@ -147,18 +147,10 @@ class Case:
 
 def _write_all(case: Case, folder: Path, kinds: Kinds | None) -> None:
     """Every file of a case; the three that hold the timeline in one walk over it."""
-    from forensics.export import _rows, parquet, problems, run_json, sessions_json, timesketch_csv, timesketch_jsonl
+    from forensics.export import problems, run_json, sessions_json, timeline_files
     from forensics.export import undated as undated_rows
 
-    with (
-        parquet.Writer(folder / "events.parquet", kinds) as columns,
-        (folder / "timeline.jsonl").open("w", encoding="utf-8", newline="\n") as jsonl,
-        (folder / "timeline.csv").open("w", encoding="utf-8", newline="\n") as table,
-    ):
-        table.write(timesketch_csv.HEADER)
-        for row in _rows.rows(case, kinds, columns.tap(case.events)):
-            jsonl.write(timesketch_jsonl.line(row))
-            table.write(timesketch_csv.line(row))
+    timeline_files.write(case, folder, kinds)
     sessions_json.write(case, folder / "sessions.json")
     undated_rows.write(case, folder / "undated.jsonl", kinds)
     problems.write(case, folder / "problems.jsonl")

@@ -63,10 +63,12 @@ class Putter:
     def __init__(self, artifact: EventArtifact, channel: str, event_id: int) -> None:
         rule: Deferral = artifact.defers[event_id]
         self._rule = rule
-        self._signs = (f'"EventID":{event_id},', f'"Channel":"{channel}"')
+        # An id without and with qualifiers, as the classic logs have them.
+        self._ids = (f'"EventID":{event_id},', f'"#text":{event_id}}},"Version"')
+        self._channel = f'"Channel":"{channel}"'
         self._providers = tuple(f'"Name":"{name}"' for name in sorted(artifact.providers))
         names = [name for name in dict.fromkeys((*rule.watched, rule.pid, rule.parent_pid)) if name]
-        self._values = re.compile(rf'"({"|".join(names)})":(?:"((?:[^"\\]|\\.)*+)"|(\d+))') if names else None
+        self._values = re.compile(rf'"({"|".join(names)})":(?:"((?:[^"\\]|\\.)*+)"|(\d+)|null)') if names else None
 
     def note(self, text: str) -> Note | None:
         """The note of a record that is surely context, None when it has to be read now.
@@ -76,7 +78,7 @@ class Putter:
         """
         at = text.find(_TIME) + len(_TIME)
         data = text.find(_DATA, at)
-        if data < 0 or not all(sign in text for sign in self._signs):
+        if data < 0 or self._channel not in text or not any(sign in text for sign in self._ids):
             return None
         if self._providers and not any(name in text for name in self._providers):
             return None

@@ -6,7 +6,7 @@ leaves what it had.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -61,14 +61,22 @@ class JobResult:
 
 
 class Intake:
-    """Takes facts and problems of one job, makes them safe and spools them."""
+    """Takes facts and problems of one job, makes them safe and spools them, or gives them to `sink`."""
 
-    def __init__(self, evidence: str, spool: str, result: JobResult, stack: ExitStack) -> None:
+    def __init__(
+        self,
+        evidence: str,
+        spool: str,
+        result: JobResult,
+        stack: ExitStack,
+        sink: Callable[[Fact], None] | None = None,
+    ) -> None:
         self._evidence = evidence
         self._spool = spool
         self.result = result
         self._artifact = "evidence"
         self._stack = stack
+        self._sink = sink
         self._files: dict[bool, TextIO] = {}
         self._since_flush = 0
 
@@ -89,7 +97,10 @@ class Intake:
             self._write(item, count)
 
     def _write(self, fact: Fact, count: Count) -> None:
-        self._put(encode_fact(safe_fact(fact)), count, context=fact.context)
+        if self._sink is None:
+            self._put(encode_fact(safe_fact(fact)), count, context=fact.context)
+        else:
+            self._sink(safe_fact(fact))
 
     def note(self, artifact: Artifact, line: str) -> None:
         """Take the note of a deferred record: a context fact that is made when it is wanted."""

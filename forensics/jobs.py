@@ -10,6 +10,7 @@ import logging
 import os
 import struct
 import zlib
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -26,7 +27,7 @@ from forensics.evidence.base import DAMAGE
 from forensics.formats import FormatError
 from forensics.intake import Count, Intake, JobResult
 from forensics.logs import read_again, read_log
-from forensics.model import Host, Problem, Source
+from forensics.model import Fact, Host, Problem, Source
 from forensics.times import windows_zone
 
 _IN_MEMORY = 32 * 1024 * 1024
@@ -122,11 +123,11 @@ def host_facts(paths: dict[str, str]) -> Host:
     return read_host(hives["SYSTEM"], hives["SOFTWARE"])
 
 
-def run_job(job: Job) -> JobResult:
-    """Parse one file with every artifact that wants it."""
+def run_job(job: Job, sink: Callable[[Fact], None] | None = None) -> JobResult:
+    """Parse one file with every artifact that wants it; facts go to the spool, or to `sink`."""
     result = JobResult(job.path)
     with ExitStack() as stack:
-        writer = Intake(_shown_name, job.spool, result, stack)
+        writer = Intake(_shown_name, job.spool, result, stack, sink)
         try:
             _dispatch(job, writer, stack)
         except MemoryError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from forensics.spool import SpoolReader, Window, decode_fact, open_spool, select
 from forensics.store import Sorter
 from forensics.timeline import EVENTS, Undated, events_of, undated_of
 
-_AGAIN, _KIN = ".again", ".kin"
+_KIN = ".kin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +41,48 @@ class Shown:
     lost: list[str]
 
 
+class _Rows:
+    """Facts become sorted rows on disk."""
+
+    def __init__(self, order: Showing, scratch: Path, shown: Shown) -> None:
+        self._order = order
+        self._shown = shown
+        self._sorter = Sorter(scratch)
+        self.any = False
+
+    def take(self, fact: Fact) -> None:
+        """Take one safe fact: its events within the span shown, or its undated row."""
+        order = self._order
+        for event in events_of(fact, order.label, safe=True):
+            if (order.start or event.time) <= event.time <= (order.end or event.time):
+                self._sorter.add(EVENTS.to_row(event))
+                self.any = True
+        if not fact.times and (row := undated_of(fact, order.label)):
+            self._shown.undated.append(row)
+
+    def write(self, target: Path) -> None:
+        """Write them in order."""
+        with open_spool(target, "w") as handle:
+            handle.writelines(line + "\n" for line in self._sorter.lines())
+
+
 def show_context(order: Showing) -> Shown:
     """Make the events of one context spool and sort them on disk; the workers do it, so it is done in parallel."""
     shown = Shown(None, [], [])
     target = Path(order.job.spool + CONTEXT + ".sorted")
     with TemporaryDirectory(dir=target.parent) as scratch:
-        sorter, any_shown = Sorter(Path(scratch)), False
-        for fact in _chosen(order, shown.lost):
-            for event in events_of(fact, order.label):
-                if (order.start or event.time) <= event.time <= (order.end or event.time):
-                    sorter.add(EVENTS.to_row(event))
-                    any_shown = True
-            if not fact.times and (row := undated_of(fact, order.label)):
-                shown.undated.append(row)
-        if any_shown:
-            with open_spool(target, "w") as handle:
-                handle.writelines(line + "\n" for line in sorter.lines())
+        rows = _Rows(order, Path(scratch), shown)
+        if offsets := _chosen(order, rows, shown.lost):
+            result = run_job(replace(order.job, only=frozenset(offsets)), rows.take)
+            shown.lost.extend(problem.detail for problem in result.problems)
+        if rows.any:
+            rows.write(target)
             shown.path = str(target)
     return shown
 
 
-def _chosen(order: Showing, lost: list[str]) -> Iterator[Fact]:
-    """The facts of the spool that lie in the spans; records that were put off are read now."""
+def _chosen(order: Showing, rows: _Rows, lost: list[str]) -> list[int]:
+    """Give `rows` the facts of the spool that lie in the spans; returns the places of records that were put off."""
     lines = SpoolReader(Path(order.job.spool + CONTEXT)).lines()
     offsets: list[int] = []
     for line in lines if order.windows is None else select_lines(lines, order.windows, lost):
@@ -71,30 +90,10 @@ def _chosen(order: Showing, lost: list[str]) -> Iterator[Fact]:
             if is_note(line):
                 offsets.append(offset_of(line))
             else:
-                yield decode_fact(line)
+                rows.take(decode_fact(line))
         except ValueError as error:  # a SpoolError too
             lost.append(str(error))
-    if offsets:
-        yield from _recalled(order.job, offsets, lost)
-
-
-def _recalled(job: Job, offsets: Sequence[int], lost: list[str]) -> Iterator[Fact]:
-    """The facts of records that were put off, by their offsets; their spools are gone afterwards."""
-    again, why = _read_again(job, offsets, _AGAIN)
-    lost.extend(why)
-    for path in again:
-        reader = SpoolReader(path)
-        yield from reader
-        lost.extend(reader.lost)
-        path.unlink()
-
-
-def _read_again(job: Job, offsets: Sequence[int], suffix: str) -> tuple[list[Path], list[str]]:
-    """Read these records of a log; gives the spools that were written, and what was lost."""
-    again = replace(job, spool=job.spool + suffix, only=frozenset(offsets))
-    result = run_job(again)
-    paths = [path for kind in (KEPT, CONTEXT) if (path := Path(again.spool + kind)).exists()]
-    return paths, [problem.detail for problem in result.problems]
+    return offsets
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +106,7 @@ class Recall:
 
 def recall(order: Recall) -> tuple[list[Path], list[str]]:
     """Read these records; gives the spools of their facts, and what was lost."""
-    return _read_again(order.job, order.offsets, _KIN)
+    again = replace(order.job, spool=order.job.spool + _KIN, only=frozenset(order.offsets))
+    result = run_job(again)
+    paths = [path for kind in (KEPT, CONTEXT) if (path := Path(again.spool + kind)).exists()]
+    return paths, [problem.detail for problem in result.problems]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, BinaryIO, Generic, Protocol, TypeVar
 
 from forensics.plainjson import dumps
 from forensics.plainjson import quick as loads  # integers beyond 64 bits were moved to text (timeline.fit)
@@ -187,9 +187,46 @@ class Store(Generic[T]):
             for line in handle:
                 yield from_row(loads(line))
 
+    def parts(self, rows: int) -> Iterator[StorePart[T]]:
+        """The store in parts of `rows` items (the last one smaller), for other processes to walk."""
+        begin, count = 0, 0
+        with self.path.open("rb") as handle:
+            for end, number in _ends(handle):
+                count = number
+                if number % rows == 0:
+                    yield StorePart(self.path, begin, end, self._codec)
+                    begin = end
+        if count % rows:
+            yield StorePart(self.path, begin, self.path.stat().st_size, self._codec)
+
     def find(self, ids: Collection[str]) -> dict[str, T]:
         """The items with these ids, by one walk over the store."""
         return find(self, ids)
+
+
+def _ends(handle: BinaryIO) -> Iterator[tuple[int, int]]:
+    """Where each line ends, with its number from 1."""
+    end = 0
+    for number, line in enumerate(handle, 1):
+        end += len(line)
+        yield end, number
+
+
+@dataclass(frozen=True, slots=True)
+class StorePart(Generic[T]):
+    """A stretch of a store's file, from byte `begin` to byte `end`; can be sent to another process."""
+
+    path: Path
+    begin: int
+    end: int
+    codec: Codec[T]
+
+    def __iter__(self) -> Iterator[T]:
+        with self.path.open("rb") as handle:
+            handle.seek(self.begin)
+            data = handle.read(self.end - self.begin)
+        for line in data.splitlines():
+            yield self.codec.from_row(loads(line.decode("utf-8", "surrogatepass")))
 
 
 def find(items: Iterable[T], ids: Collection[str]) -> dict[str, T]:

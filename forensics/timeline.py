@@ -196,23 +196,24 @@ def _user(fields: Fields) -> str:
     return ""
 
 
-def _prepared(fact: Fact, kinds: Kinds) -> tuple[Fact, Fields, str]:
+def _prepared(fact: Fact, kinds: Kinds, *, safe: bool = False) -> tuple[Fact, Fields, str]:
     """The safe fact, its fields as declared, and its sentence."""
-    fact = _cleaned(fact)
+    fact = fact if safe else _cleaned(fact)
     kind = kinds.get(fact.kind) or Kind(message="", fields={})
     fields = fit(fact.fields, kind.fields)
     return fact, fields, render(fact.kind, kind.message, fields)
 
 
-def events_of(fact: Fact, host: str, kinds: Kinds | None = None) -> list[Event]:
+def events_of(fact: Fact, host: str, kinds: Kinds | None = None, *, safe: bool = False) -> list[Event]:
     """One event for each named time of the fact; none for an undated one (see `undated_of`).
 
     Reasons why some of its times are missing stay with the events as `no_times`. `kinds` defaults to every declared
-    kind; a kind that nobody declared keeps its fields in `extra`.
+    kind; a kind that nobody declared keeps its fields in `extra`. `safe` says that the fact's texts went through
+    `safety.safe_fact` and need no second look.
     """
     if not fact.times:
         return []
-    fact, fields, message = _prepared(fact, all_kinds() if kinds is None else kinds)
+    fact, fields, message = _prepared(fact, all_kinds() if kinds is None else kinds, safe=safe)
     reasons = tuple(f"{meaning}: {reason}" for meaning, reason in fact.no_times.items() if reason != "absent")
     shown: Fields = {**fields, "no_times": reasons} if reasons else fields
     host, user, source = safe_text(host), _user(fields), fact.source

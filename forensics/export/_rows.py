@@ -93,16 +93,28 @@ def row_fields(kinds: Kinds | None = None) -> dict[str, FieldType]:
 
 def rows(case: Case, kinds: Kinds | None = None, events: Iterable[Event] | None = None) -> Iterator[Row]:
     """All rows in time order; sessions follow events of the same time. `events` stands in for those of the case."""
+    return merged(case.events if events is None else events, session_rows(case), session_ids(case), kinds)
+
+
+def merged(
+    events: Iterable[Event], synthetic: Iterable[Row], sessions: Mapping[str, tuple[str, ...]],
+    kinds: Kinds | None = None,
+) -> Iterator[Row]:  # fmt: skip
+    """Events as rows, with the session rows among them by time; `sessions` tells who names which event."""
     kinds = all_kinds() if kinds is None else kinds
     declared = row_fields(kinds)
-    sessions = _session_ids(case)
-    dated = (_event_row(event, kinds, declared, sessions) for event in (case.events if events is None else events))
-    synthetic = [_session_row(row) for row in _sessions.rows(case.verdicts)]
-    synthetic.sort(key=lambda row: (row.timestamp, row.uid))
+    dated = (_event_row(event, kinds, declared, sessions) for event in events)
     return heapq.merge(dated, synthetic, key=itemgetter(0))
 
 
-def _session_ids(case: Case) -> dict[str, tuple[str, ...]]:
+def session_rows(case: Case) -> list[Row]:
+    """The sessions as rows, in time order."""
+    return sorted(
+        (_session_row(row) for row in _sessions.rows(case.verdicts)), key=lambda row: (row.timestamp, row.uid)
+    )
+
+
+def session_ids(case: Case) -> dict[str, tuple[str, ...]]:
     """Which sessions and persistence entries name an event, by the event's id."""
     found: dict[str, tuple[str, ...]] = {}
     verdicts = case.verdicts

@@ -47,6 +47,55 @@ class Writer:
             self._group = []
 
 
+class GroupWriter:
+    """Writes one row group as an Arrow file, for a `Joiner` in another process; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._group: list[Event] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        import pyarrow as pa
+
+        if kind is None:
+            batch = Columns().batch(self._group)
+            with pa.OSFile(str(self._path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
+                writer.write_batch(batch)
+
+    def tap(self, events: Iterable[Event]) -> Iterator[Event]:
+        """The same events, each kept for the group on its way through."""
+        for event in events:
+            self._group.append(event)
+            yield event
+
+
+class Joiner:
+    """Puts row groups that other processes made into one Parquet file; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        from pyarrow.parquet import ParquetWriter
+
+        self._file = ParquetWriter(path, Columns().schema, compression="zstd")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def append(self, path: Path) -> None:
+        """Add the row group of an Arrow file."""
+        import pyarrow as pa
+
+        with pa.OSFile(str(path), "rb") as source:
+            reader = pa.ipc.open_file(source)
+            for index in range(reader.num_record_batches):
+                self._file.write_batch(reader.get_batch(index))
+
+
 def write(case: Case, path: Path, kinds: Kinds | None = None) -> None:
     """Write every event (no session rows)."""
     with Writer(path, kinds) as writer:
