@@ -12,8 +12,9 @@ import struct
 import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
+from typing import BinaryIO
 
 from forensics.artifacts.base import (
     EventArtifact,
@@ -22,7 +23,7 @@ from forensics.artifacts.base import (
     RegistryArtifact,
     all_artifacts,
 )
-from forensics.evidence import EvidenceError, Found, OpenedEvidence, open_evidence
+from forensics.evidence import EvidenceError, Found, OpenedEvidence, Opening, open_evidence
 from forensics.evidence.base import DAMAGE
 from forensics.formats import FormatError
 from forensics.intake import Count, Intake, JobResult
@@ -74,14 +75,14 @@ class Survey:
     problems: tuple[Problem, ...]
 
 
-def start_worker(path: str, name: str) -> None:
+def start_worker(path: str, name: str, opening: Opening) -> None:
     """Open the evidence in this process; a failure is kept and said by the first job."""
     global _evidence, _failure, _shown_name  # noqa: PLW0603  # one worker process, one evidence
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     logging.disable(logging.CRITICAL)  # libraries log what our own problems already say
     _shown_name = name
     try:
-        _evidence = open_evidence(path)
+        _evidence = open_evidence(path, opening)
     except EvidenceError as error:
         _failure = error
     except DAMAGE as error:
@@ -183,9 +184,21 @@ def _dispatch(job: Job, writer: Intake, stack: ExitStack) -> None:
     for artifact in wanted:
         if isinstance(artifact, FileArtifact):
             handle.seek(0)
-            writer.take(artifact, artifact.parse(given))
+            beside = _companions(evidence, job.path, artifact, stack)
+            writer.take(artifact, artifact.parse(replace(given, companions=beside) if beside else given))
             count = writer.result.counts[artifact.name]
             count.claimed, count.parsed = 1, int(not any(p.artifact == artifact.name for p in writer.result.problems))
+
+
+def _companions(evidence: OpenedEvidence, path: str, artifact: FileArtifact, stack: ExitStack) -> dict[str, BinaryIO]:
+    """The files beside `path` that the artifact wants to look into; one that is not there is not missed."""
+    found: dict[str, BinaryIO] = {}
+    for name in artifact.companions:
+        try:
+            found[name] = stack.enter_context(evidence.open(f"{path.partition('/')[0]}/{name}"))
+        except (OSError, EvidenceError, EOFError, ValueError, zlib.error, struct.error):
+            continue  # its own job says what is wrong with it
+    return found
 
 
 def _zone(host: Host) -> tuple[tzinfo | None, str]:

@@ -25,7 +25,7 @@ from forensics.artifacts.base import all_artifacts
 from forensics.assembly import CaseBuilder, label_of
 from forensics.case import Case
 from forensics.descendants import MOST, family
-from forensics.evidence.base import EvidenceError
+from forensics.evidence.base import EvidenceError, Opening
 from forensics.evidence.ewf import is_ewf, segments_of
 from forensics.intake import CONTEXT, KEPT, Count, JobResult
 from forensics.model import Coverage, Evidence, Fact, Host, Problem, Source, Verdicts
@@ -68,6 +68,7 @@ class Options:
     start: datetime | None = None
     end: datetime | None = None
     limits: Limits = field(default_factory=Limits)
+    opening: Opening = field(default_factory=Opening)
 
 
 def analyse(*evidence: str | Path, options: Options | None = None, progress: Progress | None = None) -> Case:
@@ -96,7 +97,9 @@ def inspect(path: str | Path, options: Options | None = None) -> dict[str, Any]:
     """What the evidence is and which artifacts are present; nothing is parsed."""
     chosen, location = options or Options(), Path(path)
     artifacts = all_artifacts()
-    with Workers(replace(chosen.limits, jobs=1), jobs.start_worker, (str(location), location.name)) as workers:
+    with Workers(
+        replace(chosen.limits, jobs=1), jobs.start_worker, (str(location), location.name, chosen.opening)
+    ) as workers:
         survey = _survey(workers, location)
     plan = collect.make_plan(survey.found, artifacts, Path("unused"), Host())
     present = {artifact.name: sum(artifact.name in job.artifacts for job in plan.jobs) for artifact in artifacts}
@@ -136,7 +139,7 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     artifacts = all_artifacts()
     spool = builder.spool_folder()
     progress.stage(f"opening {name}")
-    with Workers(options.limits, jobs.start_worker, (str(path), name)) as workers:
+    with Workers(options.limits, jobs.start_worker, (str(path), name, options.opening)) as workers:
         survey = _survey(workers, path)
         host, notes = _host(workers, survey, name)
         plan = collect.make_plan(

@@ -61,9 +61,13 @@ class Undated:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A stretch of a template: literal texts each followed by a field name or nothing; dropped without its `needs`."""
+    """A stretch of a template: literal texts each followed by a field name or nothing.
+
+    Dropped without its `needs`, and unless all its `flags` are true (`{name:flag}`, which shows nothing itself).
+    """
 
     needs: frozenset[str]
+    flags: frozenset[str]
     pieces: tuple[tuple[str, str | None], ...]
 
 
@@ -71,15 +75,17 @@ class _Part:
 def _compiled(template: str) -> tuple[_Part, ...]:
     parts = []
     for index, stretch in enumerate(re.split(r"\[([^\[\]]*)\]", template)):
-        pieces = tuple((literal, name) for literal, name, _, _ in Formatter().parse(stretch))
+        parsed = list(Formatter().parse(stretch))
+        flags = frozenset(name for _, name, spec, _ in parsed if name is not None and spec == "flag")
+        pieces = tuple((literal, None if name in flags else name) for literal, name, _, _ in parsed)
         names = frozenset(name for _, name in pieces if name is not None)
-        for name in names:
+        for name in names | flags:
             if not name.isidentifier():
                 raise ValueError(f"the message template {template!r} names no field with {name!r}")
         optional = index % 2 == 1
-        if optional and not names:  # brackets that are meant as brackets
+        if optional and not names | flags:  # brackets that are meant as brackets
             pieces = (("[", None), *pieces, ("]", None))
-        parts.append(_Part(names if optional else frozenset(), pieces))
+        parts.append(_Part(names if optional else frozenset(), flags, pieces))
     return tuple(parts)
 
 
@@ -89,7 +95,8 @@ def template_fields(template: str) -> set[str]:
     Raises:
         ValueError: a placeholder is no plain field name.
     """
-    return {name for part in _compiled(template) for _, name in part.pieces if name is not None}
+    shown = {name for part in _compiled(template) for _, name in part.pieces if name is not None}
+    return shown.union(*(part.flags for part in _compiled(template)))
 
 
 def _shown(value: Value | None) -> str:
@@ -113,7 +120,7 @@ def render(kind: str, template: str, fields: Mapping[str, Value]) -> str:
     """
     texts = []
     for part in _compiled(template):
-        if not part.needs <= fields.keys():
+        if not part.needs <= fields.keys() or not all(fields.get(name) is True for name in part.flags):
             continue
         for literal, name in part.pieces:
             texts.append(literal)

@@ -104,9 +104,10 @@ def bench(target: Path, total: int = EVENTS, layout: str = "e01") -> Path:
     target.mkdir(parents=True, exist_ok=True)
     if layout == "folder":
         return collections.kape(host, files, target)
-    if layout == "raw":
-        return image.raw_disk(host, files, target / "bench.raw")
-    return image.e01(host, files, target / "bench.E01", _SEGMENT)[0]
+    with image.volume(host, files, target) as made:
+        if layout == "raw":
+            return image.raw_disk(made, target / "bench.raw")
+        return image.e01(host, made, target / "bench.E01", _SEGMENT)[0]
 
 
 def big_security(path: Path, megabytes: int) -> int:

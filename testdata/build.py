@@ -1,7 +1,7 @@
 """Rebuilds the shipped evidence: `python -m testdata.build [scenario ...] [--only e01|kape|velociraptor]`.
 
-The same scenario always gives the same content, and on one machine the same bytes. The image needs `mkntfs`, `ntfs-3g`
-and the right to mount; the collections need nothing.
+The same scenario always gives the same content, and on one machine the same bytes. Needs `mkntfs`, `ntfs-3g`, `ntfscp`
+and the right to mount: the collections, too, take the master file table and the change journal of the volume.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ def build(name: str, target: Path, layouts: tuple[str, ...] = LAYOUTS) -> list[P
     host = scenario(name)
     files = render(host)
     written: list[Path] = []
-    if "e01" in layouts:
-        folder = target / "e01"
-        for old in folder.glob(f"{name}.E*"):
-            old.unlink()
-        written += image.e01(host, files, folder / f"{name}.E01")
+    with image.volume(host, files, target) as made:
+        if "e01" in layouts:
+            folder = target / "e01"
+            for old in folder.glob(f"{name}.E*"):
+                old.unlink()
+            written += image.e01(host, made, folder / f"{name}.E01")
+        files |= image.witnesses(host, made)
     if "kape" in layouts:
         written.append(collections.kape(host, files, target / "kape"))
     if "velociraptor" in layouts:
@@ -50,8 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown := set(options.scenario) - set(names):
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}; known are {', '.join(names)}")
     layouts = tuple(options.only or LAYOUTS)
-    if "e01" in layouts and (missing := missing_tools()):
-        print(f"cannot build an image without {', '.join(missing)} (apt install ntfs-3g)", file=sys.stderr)
+    if missing := missing_tools():
+        print(f"cannot build a volume without {', '.join(missing)} (apt install ntfs-3g)", file=sys.stderr)
         return 1
     for name in options.scenario or names:
         try:

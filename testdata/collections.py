@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from testdata.host import Host
+from testdata.journal import FIRST_USN
 from testdata.render import Files
 
 _COPYLOG = (
@@ -26,6 +27,7 @@ _COPYLOG = (
 )  # fmt: skip
 _UNSAFE = frozenset('/\\?"*:|<>%')
 _ARTIFACT = "Windows.KapeFiles.Targets"
+_JOURNAL = "$Extend/$J"
 _FLOW = "F.CT8R3O0P1TANAKA"
 
 
@@ -78,8 +80,9 @@ def velociraptor(host: Host, files: Files, target: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path, file in files.items():
-            parts = ["uploads", "auto", "C:", *path.split("/")]
-            _put(archive, "/".join([*parts[:2], *map(escape, parts[2:])]), file.data)
+            _put(archive, "/".join(map(escape, _upload_parts(path))), file.data)
+            if path == _JOURNAL:
+                _put(archive, "/".join(map(escape, _upload_parts(path))) + ".idx", _document(_ranges(file.data)))
         _put(archive, "uploads.json", _lines(_upload_rows(host, files)))
         _put(archive, f"results/{_ARTIFACT}%2FAll File Metadata.json", _lines(_metadata_rows(files)))
         _put(archive, f"results/{_ARTIFACT}%2FUploads.json", _lines(_result_rows(host, files)))
@@ -87,6 +90,23 @@ def velociraptor(host: Host, files: Files, target: Path) -> Path:
         _put(archive, "collection_context.json", _document(_context(host, files)))
         _put(archive, "log.json", b"")
     return target
+
+
+def _upload_parts(path: str) -> list[str]:
+    """Where an upload goes: files that Windows keeps to itself come by the `ntfs` accessor, from the raw device."""
+    if not path.startswith("$"):
+        return ["uploads", "auto", "C:", *path.split("/")]
+    return ["uploads", "ntfs", "\\\\.\\C:", *path.replace(_JOURNAL, "$Extend/$UsnJrnl:$J").split("/")]
+
+
+def _ranges(data: bytes) -> dict[str, Any]:
+    """The index of a sparse upload: the hole before the journal is not uploaded."""
+    return {
+        "ranges": [
+            {"file_offset": 0, "original_offset": 0, "file_length": 0, "length": FIRST_USN},
+            {"file_offset": 0, "original_offset": FIRST_USN, "file_length": len(data), "length": len(data)},
+        ]
+    }
 
 
 def _put(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
@@ -116,7 +136,7 @@ def _upload_rows(host: Host, files: Files) -> Iterator[dict[str, Any]]:
             "Timestamp": _iso(host.collected),
             "started": host.collected.strftime("%Y-%m-%d %H:%M:%S +0000 UTC"),
             "vfs_path": "C:\\" + path.replace("/", "\\"),
-            "_Components": ["uploads", "auto", "C:", *path.split("/")],
+            "_Components": _upload_parts(path),
             "file_size": size,
             "uploaded_size": size,
             "Type": "",

@@ -215,7 +215,8 @@ class FileRecord:
     """A file as such. `text`, `base64` or `size` (that many patterned bytes) is its content; times as NTFS keeps them.
 
     `mtime` defaults to `birth`, `mft` and `atime` to `mtime`. `encoding` is a codec name; `local` texts hold the
-    marker `@<ISO time>@`, which the renderer replaces by the host's local time in `stamp` form.
+    marker `@<ISO time>@`, which the renderer replaces by the host's local time in `stamp` form. A file with `deleted`
+    is made and removed again: its record in the master file table and the change journal tell of it.
     """
 
     path: str
@@ -229,6 +230,7 @@ class FileRecord:
     encoding: str = "utf-8"
     stamp: str = "%Y-%m-%d %H:%M:%S"
     newline: str = "\n"
+    deleted: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,7 +251,10 @@ class Noise:
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """A whole described host. `cleared`: channel -> the moment before which its records are gone."""
+    """A whole described host. `cleared`: channel -> the moment before which its records are gone.
+
+    `journal_start`: since when the change journal keeps what happens; it has a first USN of a used volume.
+    """
 
     name: str
     workgroup: str
@@ -261,6 +266,7 @@ class Host:
     volume_created: datetime
     accounts: dict[str, Account]
     cleared: dict[str, datetime] = field(default_factory=dict)
+    journal_start: datetime | None = None
     first_record: dict[str, int] = field(default_factory=dict)
     log_births: dict[str, datetime] = field(default_factory=dict)
     events: tuple[EventRecord, ...] = ()

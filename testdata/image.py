@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import struct
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from dissect.ntfs import NTFS
+
 from testdata.host import Host
-from testdata.render import Files, folders, whole
+from testdata.journal import journal
+from testdata.render import Files, Rendered, folders, removed, whole
 from testdata.writers import ewf, ntfs
 
 SECTOR = 512
@@ -16,29 +21,53 @@ DISK_SIGNATURE = 0x5F3A9C21
 SEGMENT = 256 * 1024
 
 
+@contextmanager
+def volume(host: Host, files: Files, place: Path) -> Iterator[Path]:
+    """The host's Windows volume, as a file that is gone afterwards; `place` is a folder with room for it."""
+    times, gone = whole(host), removed(host)
+    every = {**files, **gone}
+    dirs = folders(every, times)
+    described = ntfs.Description(
+        {path: (file.data, file.times) for path, file in files.items()}, dirs, times,
+        host.volume_serial << 32 | 0x1C9A_77E0, {path: (file.data, file.times) for path, file in gone.items()},
+        (lambda references: journal(host, every, dirs, references)) if host.journal_start else None,
+    )  # fmt: skip
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place) as scratch:
+        path = Path(scratch) / "volume.raw"
+        ntfs.build(path, volume_size(every), described)
+        yield path
+
+
 def volume_size(files: Files) -> int:
     """Room for all files, a master file table and NTFS's own files, in whole MiB."""
     stored = sum(len(file.data) + 8192 for file in files.values())
     return max(48 << 20, (stored * 5 // 4 >> 20) + 24 << 20)
 
 
-def raw_disk(host: Host, files: Files, target: Path) -> Path:
-    """Write the whole disk to `target`: partition table, and the Windows volume at 1 MiB."""
+def witnesses(host: Host, made: Path) -> Files:
+    """What a collector takes of the file system itself: the master file table and the change journal."""
     times = whole(host)
-    contents = {path: (file.data, file.times) for path, file in files.items()}
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        volume = Path(scratch) / "volume.raw"
-        size = volume_size(files)
-        ntfs.build(volume, size, contents, folders(files, times), times, host.volume_serial << 32 | 0x1C9A_77E0)
-        with target.open("wb") as disk, volume.open("rb") as source:
-            disk.write(partition_table(size))
-            disk.seek(VOLUME_START)
-            while block := source.read(1 << 20):
-                if block.count(0) == len(block):
-                    disk.seek(len(block), 1)  # stays a hole
-                else:
-                    disk.write(block)
-            disk.truncate(VOLUME_START + size)
+    found = {"$MFT": Rendered(ntfs.table_of(made), times)}
+    if host.journal_start:
+        with made.open("rb") as handle:
+            data = NTFS(handle).mft.get(ntfs.JOURNAL).open("$J").read()
+        found["$Extend/$J"] = Rendered(data, times)
+    return found
+
+
+def raw_disk(made: Path, target: Path) -> Path:
+    """Write the whole disk to `target`: partition table, and the Windows volume at 1 MiB."""
+    size = made.stat().st_size
+    with target.open("wb") as disk, made.open("rb") as source:
+        disk.write(partition_table(size))
+        disk.seek(VOLUME_START)
+        while block := source.read(1 << 20):
+            if block.count(0) == len(block):
+                disk.seek(len(block), 1)  # stays a hole
+            else:
+                disk.write(block)
+        disk.truncate(VOLUME_START + size)
     return target
 
 
@@ -50,11 +79,11 @@ def partition_table(volume_bytes: int) -> bytes:
     return head + entry + bytes(48) + b"\x55\xaa"
 
 
-def e01(host: Host, files: Files, target: Path, segment_size: int = SEGMENT) -> list[Path]:
-    """Write the host's disk as `target` (`x.E01`) and its further segments."""
+def e01(host: Host, made: Path, target: Path, segment_size: int = SEGMENT) -> list[Path]:
+    """Write the disk with the volume `made` as `target` (`x.E01`) and its further segments."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        raw = raw_disk(host, files, Path(scratch) / "disk.raw")
+        raw = raw_disk(made, Path(scratch) / "disk.raw")
         labels = ewf.Labels(
             case="mirrortrace test data", evidence=host.name, description=f"{host.name}, built from a scenario",
             examiner="testdata.build", notes="made, not acquired", acquired=int(host.collected.timestamp()),

@@ -68,7 +68,16 @@ def inner_path(path: str) -> str:
 
 
 def _described(host: Host) -> Files:
-    return {inner_path(file.path): Rendered(_content(host, file), _times(file)) for file in host.files}
+    return {inner_path(file.path): _file(host, file) for file in host.files if file.deleted is None}
+
+
+def removed(host: Host) -> Files:
+    """The files that were made and removed again, as they were."""
+    return {inner_path(file.path): _file(host, file) for file in host.files if file.deleted is not None}
+
+
+def _file(host: Host, file: FileRecord) -> Rendered:
+    return Rendered(_content(host, file), _times(file))
 
 
 def _content(host: Host, file: FileRecord) -> bytes:

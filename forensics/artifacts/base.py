@@ -48,7 +48,8 @@ class FileInput:
 
     `path` is the full path inside the evidence with forward slashes and its drive (`C:/Users/...`), `times` the
     file system's own times by Timesketch meaning (`Creation Time`, `Content Modification Time`, ...), empty when the
-    collection did not keep them. `zone` is the host's time zone, None when unknown.
+    collection did not keep them. `zone` is the host's time zone, None when unknown. `companions` are the files of the
+    same drive that the artifact declared as such and that the evidence holds, by the path it declared.
     """
 
     path: str
@@ -59,6 +60,7 @@ class FileInput:
     host: Host
     zone: tzinfo | None
     times: dict[str, datetime] = field(default_factory=dict)
+    companions: dict[str, BinaryIO] = field(default_factory=dict)
 
     def source(self, locator: str = "") -> Source:
         """The Source of a row at `locator` in this file."""
@@ -82,12 +84,17 @@ class FileInput:
 
 @dataclass(frozen=True, slots=True)
 class FileArtifact:
-    """Files by glob. Globs are case-insensitive, relative to the Windows volume's root, `**` crosses folders."""
+    """Files by glob. Globs are case-insensitive, relative to the Windows volume's root, `**` crosses folders.
+
+    `companions` are paths (no globs, relative to the root of the file's drive) of other files without which a file is
+    understood less well: they are opened beside it where the evidence has them, and parsed by their own artifacts.
+    """
 
     name: str
     paths: tuple[str, ...]
     parse: Callable[[FileInput], Output]
     emits: dict[str, Kind]
+    companions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

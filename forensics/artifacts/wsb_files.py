@@ -10,43 +10,14 @@ Format: Microsoft, "Windows Sandbox configuration"; see `formats/wsb.py`. Recycl
 from __future__ import annotations
 
 from forensics.artifacts._tunnel import profile_user, times, windows_path
+from forensics.artifacts._wsb import CONFIG, config_fields
 from forensics.artifacts._xmlfile import malformed
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
 from forensics.formats import FormatError, recyclebin, wsb
-from forensics.formats.wsb import Config
 from forensics.formats.xmlguard import SIZE_LIMIT
-from forensics.model import MappedFolder, Problem, Value, make_fact
+from forensics.model import Problem, Value, make_fact
 
 _NAME = "wsb_files"
-_SHOWN = 8 * 1024
-
-
-def folder_text(folder: MappedFolder) -> str:
-    """`host -> sandbox (rw)`; without the arrow when the place in the sandbox is not known."""
-    mode = "ro" if folder.read_only else "rw"
-    return f"{folder.host} -> {folder.sandbox} ({mode})" if folder.sandbox else f"{folder.host} ({mode})"
-
-
-def config_fields(config: Config) -> dict[str, Value | None]:
-    """A configuration as the fields of a row."""
-    return {
-        "wsb_networking": config.networking,
-        "wsb_vgpu": config.vgpu,
-        "wsb_memory_mb": config.memory_mb,
-        "wsb_logon_command": config.logon_command,
-        "wsb_clipboard": config.clipboard,
-        "wsb_audio_input": config.audio_input,
-        "wsb_video_input": config.video_input,
-        "wsb_protected_client": config.protected_client,
-        "wsb_printer": config.printer,
-        "wsb_mapped_folders": tuple(folder_text(folder) for folder in config.mapped_folders),
-        "wsb_unknown": tuple(f"{name}={text}" for name, text in config.unknown.items()),
-        "wsb_defaults": config.absent,
-        "wsb_notes": config.notes,
-        "wsb_malformed": config.malformed,
-        "wsb_dtd": config.dtd,
-        "wsb_xml": config.xml[:_SHOWN],
-    }
 
 
 def _deleted(given: FileInput, name: str) -> Output:
@@ -108,33 +79,7 @@ ARTIFACT = FileArtifact(
     ),
     parse=parse,
     emits={
-        "sandbox.config": Kind(
-            "Windows Sandbox configuration {file_path}[, network {wsb_networking}][, logon command {wsb_logon_command}]"
-            "[, malformed {wsb_malformed}]",
-            {
-                "file_path": str,
-                "file_name": str,
-                "file_size": int,
-                "file_sha256": str,
-                "profile_user": str,
-                "wsb_networking": bool,
-                "wsb_vgpu": bool,
-                "wsb_memory_mb": int,
-                "wsb_logon_command": str,
-                "wsb_clipboard": bool,
-                "wsb_audio_input": bool,
-                "wsb_video_input": bool,
-                "wsb_protected_client": bool,
-                "wsb_printer": bool,
-                "wsb_mapped_folders": tuple[str, ...],
-                "wsb_unknown": tuple[str, ...],
-                "wsb_defaults": tuple[str, ...],
-                "wsb_notes": tuple[str, ...],
-                "wsb_malformed": bool,
-                "wsb_dtd": bool,
-                "wsb_xml": str,
-            },
-        ),
+        "sandbox.config": CONFIG,
         "file.recycled": Kind(
             "Moved to the recycle bin: {file_path}[ (kept as {recycled_as})]",
             {"file_path": str, "file_name": str, "file_size": int, "recycled_as": str},

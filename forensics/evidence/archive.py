@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from forensics.evidence.base import EvidenceError, Refusal
+from forensics.evidence.base import EvidenceError, Opening, Refusal
 from forensics.evidence.folder import apply_originals
 from forensics.evidence.layout import decoded
 from forensics.evidence.members import Member, drives_of
@@ -35,7 +35,7 @@ def is_zip(path: Path) -> bool:
     return magic in (b"PK\x03\x04", b"PK\x05\x06")
 
 
-def open_archive(path: Path) -> OpenedEvidence:
+def open_archive(path: Path, opening: Opening) -> OpenedEvidence:
     """Open a collection zip that holds a Windows tree."""
     refusals: list[Refusal] = []
     try:

@@ -24,11 +24,43 @@ DAMAGE = (
 
 
 class EvidenceError(Exception):
-    """The evidence cannot be opened; the message is one sentence for a person. `integrity`: it is damaged."""
+    """The evidence cannot be opened; the message is one sentence for a person.
 
-    def __init__(self, message: str, *, integrity: bool = False) -> None:
+    `integrity`: it is damaged. `password`: `missing` or `wrong` where a password would open it, else "".
+    """
+
+    def __init__(self, message: str, *, integrity: bool = False, password: str = "") -> None:
         super().__init__(message)
         self.integrity = integrity
+        self.password = password
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors travel from the worker to the parent with all they say."""
+        return _error, (str(self), self.integrity, self.password)
+
+
+def _error(message: str, integrity: bool, password: str) -> EvidenceError:
+    return EvidenceError(message, integrity=integrity, password=password)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How evidence is to be opened, as the user said; it travels to every worker.
+
+    `password` of an encrypted collection, `keys` for encrypted volumes (recovery key, passphrase, or path of a BEK
+    file), `volume` the number of the Windows volume where an image holds several, `snapshots` whether volume shadow
+    copies are read too, `host` the host folder where a collection holds several (its path inside, `/` between).
+    """
+
+    password: str = ""
+    keys: tuple[str, ...] = ()
+    volume: int | None = None
+    snapshots: bool = False
+    host: str | None = None
+
+    def __repr__(self) -> str:
+        """Secrets stay out of messages and logs."""
+        return f"Opening(volume={self.volume}, snapshots={self.snapshots}, host={self.host!r})"
 
 
 @dataclass(frozen=True, slots=True)

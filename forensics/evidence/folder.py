@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from forensics.evidence.base import EvidenceError, Refusal
+from forensics.evidence.base import EvidenceError, Opening, Refusal
 from forensics.evidence.layout import decoded
 from forensics.evidence.members import Member, MemberTree, drives_of
 from forensics.evidence.opened import OpenedEvidence
@@ -22,7 +22,7 @@ _MOST_FILES = 2_000_000
 _REPARSE = 0x400  # FILE_ATTRIBUTE_REPARSE_POINT, on Windows hosts
 
 
-def open_folder(path: Path) -> OpenedEvidence:
+def open_folder(path: Path, opening: Opening) -> OpenedEvidence:
     """Open a KAPE target folder, an unpacked Velociraptor collection, or any folder that holds a Windows tree."""
     refusals: list[Refusal] = []
     members = list(_members(path, refusals))

@@ -1,8 +1,10 @@
 """Where in a collection the Windows drives are.
 
-KAPE writes `C/...` (perhaps below a host or time folder), Velociraptor `uploads/<accessor>/C%3A/...` and
-`uploads/ntfs/%5C%5C.%5CC%3A/...`, CyLR `C/...`, and a plain tree starts at `Windows`. A prefix is a drive when
-something below it looks like Windows. Source: collections-and-timesketch notes, checked against the tools' code.
+KAPE writes `C/...` (perhaps below a host or time folder) and `VSS1/Windows/...` without a letter, Velociraptor
+`uploads/<accessor>/C%3A/...`, `uploads/ntfs/%5C%5C.%5CC%3A/...` and, for shadow copies,
+`.../%5C%5C%3F%5CGLOBALROOT%5CDevice%5CHarddiskVolumeShadowCopy1/...`, CyLR `C/...`, acquire `fs/C:/...` and
+`fs/$rootfs$/...`, UAC `[root]/...`, and a plain tree starts at `Windows`. A prefix is a drive when something below it
+looks like Windows. Source: the collectors' documentation and code.
 """
 
 from __future__ import annotations
@@ -13,89 +15,113 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 _DRIVE = re.compile(r"^(?:\\\\\.\\|\\\\\?\\|//\./)?([A-Za-z])(?:[:_]|%3a)?$", re.IGNORECASE)
-_SHADOW = re.compile(r"^(?:vss\d+|.*harddiskvolumeshadowcopy\d+)$", re.IGNORECASE)
-_ACCESSORS = frozenset({"auto", "ntfs", "lazy_ntfs", "file", "mft", "data", "fs"})
-_DEPTH = 8
+_SYSTEM_DRIVE = frozenset({"sysvol", "$rootfs$"})  # acquire's names of the drive that Windows runs from
+_SHADOW = re.compile(r"^(?:vss_?(\d+)|.*harddiskvolumeshadowcopy(\d+))$", re.IGNORECASE)
+# An escaped drive or device, as Velociraptor writes it below the accessor: what follows is escaped as well.
+_ESCAPED_DRIVE = re.compile(r"^(?:%5c%5c(?:\.|%2e|%3f)%5c.*|[a-z]%3a)$", re.IGNORECASE)
+_ACCESSORS = frozenset({
+    "auto", "ntfs", "lazy_ntfs", "ntfs_vss", "lazy_ntfs_vss", "vss", "file", "raw_file", "mft", "sparse", "data",
+    "fs", "[root]", "uploads",
+})  # fmt: skip
+_DEPTH = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """One folder of a collection that holds a drive: its components, the letter, and the host part before it."""
+    """One folder of a collection that holds a drive: its components, the letter, and the host part before it.
+
+    `shadow` is `vss<number>` for a volume shadow copy, "" for the live volume.
+    """
 
     parts: tuple[str, ...]
     drive: str
     group: tuple[str, ...]
-    shadow: bool
+    shadow: str = ""
 
 
 def decoded(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Velociraptor's percent escapes undone below `uploads/`, component by component (never before splitting).
+    """Velociraptor's percent escapes undone, component by component (never before splitting).
 
-    Elsewhere nothing is decoded: `Microsoft-Windows-AppModel-Runtime%4Admin.evtx` is the real name of a log.
+    Below `uploads/` and from an escaped drive on; elsewhere nothing is decoded:
+    `Microsoft-Windows-AppModel-Runtime%4Admin.evtx` is the real name of a log.
     """
-    lowered = [part.casefold() for part in parts]
-    if "uploads" not in lowered[:-2]:
+    if not any("%" in part for part in parts):
         return parts
-    start = lowered.index("uploads") + 1
+    lowered = [part.casefold() for part in parts]
+    if "uploads" in lowered[:-2]:
+        start = lowered.index("uploads") + 1
+    else:
+        start = next((index for index, part in enumerate(parts[:-1]) if _ESCAPED_DRIVE.match(part)), len(parts))
     return (*parts[:start], *(unquote(part, errors="surrogateescape") for part in parts[start:]))
 
 
 def _is_windows(rest: tuple[str, ...]) -> bool:
     """Whether the components below a prefix look like the top of a Windows volume, and strongly enough."""
     first = rest[0].casefold()
-    second = rest[1].casefold() if len(rest) > 1 else ""
     if first == "windows":
-        return second in _WINDOWS_CHILDREN
+        return len(rest) > 1 and rest[1].casefold() in _WINDOWS_CHILDREN
     if first == "users" and len(rest) > 2:
         return rest[2].casefold() in ("ntuser.dat", "appdata")
-    return first == "$mft" or (first == "$extend" and len(rest) > 1)
+    return (first == "$mft" and len(rest) == 1) or (first == "$extend" and len(rest) > 1)
 
 
 _WINDOWS_CHILDREN = frozenset({"system32", "prefetch", "appcompat", "syswow64", "serviceprofiles", "inf", "tasks"})
+_TOPS = frozenset({"windows", "users", "$mft", "$extend"})
 
 
 def find_prefixes(paths: Iterable[tuple[str, ...]]) -> list[Prefix]:
     """Every folder that holds a drive, out of all file paths of a collection (decoded components)."""
     found: dict[tuple[str, ...], Prefix] = {}
     for parts in paths:
-        for depth in range(min(len(parts) - 1, _DEPTH) + 1):
-            if depth < len(parts) and parts[:depth] not in found and _is_windows(parts[depth:]):
+        for depth, name in enumerate(parts[: _DEPTH + 1]):
+            if name.casefold() in _TOPS and parts[:depth] not in found and _is_windows(parts[depth:]):
                 found[parts[:depth]] = _prefix(parts[:depth])
                 break
-    outer = [item for item in found.values() if not any(_inside(item.parts, other) for other in found)]
+    outer = [item for item in found.values() if not _inside(item.parts, found)]
     return sorted(outer, key=lambda item: item.parts)
 
 
-def _inside(parts: tuple[str, ...], other: tuple[str, ...]) -> bool:
+def _inside(parts: tuple[str, ...], found: dict[tuple[str, ...], Prefix]) -> bool:
     """A tree within a tree (a guest's layers, a backup) is part of the outer one."""
-    return len(other) < len(parts) and parts[: len(other)] == other
+    return any(parts[:depth] in found for depth in range(len(parts)))
+
+
+def letter_of(name: str) -> str | None:
+    """The drive letter that a folder's name means (`C`, `C:`, `C_`, `\\\\.\\C:`, `sysvol`), None when it means none."""
+    if match := _DRIVE.match(name):
+        return match.group(1).upper()
+    return "C" if name.casefold() in _SYSTEM_DRIVE else None
 
 
 def _prefix(parts: tuple[str, ...]) -> Prefix:
-    letter, group, shadow = "C", parts, False
-    if parts:
-        last = parts[-1]
-        match = _DRIVE.match(last)
-        shadow = any(_SHADOW.match(part) for part in parts)
-        if match or shadow:
-            letter = match.group(1).upper() if match else "C"
-            group = parts[:-1]
-    while group and group[-1].casefold() in _ACCESSORS | {"uploads"}:
+    letter = letter_of(parts[-1]) if parts else None
+    group = parts[:-1] if letter else parts
+    for depth, part in enumerate(parts):
+        if match := _SHADOW.match(part):
+            label = f"vss{match.group(1) or match.group(2)}"
+            return Prefix(parts, f"{letter or 'C'}:", without_accessors(parts[:depth]), label)
+    return Prefix(parts, f"{letter or 'C'}:", without_accessors(group))
+
+
+def without_accessors(group: tuple[str, ...]) -> tuple[str, ...]:
+    """The host part: what is left when the collector's own folders (`uploads/ntfs`, `fs`) are taken from its end."""
+    while group and group[-1].casefold() in _ACCESSORS:
         group = group[:-1]
-    return Prefix(parts, f"{letter}:", group, shadow)
+    return group
 
 
 def other_drives(paths: Iterable[tuple[str, ...]], known: list[Prefix]) -> list[Prefix]:
     """Drives without Windows beside a drive with it (`D/` beside `C/`): they may hold .wsb files or CLI folders."""
     parents = {item.parts[:-1]: item.group for item in known if item.parts and not item.shadow}
+    depths = sorted({len(parent) for parent in parents})
     found: dict[tuple[str, ...], Prefix] = {}
     taken = {item.parts for item in known}
     for parts in paths:
-        for parent, group in parents.items():
-            depth = len(parent)
-            if len(parts) > depth + 1 and parts[:depth] == parent and parts[: depth + 1] not in taken:
-                match = _DRIVE.match(parts[depth])
-                if match:
-                    prefix = parts[: depth + 1]
-                    found[prefix] = Prefix(prefix, f"{match.group(1).upper()}:", group, False)
+        for depth in depths:
+            head = parts[: depth + 1]
+            if len(parts) <= depth + 1 or parts[:depth] not in parents or head in taken:
+                continue
+            taken.add(head)
+            if letter := letter_of(parts[depth]):
+                found[head] = Prefix(head, f"{letter}:", parents[parts[:depth]])
     return sorted(found.values(), key=lambda item: item.parts)

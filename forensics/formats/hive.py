@@ -106,6 +106,18 @@ class Key:
                 return self._hive.read_value(found, vk, cell, len(self._hive.cells.buf))
         return None
 
+    def spare_values(self) -> Iterator[int]:
+        """The offsets that stand in the value list behind its end: they may be of values that were removed."""
+        count = self._nk.values_number()
+        if not count:
+            return
+        try:
+            listing = self._hive.cells.cell(self._nk.unpack_dword(0x28))
+        except FormatError:
+            return  # reported where the values are read
+        spare = self._hive.cells.buf[listing.start + 4 * count : listing.start + listing.length]
+        yield from (int.from_bytes(spare[at : at + 4], "little") for at in range(0, len(spare) & ~3, 4))
+
     def ancestors(self) -> Iterator[Key]:
         """This key and those above it, up to the root."""
         key: Key | None = self

@@ -148,6 +148,29 @@ class Cells:
             self.reports.add("too many references: the rest of the hive is not read")
         return self._left >= 0
 
+    def is_inside(self, relative: int, length: int) -> bool:
+        """Whether `length` bytes from this offset on (relative to the first bin) lie in one bin."""
+        offset = BINS + relative
+        index = bisect_right(self._starts, offset) - 1
+        return index >= 0 and self._starts[index] + _BIN_HEADER <= offset and offset + length <= self._ends[index]
+
+    def free(self) -> Iterator[Cell]:
+        """The cells that no key uses, in order: what was deleted stands there until it is overwritten.
+
+        A bin whose chain of cells breaks off is left there; the chain is not trusted to begin again.
+        """
+        sizes = struct.Struct("<i").unpack_from
+        for start, end in zip(self._starts, self._ends, strict=True):
+            at = start + _BIN_HEADER
+            while at + 8 <= end:
+                size: int = sizes(self.buf, at)[0]
+                length = abs(size)
+                if length < 8 or length % 8 or at + length > end:
+                    break
+                if size > 0:
+                    yield Cell(at + 4, length - 4)
+                at += length
+
     # -- subkeys ----------------------------------------------------------------------------------------------------
 
     def children(self, relative: int, declared: int) -> Iterator[int]:

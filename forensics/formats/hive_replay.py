@@ -10,16 +10,17 @@ https://github.com/msuhanov/regf/blob/master/Windows%20registry%20file%20format%
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cmp_to_key
 from io import BytesIO
 from typing import Any
 
 from Registry.RegistryLog import RegistryLog
-from Registry.RegistryParse import ParseException, REGFBlock, RegistryException
+from Registry.RegistryParse import HvLEBlock, ParseException, REGFBlock, RegistryException
 
 from forensics.formats import FormatError
+from forensics.formats.hive_marvin import marvin32
 
 CLEAN, REPLAYED, DIRTY = "clean", "replayed", "dirty_not_replayed"
 _HEADER = 512
@@ -39,12 +40,36 @@ class Replay:
     problems: list[FormatError] = field(default_factory=list)
 
 
+class _Entry(HvLEBlock):  # type: ignore[misc]  # python-registry has no types
+    """A log entry that is hashed by our own arithmetic: the library's takes seconds for a log of some megabytes."""
+
+    def marvin32_hash(self, buf: bytes) -> int:
+        return marvin32(buf)
+
+    def next(self) -> _Entry:
+        return _Entry(self._buf, self._offset_next_hvle, self.parent())
+
+
+class _LogHeader(REGFBlock):  # type: ignore[misc]
+    """The header of a log, whose entries are such entries."""
+
+    def log_entries(self) -> Iterator[_Entry]:
+        expected = self.hive_sequence2()
+        entry = _Entry(self._buf, self.first_log_entry_offset(), self)
+        while entry.sequence() == expected and entry.validate_log_entry():
+            yield entry
+            if not entry.has_next():
+                return
+            entry, expected = entry.next(), (expected + 1) & 0xFFFFFFFF
+
+
 class _BoundedLog(RegistryLog):  # type: ignore[misc]  # python-registry has no types
     """A log whose pages must lie inside it and near the hive: a page offset of 4 GiB would fill the memory."""
 
     def __init__(self, primary: BytesIO, log: bytes, limit: int) -> None:
         primary.seek(0)
         super().__init__(primary, BytesIO(log))
+        self._regf = _LogHeader(log, 0, False)
         self._limit = limit
         self._left = len(log)
 

@@ -36,11 +36,13 @@ class Known:
     sha256: str | None
     rows: list[Row] = field(default_factory=list)
     inline: bool = False
+    gone: bool = False
+    recovery: str = ""  # where the content comes from when it is not from the file itself
 
     @property
     def deleted(self) -> bool:
-        """Whether the file lies in the recycle bin."""
-        return "$recycle.bin" in self.settings.source.casefold()
+        """Whether the file lies in the recycle bin or is removed for good."""
+        return self.gone or "$recycle.bin" in self.settings.source.casefold()
 
     def hits(self) -> list[Hit]:
         """The rules that the configuration fulfils."""
@@ -56,14 +58,24 @@ class Configs:
 
     def __init__(self, rows: Rows) -> None:
         self._files: dict[str, Known] = {}
-        for group in grouped(rows.of("sandbox.config")):
-            known = self._files.setdefault(group.source.path.casefold(), _of_file(group))
-            known.rows += group.rows
+        for group in sorted(grouped(rows.of("sandbox.config")), key=_is_recovered):
+            self._add_file(group)
         self._inline: dict[str, Known] = {}
         for kind, name in _INLINE.items():
             for row in rows.of(kind):
                 self._add_inline(row, row.get(name))
         self._recent = [row for row in rows.of("recent.document") if row.time and _is_wsb(row.get("file_name"))]
+
+    def _add_file(self, group: Group) -> None:
+        """A file, or what was recovered of one: the same content under the same path is one configuration."""
+        key = _place(group).casefold()
+        known = self._files.get(key)
+        if known is not None and _is_recovered(group) and known.sha256 != _hash(group):
+            key = f"{key} ({group.source})".casefold()  # an older content of a file that was made anew
+            known = self._files.get(key)
+        if known is None:
+            known = self._files[key] = _of_file(group)
+        known.rows += group.rows
 
     def _add_inline(self, row: Row, text: str) -> None:
         if "configuration" not in text.casefold():
@@ -134,16 +146,37 @@ def _is_wsb(name: str) -> bool:
     return name.casefold().endswith(".wsb") or wsb_path(name) is not None
 
 
+def _is_recovered(group: Group) -> bool:
+    return group.fields.get("recovered") is True
+
+
+def _hash(group: Group) -> str | None:
+    """The hash of the configuration's own bytes."""
+    return group.get("file_sha256") or None if _is_recovered(group) else group.source.sha256
+
+
+def _place(group: Group) -> str:
+    """Where the file is or was: its own place, not that of the record it was recovered from."""
+    if not _is_recovered(group):
+        return group.source.path
+    return (group.get("file_path") or group.get("path_tail")).replace("\\", "/")
+
+
 def _of_file(group: Group) -> Known:
     settings = _settings(group)
     facts = facts_of(
         settings,
-        group.source.path,
+        _place(group),
         _texts(group.rows[0], "wsb_defaults"),
         malformed=group.fields.get("wsb_malformed") is True,
         dtd=group.fields.get("wsb_dtd") is True,
     )
-    return Known(settings, facts, group.source.sha256)
+    if not _is_recovered(group):
+        return Known(settings, facts, group.source.sha256)
+    gone = group.fields.get("file_deleted") is True
+    why = "the file is deleted" if gone else "the file itself is not in the evidence"
+    recovery = because(f"content recovered from {group.source.path}, {group.source.locator}: {why}", group.rows)
+    return Known(settings, facts, _hash(group), gone=gone, recovery=recovery)
 
 
 def _settings(group: Group) -> SandboxSettings:
@@ -154,7 +187,7 @@ def _settings(group: Group) -> SandboxSettings:
     memory = group.fields.get("wsb_memory_mb")
     unknown = (text.partition("=") for text in _texts(group.rows[0], "wsb_unknown"))
     return SandboxSettings(
-        source=group.source.path,
+        source=_place(group),
         networking=flag("wsb_networking"),
         vgpu=flag("wsb_vgpu"),
         memory_mb=memory if isinstance(memory, int) else None,
@@ -206,11 +239,13 @@ def _within(command: str, guest: str) -> bool:
 def _scored(known: Known, host: str) -> SandboxConfig:
     found = known.hits()
     reasons = [because(str(hit), known.rows) for hit in found]
+    if known.recovery:
+        reasons.append(known.recovery)
     if known.facts["malformed"]:
         reasons.append("not well-formed XML: read as far as it goes")
     if known.settings.unknown:
         reasons.append(f"elements that nobody documents: {short(', '.join(known.settings.unknown))}")
-    if not reasons:
+    if not found:
         reasons.append("none of the rules for configurations matches")
     return SandboxConfig(
         source=known.settings.source,

@@ -12,8 +12,8 @@ from __future__ import annotations
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -22,7 +22,9 @@ from forensics.times import to_filetime
 
 _RECORD, _BLOCK, _CLUSTER, _SECTOR = 1024, 4096, 4096, 512
 _STANDARD_INFORMATION, _FILE_NAME, _DATA, _INDEX_ROOT, _INDEX_ALLOCATION = 0x10, 0x30, 0x80, 0x90, 0xA0
-TOOLS = ("mkntfs", "ntfs-3g", "umount")
+TOOLS = ("mkntfs", "ntfs-3g", "ntfscp", "umount")
+JOURNAL = "$Extend/$UsnJrnl"
+ROOT = 5
 
 
 @dataclass(frozen=True)
@@ -39,16 +41,32 @@ class Times:
         return struct.pack("<4Q", *(to_filetime(moment) for moment in (self.birth, self.mtime, self.mft, self.atime)))
 
 
+Contents = Mapping[str, tuple[bytes, Times]]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is on a volume: paths have forward slashes, `whole` are the volume's own times.
+
+    `removed` files are made and removed again. `journal` gives the change journal out of the file reference of every
+    path, removed ones and folders too; without it the volume has none.
+    """
+
+    contents: Contents
+    folders: Mapping[str, Times]
+    whole: Times
+    serial: int
+    removed: Contents = field(default_factory=dict)
+    journal: Callable[[Mapping[str, int]], bytes] | None = None
+
+
 def missing_tools() -> list[str]:
     """The programs that this machine lacks to build a volume."""
     return [tool for tool in TOOLS if shutil.which(tool) is None]
 
 
-def build(
-    image: Path, size: int, contents: Mapping[str, tuple[bytes, Times]], folders: Mapping[str, Times], whole: Times,
-    serial: int,
-) -> None:  # fmt: skip
-    """Make `image` an NTFS volume of `size` bytes. Paths have forward slashes; `whole` are the volume's own times."""
+def build(image: Path, size: int, told: Description) -> None:
+    """Make `image` an NTFS volume of `size` bytes."""
     with image.open("wb") as handle:
         handle.truncate(size)
     _run("mkntfs", "-F", "-q", "-Q", "-T", "-I", "-s", "512", "-c", "4096", "-p", "2048", "-H", "255", "-S", "63",
@@ -57,11 +75,57 @@ def build(
     mount.mkdir()
     _run("ntfs-3g", "-o", "noatime,streams_interface=none", str(image), str(mount))
     try:
-        records = _fill(mount, contents, folders)
+        records = _fill(mount, told)
     finally:
         _run("umount", str(mount))
         mount.rmdir()
-    settle(image, records, whole, serial)
+    if told.journal:
+        _add_journal(image, told.journal(_references(image, records, told.removed)))
+    times = {**told.contents, **told.removed}
+    known = {number: told.folders[path] if path in told.folders else times[path][1] for path, number in records.items()}
+    settle(image, known, told.whole, told.serial)
+
+
+def _references(image: Path, records: Mapping[str, int], removed: Contents) -> dict[str, int]:
+    """The file reference of each path: its record's number and the sequence that it had while the file was there."""
+    references = {}
+    with image.open("rb") as volume:
+        boot = volume.read(_SECTOR)
+        places = list(_places(volume, int.from_bytes(boot[0x30:0x38], "little") * _CLUSTER))
+        for path, number in {**records, "": ROOT}.items():
+            volume.seek(places[number])
+            sequence = int.from_bytes(volume.read(_RECORD)[16:18], "little") - (path in removed)
+            references[path] = number | sequence << 48
+    return references
+
+
+def _add_journal(image: Path, journal: bytes) -> None:
+    """`ntfs-3g` lets nobody into `$Extend`, `ntfscp` does."""
+    source = image.with_suffix(".journal")
+    try:
+        for data, name in ((b"", ""), (journal, "$J")):
+            source.write_bytes(data)
+            _run("ntfscp", "-f", "-q", *(("-N", name) if name else ()), str(image), str(source), JOURNAL)
+    finally:
+        source.unlink()
+
+
+def table_of(image: Path) -> bytes:
+    """The volume's master file table, as a collector copies it."""
+    with image.open("rb") as volume:
+        boot = volume.read(_SECTOR)
+        table = bytearray()
+        for place in _places(volume, int.from_bytes(boot[0x30:0x38], "little") * _CLUSTER):
+            volume.seek(place)
+            table += volume.read(_RECORD)
+    return bytes(table[: int.from_bytes(_data_of(table)[48:56], "little")])
+
+
+def _data_of(table: bytes | bytearray) -> bytes:
+    """The $DATA attribute of the table's first record, which is the table's own."""
+    record = bytearray(table[:_RECORD])
+    _unfix(record)
+    return bytes(next(record[at : at + length] for kind, at, length in _attributes(record) if kind == _DATA))
 
 
 def _run(*command: str) -> None:
@@ -70,16 +134,18 @@ def _run(*command: str) -> None:
         raise OSError(f"{command[0]} failed ({done.returncode}): {done.stderr.strip() or done.stdout.strip()}")
 
 
-def _fill(mount: Path, contents: Mapping[str, tuple[bytes, Times]], folders: Mapping[str, Times]) -> dict[int, Times]:
-    """Create everything in a fixed order; gives the MFT record number of each path with its times."""
-    records: dict[int, Times] = {}
-    for path in sorted(folders):
+def _fill(mount: Path, told: Description) -> dict[str, int]:
+    """Create everything in a fixed order, then remove what is to be; gives the MFT record number of each path."""
+    records: dict[str, int] = {}
+    for path in sorted(told.folders):
         (mount / path).mkdir(exist_ok=True)
-        records[(mount / path).stat().st_ino] = folders[path]
-    for path in sorted(contents):
-        data, times = contents[path]
-        (mount / path).write_bytes(data)
-        records[(mount / path).stat().st_ino] = times
+        records[path] = (mount / path).stat().st_ino
+    for contents in (told.contents, told.removed):
+        for path in sorted(contents):
+            (mount / path).write_bytes(contents[path][0])
+            records[path] = (mount / path).stat().st_ino
+    for path in sorted(told.removed):
+        (mount / path).unlink()
     return records
 
 

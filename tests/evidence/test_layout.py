@@ -24,7 +24,7 @@ def _paths(*texts: str) -> list[tuple[str, ...]]:
 )
 def test_a_drive_is_found(path: str, parts: tuple[str, ...], drive: str) -> None:
     (prefix,) = find_prefixes(_paths(path))
-    assert (prefix.parts, prefix.drive, prefix.shadow) == (parts, drive, False)
+    assert (prefix.parts, prefix.drive, prefix.shadow) == (parts, drive, "")
 
 
 def test_accessors_of_one_collection_are_one_host() -> None:
@@ -42,7 +42,7 @@ def test_two_hosts_are_two_groups() -> None:
 
 def test_a_shadow_copy_is_told_apart() -> None:
     prefixes = find_prefixes(_paths("C/Windows/System32/x", "VSS1/Windows/System32/x"))
-    assert {prefix.parts: prefix.shadow for prefix in prefixes} == {("C",): False, ("VSS1",): True}
+    assert {prefix.parts: prefix.shadow for prefix in prefixes} == {("C",): "", ("VSS1",): "vss1"}
 
 
 def test_only_uploads_are_percent_decoded() -> None:

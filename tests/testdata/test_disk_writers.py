@@ -71,7 +71,7 @@ def test_a_volume_with_a_large_folder_has_the_described_times_and_is_the_same_ea
     for name in ("a", "b"):
         image = tmp_path / name
         try:
-            ntfs.build(image, 24 << 20, contents, folders, times(-400), 0x1122334455667788)
+            ntfs.build(image, 24 << 20, ntfs.Description(contents, folders, times(-400), 0x1122334455667788))
         except OSError as error:
             pytest.skip(f"this machine may not mount: {error}")
         hashes.add(hashlib.sha256(image.read_bytes()).hexdigest())

@@ -12,18 +12,22 @@ from urllib.parse import unquote
 
 import pytest
 from dissect.ntfs import NTFS
+from dissect.ntfs.exceptions import FileNotFoundError as NtfsFileNotFoundError
+from dissect.ntfs.usnjrnl import UsnJrnl
 from dissect.target import container, volume
 from evtx import PyEvtxParser
 from Evtx.Evtx import Evtx
 from Registry import Registry
 
+from forensics.formats.usn import JournalReader
 from forensics.rules.watch import is_watched
 from forensics.times import microseconds
 from testdata import build as builder
 from testdata.happenings import all_events, connection_token, process_guid
 from testdata.host import scenario
+from testdata.journal import FIRST_USN
 from testdata.noise import noise_events
-from testdata.render import folders, inner_path, log_path, render, whole
+from testdata.render import folders, inner_path, log_path, removed, render, whole
 from testdata.writers.ntfs import missing_tools
 
 NAME = "ws-tanaka"
@@ -74,8 +78,10 @@ def digest(data: bytes) -> str:
 
 
 def kape_contents(kape: Path) -> dict[str, str]:
+    """What the collection took of the described files; `$MFT` and `$Extend` are the volume's own."""
     root = kape / "C"
-    return {str(p.relative_to(root)): digest(p.read_bytes()) for p in root.rglob("*") if p.is_file()}
+    every = {p.relative_to(root).as_posix(): p for p in root.rglob("*") if p.is_file()}
+    return {path: digest(place.read_bytes()) for path, place in every.items() if not path.startswith("$")}
 
 
 def ntfs_paths(record, prefix=""):
@@ -96,7 +102,7 @@ def ntfs_paths(record, prefix=""):
 def test_the_collections_hold_what_the_scenario_renders(files, kape, archive):
     wanted = {path: digest(file.data) for path, file in files.items()}
     assert kape_contents(kape) == wanted
-    uploads = [name for name in archive.namelist() if name.startswith("uploads/")]
+    uploads = [name for name in archive.namelist() if name.startswith("uploads/auto/")]
     found = {"/".join(map(unquote, name.split("/")[3:])): digest(archive.read(name)) for name in uploads}
     assert {name.split("/")[2] for name in uploads} == {"C%3A"}
     assert found == wanted
@@ -107,8 +113,38 @@ def test_the_image_holds_the_same(kape, ntfs):
     assert found == kape_contents(kape)
 
 
+def test_the_collections_take_the_volumes_own_table_and_journal(kape, archive, ntfs):
+    table, journal = (kape / "C/$MFT").read_bytes(), (kape / "C/$Extend/$J").read_bytes()
+    ntfs.mft.fh.seek(0)
+    assert ntfs.mft.fh.read(len(table)) == table
+    assert ntfs.mft.get("$Extend/$UsnJrnl").open("$J").read() == journal
+    top = "uploads/ntfs/%5C%5C.%5CC%3A"
+    assert archive.read(f"{top}/$MFT") == table
+    assert archive.read(f"{top}/$Extend/$UsnJrnl%3A$J") == journal
+
+
+def test_what_was_removed_is_not_listed_but_its_record_is_there(host, ntfs):
+    gone = {file.path.rpartition("\\")[2]: file for file in host.files if file.deleted}
+    records = {record.filename: record for record in ntfs.mft.segments() if record.filename in gone}
+    assert set(records) == set(gone) == {"try.wsb", "sandbox.vmgs", "sandbox.vhdx"}
+    assert not any(record.header.Flags & 1 for record in records.values())
+    assert records["try.wsb"].open().read().decode() == gone["try.wsb"].text.replace("\n", "\r\n")
+    with pytest.raises(NtfsFileNotFoundError):
+        ntfs.mft.get("Users/Public/AppData/try.wsb")
+
+
+def test_the_journal_is_read_alike_by_another_reader(ntfs, kape):
+    records = list(UsnJrnl(ntfs.mft.get("$Extend/$UsnJrnl").open("$J"), ntfs).records())
+    with (kape / "C/$Extend/$J").open("rb") as handle:
+        ours = list(JournalReader(handle))
+    assert len(ours) > 300
+    assert [(r.record.Usn - r.offset, r.filename, int(r.record.Reason)) for r in records] == [
+        (FIRST_USN, item.name, item.reason) for item in ours
+    ]
+
+
 def test_ntfs_times_are_the_described_ones(files, host, ntfs):
-    told = {path: file.times for path, file in files.items()} | folders(files, whole(host))
+    told = {path: file.times for path, file in files.items()} | folders(files | removed(host), whole(host))
     for path, times in told.items():
         record = ntfs.mft.get(path)
         (info,) = record.attributes.STANDARD_INFORMATION
@@ -153,7 +189,7 @@ def test_the_collections_keep_the_original_times(files, kape, archive):
     (results,) = (name for name in archive.namelist() if name.endswith("%2FUploads.json"))
     lines = map(json.loads, archive.read(results).decode().splitlines())
     uploads = {inner_path(row["SourceFile"]): row for row in lines}
-    assert set(rows) == set(uploads) == set(files)
+    assert set(rows) == set(uploads) == {*files, "$MFT", "$Extend/$J"}
     for path, file in files.items():
         row, upload = rows[path], uploads[path]
         assert datetime.fromisoformat(row["CreatedOnUtc"][:26] + "+00:00") == file.times.birth

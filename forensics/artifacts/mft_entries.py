@@ -1,0 +1,239 @@
+"""The master file table (`$MFT`): every file of a volume with two sets of times, deleted ones until reuse.
+
+A triage collection rarely takes `.wsb` files, the folders of the tunnel CLI or `Startup`, but nearly always the `$MFT`:
+names, sizes and times of all of them are in it, and the whole content of a file below about 700 bytes, which most
+`.wsb` and every `code_tunnel.json` are. A deleted file's record keeps all that. Only what rules/filesystem.yml names
+is told, the rest is counted in the row about the table.
+
+Times are those of $STANDARD_INFORMATION, which any program may set; $FILE_NAME has its own, set by Windows when the
+name was made or moved. Where they disagree the row says so, with the harmless reasons. When a file was deleted is not
+recorded here. Format: the linux-ntfs documentation and libfsntfs; see `formats/mft.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from forensics.artifacts._filesystem import JOURNALS, PATH_FIELDS, TABLE, add_journal, add_table, path_fields
+from forensics.artifacts._wsb import CONFIG, config_fields
+from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
+from forensics.formats import FormatError, wsb
+from forensics.formats.mft import Entry, Name, TableReader, Times
+from forensics.formats.ntfspaths import Folders, Place
+from forensics.formats.textfile import decode
+from forensics.model import Fact, Problem, Value, make_fact
+from forensics.rules import filesystem
+from forensics.rules.filesystem import FileRule, rule_for
+from forensics.times import Moment, NoTime, from_filetime, iso
+
+_NAME = "mft_entries"
+_SHOWN = 4 * 1024
+_SLACK = timedelta(seconds=2)  # a name is made in the same moment as its file
+_MARK = "Zone.Identifier"
+_SECOND = 10_000_000
+_HARMLESS = "unpacking, installing, copying, moving and cloud sync do that too"
+_MEANINGS = ("Creation Time", "Content Modification Time", "Metadata Modification Time", "Last Access Time")
+
+
+def parse(given: FileInput) -> Output:
+    """Rows about the files that matter, a problem for each damaged record, and a row about the table itself."""
+    try:
+        table = TableReader(given.fh)
+    except FormatError as error:
+        yield Problem("unreadable", _NAME, given.source(), str(error))
+        return
+    folders, told = Folders(), 0
+    add_table(folders, table)
+    for stream in list(given.companions.values())[:1]:
+        add_journal(folders, stream)
+    for item in table:
+        if isinstance(item, FormatError):
+            yield Problem("bad_record", _NAME, given.source(f"offset 0x{item.offset or 0:x}"), str(item))
+            continue
+        rows = list(_file(given, item, folders))
+        told += bool(rows)
+        yield from rows
+    tally = table.tally
+    fields: dict[str, Value | None] = {
+        "record_count": tally.records,
+        "file_count": tally.files,
+        "deleted_count": tally.deleted,
+        "records_told": told,
+        "missing_parts": tally.damaged,
+    }
+    none: dict[str, Moment | None] = {"Content Modification Time": NoTime("a table as a whole has no time", "")}
+    yield make_fact("mft.table", given.source(), none, fields)
+
+
+def _file(given: FileInput, entry: Entry, folders: Folders) -> Output:
+    """The rows of one file, for each of its names that matters."""
+    for name in entry.names:
+        place = folders.place(name.parent)
+        rule = rule_for(place.path, name.name)
+        if rule is not None and _wanted(rule, entry):
+            yield from _named(given, entry, name, place, rule)
+
+
+def _wanted(rule: FileRule, entry: Entry) -> bool:
+    """A rule about removals only wants what is removed."""
+    return filesystem.CREATED in rule.actions or (not entry.in_use and filesystem.DELETED in rule.actions)
+
+
+def _named(given: FileInput, entry: Entry, name: Name, place: Place, rule: FileRule) -> Output:
+    source = given.source(f"MFT record {entry.number}")
+    fields = path_fields(given, place, name.name, entry.ref, name.parent, rule) | {
+        "is_folder": entry.folder,
+        "file_deleted": not entry.in_use,
+        "file_size": None if entry.folder else entry.size,
+        "timestomp_note": timestomp_note(entry.times, name.times),
+        "zone_identifier": _zone_identifier(entry),
+        **_own_times(name.times),
+    }
+    times = _moments(entry.times)
+    yield make_fact("mft.entry", source, times, fields, context=rule.context)
+    born, named = times.get(_MEANINGS[0]), from_filetime(name.times.born)
+    if isinstance(named, datetime) and (not isinstance(born, datetime) or abs(named - born) > _SLACK):
+        kept = ("file_path", "path_tail", "file_name", "file_reference", "file_rule", "file_meaning", "timestomp_note")
+        shown = {key: fields[key] for key in kept} | {"file_deleted": not entry.in_use}
+        yield make_fact("mft.name_created", source, {_MEANINGS[0]: named}, shown, context=rule.context)
+    if rule.content and entry.data:
+        yield from _content(given, entry, fields, times)
+
+
+def _moments(times: Times | None) -> dict[str, Moment | None]:
+    if times is None:
+        return {_MEANINGS[0]: NoTime("the record's $STANDARD_INFORMATION is not readable", "")}
+    return {meaning: from_filetime(ticks) for meaning, ticks in zip(_MEANINGS, times, strict=True)}
+
+
+def _own_times(times: Times) -> dict[str, Value | None]:
+    """The times of the name itself as text."""
+    names = ("name_creation_time", "name_modification_time", "name_change_time", "name_access_time")
+    moments = [from_filetime(ticks) for ticks in times]
+    return {
+        name: iso(moment) if isinstance(moment, datetime) else None for name, moment in zip(names, moments, strict=True)
+    }
+
+
+def timestomp_note(times: Times | None, own: Times) -> str | None:
+    """What speaks for times that a program set, with the harmless reasons; None when nothing does."""
+    if times is None:
+        return None
+    signs: list[str] = []
+    born, named = from_filetime(times.born), from_filetime(own.born)
+    if isinstance(born, datetime) and isinstance(named, datetime) and named - born > _SLACK:
+        signs.append(f"the file's birth ({iso(born)}) is before that of its name ({iso(named)})")
+    if times.born and times.born % _SECOND == 0 and times.modified % _SECOND == 0 and own.born % _SECOND:
+        signs.append("birth and change are whole seconds, the name's are not")
+    return f"{'; '.join(signs)}: set by a program ({_HARMLESS})" if signs else None
+
+
+def _zone_identifier(entry: Entry) -> str | None:
+    """The mark of the web, when it is in the record."""
+    data = entry.streams.get(_MARK)
+    return decode(data).text[:_SHOWN] if data else None
+
+
+def _content(
+    given: FileInput, entry: Entry, about: dict[str, Value | None], times: dict[str, Moment | None]
+) -> Iterator[Fact]:
+    data = entry.data or b""
+    decoded = decode(data)
+    source = given.source(f"MFT record {entry.number}")
+    kept = ("file_path", "path_tail", "file_name", "file_reference", "file_deleted")
+    fields = {key: about[key] for key in kept} | {
+        "file_size": len(data),
+        "file_sha256": hashlib.sha256(data).hexdigest(),
+        "content_text": None if decoded.damaged else decoded.text[:_SHOWN],
+        "content_hex": data[:_SHOWN].hex() if decoded.damaged else None,
+    }
+    changed: dict[str, Moment | None] = {
+        _MEANINGS[1]: times.get(_MEANINGS[1]) or NoTime("the record holds no time", "")
+    }
+    yield make_fact("mft.resident_content", source, changed, fields)
+    if str(about["file_name"]).casefold().endswith(".wsb"):
+        yield from _config(given, entry, fields, times)
+
+
+def _config(
+    given: FileInput, entry: Entry, about: dict[str, Value | None], times: dict[str, Moment | None]
+) -> Iterator[Fact]:
+    """The configuration, as the file itself would have given it."""
+    try:
+        config = wsb.read(entry.data or b"")
+    except FormatError:
+        return  # the content is told as it is
+    kept = ("file_path", "path_tail", "file_name", "file_reference", "file_deleted", "file_size", "file_sha256")
+    fields = {key: about[key] for key in kept} | config_fields(config) | {"recovered": True}
+    yield make_fact("sandbox.config", given.source(f"MFT record {entry.number}"), times, fields)
+
+
+_FILE = "[{file_path}][?\\{path_tail}]"
+_GONE = "[, deleted{file_deleted:flag}]"
+_STATE = _GONE + "[; {timestomp_note}]"
+
+ARTIFACT = FileArtifact(
+    name=_NAME,
+    paths=(TABLE,),
+    parse=parse,
+    companions=JOURNALS,
+    emits={
+        "mft.entry": Kind(
+            f"In the $MFT: {_FILE} ({{file_meaning}})[, {{file_size}} bytes]{_STATE}",
+            {
+                **PATH_FIELDS,
+                "file_deleted": bool,
+                "file_size": int,
+                "timestomp_note": str,
+                "zone_identifier": str,
+                "name_creation_time": str,
+                "name_modification_time": str,
+                "name_change_time": str,
+                "name_access_time": str,
+            },
+            data_type="fs:stat:ntfs",
+        ),
+        "mft.name_created": Kind(
+            f"In the $MFT: the name {_FILE} was made ($FILE_NAME){_STATE}",
+            {
+                "file_path": str,
+                "path_tail": str,
+                "file_name": str,
+                "file_reference": str,
+                "file_deleted": bool,
+                "file_rule": str,
+                "file_meaning": str,
+                "timestomp_note": str,
+            },
+            data_type="fs:stat:ntfs",
+        ),
+        "mft.resident_content": Kind(
+            f"The $MFT holds the content of {_FILE}, {{file_size}} bytes{_GONE}[: {{content_text}}]",
+            {
+                "file_path": str,
+                "path_tail": str,
+                "file_name": str,
+                "file_reference": str,
+                "file_deleted": bool,
+                "file_size": int,
+                "file_sha256": str,
+                "content_text": str,
+                "content_hex": str,
+            },
+        ),
+        "mft.table": Kind(
+            "The $MFT of {record_count} records: {file_count} files, {deleted_count} of them deleted, "
+            "{records_told} told here[, {missing_parts} damaged records]",
+            {
+                "record_count": int,
+                "file_count": int,
+                "deleted_count": int,
+                "records_told": int,
+                "missing_parts": int,
+            },
+        ),
+        "sandbox.config": CONFIG,
+    },
+)

@@ -1,0 +1,55 @@
+"""The change journal of a described host: what its files' times say must have been recorded since it began."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+from testdata.host import Host
+from testdata.render import Files, inner_path
+from testdata.writers import usn
+from testdata.writers.ntfs import Times
+from testdata.writers.usn import Change
+
+# A used volume: what came before was discarded in whole pages.
+FIRST_USN = 0x1A2F000
+_MOMENT = timedelta(microseconds=300)
+
+
+def journal(host: Host, files: Files, folders: Mapping[str, Times], references: Mapping[str, int]) -> bytes:
+    """The journal since `host.journal_start`, without the hole before its first record; empty when there is none."""
+    start = host.journal_start
+    if start is None:
+        return b""
+    changes = [change for path, times in folders.items() for change in _folder(path, times.birth, references)]
+    for path, file in files.items():
+        changes += _file(path, file.times, references)
+    for told in host.files:
+        if told.deleted:
+            changes += _deleted(inner_path(told.path), told.deleted, references)
+    return usn.build(sorted(change for change in changes if change.time >= start), FIRST_USN)
+
+
+def _about(path: str, references: Mapping[str, int]) -> tuple[int, int, str]:
+    folder, _, name = path.rpartition("/")
+    return references[path], references[folder], name
+
+
+def _folder(path: str, born: datetime, references: Mapping[str, int]) -> Iterator[Change]:
+    about = _about(path, references)
+    yield Change(born, *about, usn.CREATE, usn.FOLDER)
+    yield Change(born + _MOMENT, *about, usn.CREATE | usn.CLOSE, usn.FOLDER)
+
+
+def _file(path: str, times: Times, references: Mapping[str, int]) -> Iterator[Change]:
+    about = _about(path, references)
+    yield Change(times.birth, *about, usn.CREATE)
+    yield Change(times.birth + _MOMENT, *about, usn.CREATE | usn.EXTEND)
+    yield Change(times.birth + 2 * _MOMENT, *about, usn.CREATE | usn.EXTEND | usn.CLOSE)
+    if times.mtime > times.birth + 2 * _MOMENT:
+        yield Change(times.mtime, *about, usn.OVERWRITE)
+        yield Change(times.mtime + _MOMENT, *about, usn.OVERWRITE | usn.CLOSE)
+
+
+def _deleted(path: str, moment: datetime, references: Mapping[str, int]) -> Iterator[Change]:
+    yield Change(moment, *_about(path, references), usn.DELETE | usn.CLOSE)

@@ -1,0 +1,169 @@
+"""What $MFT and change journal tell of the files that matter: both together, apart, and in bad shape."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from forensics.artifacts import mft_entries, usn_journal
+from forensics.artifacts.base import FileInput
+from forensics.formats.mft import Times
+from forensics.formats.ntfspaths import ROOT
+from forensics.formats.usn import CLOSE, CREATE, DELETE, NEW_NAME, OLD_NAME
+from forensics.model import Fact, Host, Problem
+from forensics.rules import filesystem
+from forensics.times import to_filetime
+from testdata.writers import usn
+from testdata.writers.usn import Change
+from tests.artifacts.registry_inputs import sorted_out
+
+BORN = datetime(2024, 12, 3, 5, 10, 24, 123456, tzinfo=UTC)
+ROOT_REF = usn.reference(ROOT, 5)
+USERS, DESK = usn.reference(40), usn.reference(41)
+
+
+def run(artifact, data: bytes, path: str, **beside: bytes) -> tuple[list[Fact], list[Problem]]:
+    companions = {"$MFT": io.BytesIO(beside["table"])} if "table" in beside else {}
+    if "journal" in beside:
+        companions = {"$Extend/$J": io.BytesIO(beside["journal"])}
+    given = FileInput(path, io.BytesIO(data), len(data), "0" * 64, "ev", Host(), None, {}, companions)
+    return sorted_out(artifact, list(artifact.parse(given)))
+
+
+def journal(*changes: Change) -> bytes:
+    folders = (
+        Change(BORN - timedelta(days=2), USERS, ROOT_REF, "Users", CREATE | CLOSE, usn.FOLDER),
+        Change(BORN - timedelta(days=1), DESK, USERS, "x", CREATE | CLOSE, usn.FOLDER),
+    )
+    return usn.build([*folders, *changes])
+
+
+def usn_rows(data: bytes, **beside: bytes) -> tuple[list[Fact], list[Problem]]:
+    facts, problems = run(usn_journal.ARTIFACT, data, "C:/$Extend/$J", **beside)
+    return [fact for fact in facts if fact.kind != "usn.journal"], problems
+
+
+def test_a_rename_is_one_row_with_both_names() -> None:
+    file = usn.reference(50)
+    (row,), problems = usn_rows(
+        journal(
+            Change(BORN, file, DESK, "notes.txt", OLD_NAME),
+            Change(BORN, file, USERS, "lab.wsb", NEW_NAME),
+            Change(BORN, file, USERS, "lab.wsb", NEW_NAME | CLOSE),
+        )
+    )
+    assert row.kind == "usn.file_renamed"
+    assert row.fields["file_path"] == "C:\\Users\\lab.wsb"
+    assert row.fields["old_path"] == "C:\\Users\\x\\notes.txt"
+    assert row.times == {"Metadata Modification Time": BORN}
+    assert problems == []
+
+
+def test_a_wsb_renamed_to_something_harmless_is_told_too() -> None:
+    file = usn.reference(50)
+    changes = [Change(BORN, file, DESK, "lab.wsb", OLD_NAME), Change(BORN, file, DESK, "a.txt", NEW_NAME | CLOSE)]
+    (row,), _ = usn_rows(journal(*changes))
+    assert (row.fields["file_name"], row.fields["old_name"]) == ("a.txt", "lab.wsb")
+
+
+def test_a_deleted_folder_still_gives_the_path() -> None:
+    folder, file = usn.reference(60), usn.reference(61)
+    later = BORN + timedelta(minutes=5)
+    rows, _ = usn_rows(
+        journal(
+            Change(BORN, folder, DESK, "tmp", CREATE | CLOSE, usn.FOLDER),
+            Change(BORN, file, folder, "s.wsb", CREATE),
+            Change(BORN, file, folder, "s.wsb", CREATE | usn.EXTEND | CLOSE),
+            Change(later, file, folder, "s.wsb", DELETE | CLOSE),
+            Change(later, folder, DESK, "tmp", DELETE | CLOSE, usn.FOLDER),
+        )
+    )
+    assert [row.kind for row in rows] == ["usn.file_created", "usn.file_deleted"]
+    assert {row.fields["file_path"] for row in rows} == {"C:\\Users\\x\\tmp\\s.wsb"}
+    assert rows[1].fields["created_at"] == "2024-12-03T05:10:24.123456+00:00"
+    assert rows[1].times == {"Content Deletion Time": later}
+    assert rows[0].fields["change_reasons"] == ("data extend", "file create", "close")
+
+
+def test_without_a_table_what_is_not_known_is_said() -> None:
+    rows, problems = usn_rows(usn.build([Change(BORN, usn.reference(50), usn.reference(99), "a.wsb", CREATE | CLOSE)]))
+    assert rows[0].fields["path_tail"] == "a.wsb"
+    assert "file_path" not in rows[0].fields
+    assert [problem.fault for problem in problems] == ["partial"]
+
+
+def test_the_public_journal_is_told_without_a_fault(samples: Path) -> None:
+    data = (samples / "ntfs/usnjrnl-15236-records.bin").read_bytes()
+    facts, problems = run(usn_journal.ARTIFACT, data, "C:/$Extend/$J")
+    about = next(fact for fact in facts if fact.kind == "usn.journal")
+    assert about.fields["record_count"] == 15236
+    assert {problem.fault for problem in problems} == {"partial"}, "no $MFT came with it"
+
+
+def test_a_journal_of_noise_is_unreadable() -> None:
+    facts, problems = run(usn_journal.ARTIFACT, b"\x07" * 5000, "C:/$Extend/$J")
+    assert facts == []
+    assert {problem.fault for problem in problems} == {"bad_record", "unreadable"}
+
+
+# -- the table -----------------------------------------------------------------------------------------------------
+
+
+def mft_facts(testdata: Path) -> list[Fact]:
+    data = (testdata / "evidence/ws-tanaka/kape/WS-TANAKA/C/$MFT").read_bytes()
+    facts, problems = run(mft_entries.ARTIFACT, data, "C:/$MFT")
+    assert problems == []
+    return facts
+
+
+def test_a_deleted_configuration_is_read_out_of_its_record(testdata: Path) -> None:
+    facts = [fact for fact in mft_facts(testdata) if fact.fields.get("file_name") == "try.wsb"]
+    by_kind = {fact.kind: fact for fact in facts}
+    assert set(by_kind) == {"mft.entry", "mft.resident_content", "sandbox.config"}
+    assert by_kind["sandbox.config"].fields["wsb_logon_command"] == "cmd.exe /c dir C:\\Users"
+    assert all(fact.fields["file_deleted"] is True for fact in facts)
+    assert by_kind["mft.entry"].fields["file_path"] == "C:\\Users\\Public\\AppData\\try.wsb"
+
+
+@pytest.mark.parametrize("name", ["DFR-16-$MFT", "xw-$MFT"])
+def test_public_tables_are_told(samples: Path, name: str) -> None:
+    facts, _ = run(mft_entries.ARTIFACT, (samples / "ntfs" / name).read_bytes(), "C:/$MFT")
+    about = next(fact for fact in facts if fact.kind == "mft.table")
+    assert int(str(about.fields["record_count"])) == (samples / "ntfs" / name).stat().st_size // 1024
+
+
+def ticks(moment: datetime) -> int:
+    return to_filetime(moment)
+
+
+def test_times_set_by_a_program_are_noted_with_the_harmless_reasons() -> None:
+    own = Times(*[ticks(BORN)] * 4)
+    early = Times(*[ticks(BORN - timedelta(days=900))] * 4)
+    whole = Times(*[ticks(BORN.replace(microsecond=0))] * 4)
+    assert mft_entries.timestomp_note(own, own) is None
+    assert mft_entries.timestomp_note(None, own) is None
+    note = mft_entries.timestomp_note(early, own) or ""
+    assert "is before that of its name" in note
+    assert "installing" in note
+    assert "whole seconds" in (mft_entries.timestomp_note(whole, own) or "")
+
+
+# -- the rules -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", filesystem.file_rules(), ids=lambda rule: rule.id)
+def test_each_rule_holds_its_example_and_not_the_counterexample(rule: filesystem.FileRule) -> None:
+    folder, _, name = rule.example.rpartition("\\")
+    found = filesystem.rule_for(folder, name)
+    assert found is not None
+    assert found.id == rule.id
+    folder, _, name = rule.counterexample.rpartition("\\")
+    other = filesystem.rule_for(folder, name)
+    assert other is None or other.id != rule.id
+
+
+def test_a_name_may_have_any_case() -> None:
+    assert filesystem.rule_for("\\USERS\\X", "LAB.WSB") is not None
