@@ -223,10 +223,12 @@ def _standard(entry: Entry, _: str, content: bytes | None, __: bytearray) -> Non
         entry.times = Times(*_TIMES.unpack_from(content))
 
 
-def _file_name(entry: Entry, _: str, content: bytes | None, __: bytearray) -> None:
+def _file_name(entry: Entry, _: str, content: bytes | None, attribute: bytearray) -> None:
     if content is None or len(content) < 66 or content[65] == _SHORT_NAME:
         return
-    name = content[66 : 66 + 2 * content[64]]
+    # By the name's own length, inside the attribute: a content length that is too small cuts no name.
+    start = int.from_bytes(attribute[20:22], "little") + 66
+    name = bytes(attribute[start : start + 2 * content[64]])
     text = name[: len(name) & ~1].decode("utf-16-le", "surrogatepass")
     if text:
         parent = int.from_bytes(content[:8], "little")
