@@ -6,6 +6,7 @@ Heavy modules are imported inside the commands: `--help` must answer at once.
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import math
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from forensics.case import Case
+    from forensics.evidence.base import Opening
 
 T = TypeVar("T")
 COMPLETE, USAGE, PARTIAL, UNOPENED, DAMAGED = 0, 2, 3, 4, 5
@@ -67,6 +69,28 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that scratch folders and workers go with us
 
 
+def opening_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say how evidence is opened; they reach the command as one `opening`."""
+
+    @click.option("--password", default="", help="Password of an encrypted collection.")
+    @click.option("--key", "keys", multiple=True, metavar="KEY",
+                  help="BitLocker: recovery key, passphrase, or path of a BEK file (repeatable).")  # fmt: skip
+    @click.option("--os-volume", "volume", type=click.IntRange(0), metavar="N",
+                  help="The volume to analyse when an image holds several Windows installations.")  # fmt: skip
+    @click.option("--vss", "snapshots", is_flag=True, help="Read the image's volume shadow copies, too.")
+    @click.option("--host", help="The host or collection to analyse when the evidence holds several.")
+    @functools.wraps(command)
+    def wrapped(
+        *args: object, password: str, keys: tuple[str, ...], volume: int | None, snapshots: bool, host: str | None,
+        **kwargs: object,
+    ) -> None:  # fmt: skip
+        from forensics.evidence.base import Opening
+
+        command(*args, opening=Opening(password, keys, volume, snapshots, host), **kwargs)
+
+    return wrapped
+
+
 @main.command()
 @click.argument("evidence", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The case folder to write.")
@@ -87,6 +111,7 @@ def main() -> None:
               help="Wall clock of one file's parser, beside 1 s a MiB.")  # fmt: skip
 @click.option("--job-memory", type=click.IntRange(256, 1_048_576), default=2048, show_default=True, metavar="MIB",
               help="Memory of one worker process.")  # fmt: skip
+@opening_options
 @click.option("--json", "as_json", is_flag=True, help="Print the sessions document on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No summary and no progress.")
 @click.option("-v", "--verbose", is_flag=True, help="Also list every problem.")
@@ -94,15 +119,16 @@ def main() -> None:
 def timeline(
     evidence: tuple[Path, ...], output: Path, *, force: bool, context_minutes: float, all_events: bool,
     start: datetime | None, end: datetime | None, display_tz: str, jobs: int | None, job_seconds: float,
-    job_memory: int, as_json: bool, quiet: bool, verbose: bool, log_file: Path | None,
+    job_memory: int, opening: Opening, as_json: bool, quiet: bool, verbose: bool, log_file: Path | None,
 ) -> None:  # fmt: skip
     """The main job: evidence in, a case folder with timeline and sessions out.
 
-    Times given without an offset are UTC.
+    Times given without an offset are UTC. Evidence that holds several hosts gives a case folder for each of them,
+    inside the one named.
     """
     from forensics.assembly import check_target
     from forensics.case import CaseExistsError
-    from forensics.pipeline import Options, analyse
+    from forensics.pipeline import Options, cases
     from forensics.show import Log, Shower, summary, zone_of
     from forensics.workers import MIB, Limits
 
@@ -110,17 +136,18 @@ def timeline(
     if start and end and end < start:
         raise click.UsageError("--end is before --start")
     options = Options(context_minutes, all_events, start, end,
-                      Limits(seconds=job_seconds, memory=job_memory * MIB, jobs=jobs or 0))  # fmt: skip
+                      Limits(seconds=job_seconds, memory=job_memory * MIB, jobs=jobs or 0), opening)  # fmt: skip
     try:
         check_target(output, evidence, force=force, log_file=log_file)
         log = Log(log_file)
     except (CaseExistsError, OSError) as error:
         raise click.UsageError(str(error)) from None
+    made: list[tuple[Case, Path]] = []
     try:
         with Shower(quiet=quiet, log=log) as shower:
-            case = analyse(*evidence, options=options, progress=shower)
-            shower.stage("writing the case")
-            case.save(output, force=force)
+            for name, case in cases(*evidence, options=options, progress=shower):
+                shower.stage("writing the case")
+                made.append((case, case.save(output / name, force=force)))
     except CaseExistsError as error:
         raise click.UsageError(str(error)) from None
     except Exception as error:
@@ -128,24 +155,27 @@ def timeline(
         _leave_if_evidence(error)
         _leave_if_disk(error, output)
         raise
-    log.finished(case)
-    if as_json:
-        click.echo((output / "sessions.json").read_text(encoding="utf-8"), nl=False)
-    elif not quiet:
-        summary(case, output, zone, verbose=verbose)
-    sys.exit(_code(case))
+    for case, place in made:
+        log.finished(case)
+        if as_json:
+            click.echo((place / "sessions.json").read_text(encoding="utf-8"), nl=False)
+        elif not quiet:
+            summary(case, place, zone, verbose=verbose)
+    sys.exit(max(_code(case) for case, _ in made))
 
 
 @main.command()
 @click.argument("evidence", type=click.Path(path_type=Path))
+@opening_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def inspect(evidence: Path, *, as_json: bool) -> None:
+def inspect(evidence: Path, *, opening: Opening, as_json: bool) -> None:
     """Say what the evidence is and which artifacts are present; nothing is parsed."""
+    from forensics.pipeline import Options
     from forensics.pipeline import inspect as look
     from forensics.show import inspection
 
     try:
-        found = look(evidence)
+        found = look(evidence, Options(opening=opening))
     except Exception as error:
         _leave_if_evidence(error)
         raise
@@ -153,6 +183,34 @@ def inspect(evidence: Path, *, as_json: bool) -> None:
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
     else:
         inspection(found)
+
+
+@main.command()
+@click.argument("evidence", type=click.Path(path_type=Path))
+@opening_options
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+def verify(evidence: Path, *, opening: Opening, as_json: bool, quiet: bool) -> None:
+    """Hash the evidence and hold it against the hashes that were stored when it was taken.
+
+    An E01 is read whole, every chunk is checked; of a collection every file whose hash the collector noted. Exit code 5
+    when something does not match, 3 when there is nothing to hold it against.
+    """
+    from forensics.pipeline import Options
+    from forensics.show import Shower, verification
+    from forensics.verify import verify as check
+
+    try:
+        with Shower(quiet=quiet) as shower:
+            found = check(evidence, Options(opening=opening), shower)
+    except Exception as error:
+        _leave_if_evidence(error)
+        raise
+    if as_json:
+        click.echo(json.dumps(found.plain(), ensure_ascii=False, indent=2))
+    else:
+        verification(found)
+    sys.exit(DAMAGED if found.faults else COMPLETE if found.compared else PARTIAL)
 
 
 @main.command()
@@ -191,7 +249,7 @@ def _leave_if_evidence(error: Exception) -> None:
     from forensics.text import one_line
 
     if isinstance(error, EvidenceError):
-        click.echo(one_line(str(error)), err=True)
+        click.echo(one_line(str(error), 1000), err=True)
         sys.exit(UNOPENED)
 
 
@@ -206,4 +264,8 @@ def _leave_if_disk(error: Exception, output: Path) -> None:
 
 
 def _code(case: Case) -> int:
+    from forensics.model import INTEGRITY_FAULTS
+
+    if any(problem.fault in INTEGRITY_FAULTS for problem in case.problems):
+        return DAMAGED
     return PARTIAL if case.problems else COMPLETE

@@ -17,6 +17,7 @@ from forensics.intake import Count, JobResult
 from forensics.jobs import Job
 from forensics.logs import is_named_log, log_name
 from forensics.model import Coverage, Host, Problem
+from forensics.views import twins
 
 LOGS = "Windows/System32/winevt/Logs"
 HIVES = {
@@ -54,9 +55,13 @@ class Plan:
         """The jobs by file and part."""
         return sorted(self.jobs, key=lambda job: (job.path, job.part))
 
-    def with_hashes(self, hashes: Mapping[str, str | None]) -> Plan:
-        """The same plan with the files' hashes, as the first reading found them."""
-        return Plan(tuple(replace(job, sha256=hashes.get(job.path)) for job in self.jobs), self.hives)
+    def with_results(self, results: Mapping[str, JobResult]) -> Plan:
+        """The same plan with what the first reading found out about the files: hashes, and damage."""
+        return Plan(tuple(_informed(job, results.get(job.path)) for job in self.jobs), self.hives)
+
+
+def _informed(job: Job, result: JobResult | None) -> Job:
+    return replace(job, sha256=result.sha256, damaged=result.damaged) if result else job
 
 
 def sought(artifact: Artifact) -> tuple[str, ...]:
@@ -80,17 +85,22 @@ def patterns(artifacts: Iterable[Artifact]) -> tuple[str, ...]:
 
 
 def make_plan(
-    found: Iterable[Found], artifacts: tuple[Artifact, ...], spool: Path, host: Host, processes: int = 1, *,
+    found: Sequence[Found], artifacts: tuple[Artifact, ...], spool: Path, host: Host, processes: int = 1, *,
     defer: bool = True,
 ) -> Plan:  # fmt: skip
-    """One job for each found file that some artifact reads; a large log is shared out among the processes."""
+    """One job for each found file that some artifact reads; a large log is shared out among the processes.
+
+    What has a twin in a shadow copy is read whole at once: its rows are to be compared.
+    """
     jobs: list[Job] = []
+    compared = twins(found)
     for number, item in enumerate(found):
         names, hive = _wanted_by(item, artifacts)
         if names:
+            waits = defer and item.live_path not in compared
             parts = min(processes, max(1, item.size // PART_SIZE)) if item.path.casefold().endswith(".evtx") else 1
             jobs += [
-                Job(item.path, item.size, names, str(spool / f"{number:06d}-{part}"), host, hive, (part, parts), defer)
+                Job(item.path, item.size, names, str(spool / f"{number:06d}-{part}"), host, hive, (part, parts), waits)
                 for part in range(parts)
             ]
     jobs.sort(key=lambda job: (-job.work, job.path, job.part))
@@ -103,7 +113,7 @@ def host_hives(found: Iterable[Found]) -> dict[str, str]:
         hive: item.path
         for item in found
         for hive in ("SYSTEM", "SOFTWARE")
-        if HIVES[hive][0] in item.patterns and item.path.startswith("C:")
+        if HIVES[hive][0] in item.patterns and (item.loose or item.path.startswith("C:/"))
     }
 
 
@@ -113,7 +123,7 @@ def _wanted_by(item: Found, artifacts: tuple[Artifact, ...]) -> tuple[tuple[str,
     is_log = f"{LOGS}/*.evtx" in item.patterns
     events = [artifact for artifact in artifacts if isinstance(artifact, EventArtifact)] if is_log else []
     named = [artifact for artifact in events if is_named_log(item.path, [artifact])]
-    if is_log and not named and not _OTHER_LOGS.match(item.path.rpartition("/")[2]):
+    if is_log and not named and (item.loose or not _OTHER_LOGS.match(item.path.rpartition("/")[2])):
         named = events
     names.extend(artifact.name for artifact in named)
     for artifact in artifacts:
@@ -125,9 +135,9 @@ def _wanted_by(item: Found, artifacts: tuple[Artifact, ...]) -> tuple[tuple[str,
 
 def coverage(
     artifacts: tuple[Artifact, ...], jobs: Sequence[Job], results: dict[str, JobResult], problems: Sequence[Problem],
-    *, whole: bool,
+    *, blocked: Sequence[Found] = (), whole: bool,
 ) -> list[Coverage]:  # fmt: skip
-    """How far each artifact could be looked at.
+    """How far each artifact could be looked at; `blocked` are sought files that are there and cannot be opened.
 
     `whole` says that the evidence is a whole file system: then an absent file means that there is nothing, where in a
     collection it means that it was not collected.
@@ -139,7 +149,12 @@ def coverage(
         about = [item for item in problems if item.artifact in (artifact.name, "evidence")]
         bad = {item.source.path for item in about} & set(mine)
         dead = {item.source.path for item in about if item.fault in FATAL} & set(mine)
-        row = _row(artifact, len(counts), counts, (len(bad), len(dead)), whole=whole)
+        shut = [item for item in blocked if artifact.name in _wanted_by(item, artifacts)[0]]
+        row = _row(
+            artifact, len(counts) + len(shut), counts, (len(bad) + len(shut), len(dead) + len(shut)), whole=whole
+        )
+        if shut:
+            row = replace(row, detail=f"{row.detail}; {shut[0].path}: {shut[0].why}".lstrip("; "))
         rows.append(_with_missing(row, _missing(artifact, jobs), whole=whole))
     return rows
 

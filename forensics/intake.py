@@ -43,17 +43,25 @@ class Count:
 
 @dataclass(slots=True)
 class JobResult:
-    """The outcome of a job: counts by artifact and what could not be read."""
+    """The outcome of a job: counts by artifact and what could not be read.
+
+    `noted` are the hashes that the collector wrote down and that the file fulfils; `damaged` says that it was read from
+    parts of an image that fail their checksum.
+    """
 
     path: str
     sha256: str | None = None
     counts: dict[str, Count] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     dropped_problems: int = 0
+    noted: dict[str, str] = field(default_factory=dict)
+    damaged: bool = False
 
     def add(self, other: JobResult) -> None:
         """Take in the outcome of another part of the same file."""
         self.sha256 = self.sha256 or other.sha256
+        self.noted.update(other.noted)
+        self.damaged = self.damaged or other.damaged
         for name, count in other.counts.items():
             self.counts.setdefault(name, Count()).add(count)
         self.problems.extend(other.problems)
@@ -96,7 +104,18 @@ class Intake:
                 continue
             self._write(item, count)
 
+    def mark_damaged(self, damaged: bool) -> None:
+        """Say that every fact from here on was read from damaged media."""
+        self.result.damaged = damaged
+
+    def everyone(self, fault: str, detail: str) -> None:
+        """Report something that concerns every artifact reading this file."""
+        self._artifact = "evidence"
+        self.problem(fault, detail)
+
     def _write(self, fact: Fact, count: Count) -> None:
+        if self.result.damaged:
+            fact = replace(fact, tags=(*fact.tags, "media_damage"))
         if self._sink is None:
             self._put(encode_fact(safe_fact(fact)), count, context=fact.context)
         else:

@@ -24,7 +24,7 @@ from forensics.artifacts.base import (
     all_artifacts,
 )
 from forensics.evidence import EvidenceError, Found, OpenedEvidence, Opening, open_evidence
-from forensics.evidence.base import DAMAGE
+from forensics.evidence.base import DAMAGE, live_path
 from forensics.formats import FormatError
 from forensics.intake import Count, Intake, JobResult
 from forensics.logs import read_again, read_log
@@ -45,7 +45,7 @@ class Job:
 
     `part` (index, count) is one of several jobs over a large event log, which is shared out by its chunks. `defer` lets
     artifacts put records off (see `deferred`); `only` are the offsets of such records, to be read after all, with the
-    file's `sha256` as the first reading had it.
+    file's `sha256` as the first reading had it, and whether it lies on `damaged` parts of the image.
     """
 
     path: str
@@ -58,6 +58,7 @@ class Job:
     defer: bool = True
     only: frozenset[int] | None = None
     sha256: str | None = None
+    damaged: bool = False
 
     @property
     def work(self) -> int:
@@ -67,12 +68,13 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the evidence is and holds."""
+    """What the evidence is and holds; `blocked` is what is sought and there, but cannot be opened."""
 
     name: str
     kind: str
     found: tuple[Found, ...]
     problems: tuple[Problem, ...]
+    blocked: tuple[Found, ...] = ()
 
 
 def start_worker(path: str, name: str, opening: Opening) -> None:
@@ -103,11 +105,12 @@ def survey(patterns: tuple[str, ...]) -> Survey | EvidenceError:
     except EvidenceError as error:
         return error
     found = tuple(evidence.find(patterns))
+    blocked = tuple(evidence.blocked(patterns))
     problems = tuple(
-        Problem(refusal.fault, "evidence", Source(_shown_name, f"{drive}/{refusal.path}", None, ""), refusal.why)
-        for drive, refusal in evidence.refusals
+        Problem(refusal.fault, "evidence", Source(_shown_name, refusal.path, None, ""), refusal.why)
+        for refusal in evidence.refusals
     )
-    return Survey(evidence.name, evidence.kind, found, problems)
+    return Survey(evidence.name, evidence.kind, found, problems, blocked)
 
 
 def host_facts(paths: dict[str, str]) -> Host:
@@ -161,17 +164,21 @@ def _dispatch(job: Job, writer: Intake, stack: ExitStack) -> None:
         writer.result.counts[artifact.name] = Count()
     try:
         evidence = opened()
+        evidence.touched()  # what earlier jobs met is theirs
         handle = stack.enter_context(evidence.open(job.path))
         if job.size <= _IN_MEMORY:
             handle = io.BytesIO(handle.read(_IN_MEMORY + 1))
-        writer.result.sha256 = evidence.sha256(handle) if job.only is None else job.sha256
+        _check(job, evidence, handle, writer)
         times = evidence.times(job.path)
     except (OSError, EvidenceError, EOFError, ValueError, zlib.error, struct.error) as error:
         writer.problem("unreadable", f"the file cannot be read: {error}")
         return
     host = job.host
     zone, _ = _zone(host)
-    given = FileInput(job.path, handle, job.size, writer.result.sha256, _shown_name, host, zone, times)
+    given = FileInput(
+        live_path(job.path), handle, job.size, writer.result.sha256, _shown_name, host, zone, times,
+        read_from=job.path if job.path != live_path(job.path) else "",
+    )  # fmt: skip
     events = [artifact for artifact in wanted if isinstance(artifact, EventArtifact)]
     keys = [artifact for artifact in wanted if isinstance(artifact, RegistryArtifact)]
     if events and job.only is not None:
@@ -188,6 +195,25 @@ def _dispatch(job: Job, writer: Intake, stack: ExitStack) -> None:
             writer.take(artifact, artifact.parse(replace(given, companions=beside) if beside else given))
             count = writer.result.counts[artifact.name]
             count.claimed, count.parsed = 1, int(not any(p.artifact == artifact.name for p in writer.result.problems))
+
+
+def _check(job: Job, evidence: OpenedEvidence, handle: BinaryIO, writer: Intake) -> None:
+    """Hash the file, hold it against what the collector noted, and see whether all of its media was sound."""
+    if job.only is not None:
+        writer.result.sha256 = job.sha256
+        writer.mark_damaged(job.damaged)
+        return
+    noted = {name: text for name, text in evidence.noted(job.path).hashes.items() if evidence.is_whole(job.path)}
+    digests = evidence.digests(handle, noted.keys() - {"sha256"})
+    writer.result.sha256 = digests.sha256
+    computed = {**digests.others, "sha256": digests.sha256}
+    if wrong := [name for name, text in noted.items() if computed[name] != text]:
+        said = ", ".join(f"{name} is {computed[name]}, the collector noted {noted[name]}" for name in wrong)
+        writer.everyone("hash_mismatch", f"the file is not what was collected: its {said}")
+    writer.result.noted = {name: text for name, text in noted.items() if name not in wrong}
+    if damage := evidence.touched():
+        writer.everyone("media_damage", f"read from damaged parts of the image: {'; '.join(damage)}")
+        writer.mark_damaged(damaged=True)
 
 
 def _companions(evidence: OpenedEvidence, path: str, artifact: FileArtifact, stack: ExitStack) -> dict[str, BinaryIO]:
@@ -210,7 +236,7 @@ def _read_hive(given: FileInput, artifacts: list[RegistryArtifact], writer: Inta
     from forensics.formats.hive import Hive
 
     try:
-        hive = Hive.open(given.read(_HIVE_LIMIT), _logs(given.path))
+        hive = Hive.open(given.read(_HIVE_LIMIT), _logs(given.read_from or given.path))
     except FormatError as error:
         for artifact in artifacts:
             writer.lost(artifact, error)

@@ -98,7 +98,8 @@ class Fact:
     """One thing that one artifact says.
 
     `times` maps what a time means (Timesketch `timestamp_desc`) to it; `no_times` maps the same kind of name to why
-    there is none. `context` marks what only matters near a session or finding. Fields are flat and typed as the
+    there is none. `context` marks what only matters near a session or finding. `seen_in` names the views of the volume
+    that say the same (`live`, `vss1` ...), where shadow copies of the file were read. Fields are flat and typed as the
     artifact declared them; unknown is absent, never a guess.
     """
 
@@ -109,6 +110,7 @@ class Fact:
     no_times: dict[str, str] = field(default_factory=dict)
     context: bool = False
     tags: tuple[str, ...] = ()
+    seen_in: tuple[str, ...] = ()
 
 
 def make_fact(
@@ -129,6 +131,10 @@ def make_fact(
     }
     kept = {name: value for name, value in fields.items() if value is not None and value not in ("", ())}
     return Fact(kind, source, times, kept, reasons, context, tags)
+
+
+# Faults that say that the evidence is not what was acquired.
+INTEGRITY_FAULTS = frozenset({"media_damage", "hash_mismatch"})
 
 
 @dataclass(frozen=True, slots=True)

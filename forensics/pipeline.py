@@ -8,35 +8,28 @@ finding, or wholly with `all_events`.
 
 from __future__ import annotations
 
-import hashlib
-import platform
-import sys
+import re
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from importlib.metadata import PackageNotFoundError, version
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-import forensics
-from forensics import collect, jobs, sessions, showing
+from forensics import collect, jobs, sessions, showing, views
 from forensics.artifacts.base import all_artifacts
 from forensics.assembly import CaseBuilder, label_of
 from forensics.case import Case
 from forensics.descendants import MOST, family
-from forensics.evidence.base import EvidenceError, Opening
-from forensics.evidence.ewf import is_ewf, segments_of
+from forensics.evidence.base import EvidenceError, Opening, SeveralError
 from forensics.intake import CONTEXT, KEPT, Count, JobResult
 from forensics.model import Coverage, Evidence, Fact, Host, Problem, Source, Verdicts
+from forensics.runinfo import input_hashes, run_info
 from forensics.spool import SpoolReader, Window
 from forensics.text import one_line
 from forensics.timeline import order_key
 from forensics.workers import Dead, Limits, Workers
-
-_HASH_UP_TO = 4 * 1024 * 1024 * 1024
-_LIBRARIES = ("dissect.target", "dissect.evidence", "dissect.ntfs", "python-registry", "python-evtx", "evtx",
-              "libscca-python", "mft", "pandas", "pyarrow", "pebble")  # fmt: skip
 
 
 class Progress(Protocol):
@@ -70,6 +63,25 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     opening: Opening = field(default_factory=Opening)
 
+    def described(self) -> dict[str, Any]:
+        """The options as JSON material, without secrets."""
+        return {
+            "context_minutes": self.context_minutes,
+            "all_events": self.all_events,
+            "start": self.start.isoformat() if self.start else None,
+            "end": self.end.isoformat() if self.end else None,
+            "os_volume": self.opening.volume,
+            "shadow_copies": self.opening.snapshots,
+            "host": self.opening.host,
+            "limits": {
+                "seconds": self.limits.seconds,
+                "seconds_per_mib": self.limits.seconds_per_mib,
+                "most_seconds": self.limits.most_seconds,
+                "memory": self.limits.memory,
+                "jobs": self.limits.processes(),
+            },
+        }
+
 
 def analyse(*evidence: str | Path, options: Options | None = None, progress: Progress | None = None) -> Case:
     """Analyse one host's evidence, or several hosts side by side, into one Case.
@@ -87,20 +99,62 @@ def analyse(*evidence: str | Path, options: Options | None = None, progress: Pro
         for path, name in zip(evidence, names, strict=True):
             _one(Path(path), name, chosen, shown, builder)
         shown.stage("sorting the timeline")
-        return builder.build(_run_info(evidence, chosen, began))
+        return builder.build(run_info(evidence, chosen.described(), began))
     except BaseException:
         builder.discard()
         raise
+
+
+def cases(
+    *evidence: str | Path, options: Options | None = None, progress: Progress | None = None
+) -> Iterator[tuple[str, Case]]:
+    """As `analyse`, but one piece of evidence that holds several hosts gives a Case for each, with a folder name.
+
+    The name is "" where there is one Case.
+    """
+    chosen = options or Options()
+    try:
+        whole = analyse(*evidence, options=chosen, progress=progress)
+    except SeveralError as error:
+        if len(evidence) != 1 or chosen.opening.host is not None:
+            raise
+        hosts = error.hosts
+    else:
+        yield "", whole
+        return
+    taken: set[str] = set()
+    for host in hosts:
+        own = replace(chosen, opening=replace(chosen.opening, host=host))
+        try:
+            yield _folder_name(host, taken), analyse(*evidence, options=own, progress=progress)
+        except SeveralError as error:  # a container among them that holds several itself
+            for inner in error.hosts:
+                deeper = replace(chosen, opening=replace(chosen.opening, host=inner))
+                yield _folder_name(inner, taken), analyse(*evidence, options=deeper, progress=progress)
+
+
+def _folder_name(host: str, taken: set[str]) -> str:
+    """A name for the case folder of a host: what every file system takes."""
+    plain = (
+        re.sub(r"[^\w.-]+", "_", one_line(host), flags=re.ASCII if not host.isprintable() else 0).strip("._") or "host"
+    )
+    name, count = plain[:80], 1
+    while name.casefold() in taken:
+        count += 1
+        name = f"{plain[:80]}_{count}"
+    taken.add(name.casefold())
+    return name
 
 
 def inspect(path: str | Path, options: Options | None = None) -> dict[str, Any]:
     """What the evidence is and which artifacts are present; nothing is parsed."""
     chosen, location = options or Options(), Path(path)
     artifacts = all_artifacts()
-    with Workers(
-        replace(chosen.limits, jobs=1), jobs.start_worker, (str(location), location.name, chosen.opening)
-    ) as workers:
-        survey = _survey(workers, location)
+    with tempfile.TemporaryDirectory(prefix="mirrortrace-") as scratch:
+        opening = replace(chosen.opening, scratch=scratch)
+        start = (str(location), location.name, opening)
+        with Workers(replace(chosen.limits, jobs=1), jobs.start_worker, start) as workers:
+            survey = _survey(workers, location)
     plan = collect.make_plan(survey.found, artifacts, Path("unused"), Host())
     present = {artifact.name: sum(artifact.name in job.artifacts for job in plan.jobs) for artifact in artifacts}
     return {
@@ -139,7 +193,8 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     artifacts = all_artifacts()
     spool = builder.spool_folder()
     progress.stage(f"opening {name}")
-    with Workers(options.limits, jobs.start_worker, (str(path), name, options.opening)) as workers:
+    opening = replace(options.opening, scratch=str(spool / "unpacked"))
+    with Workers(options.limits, jobs.start_worker, (str(path), name, opening)) as workers:
         survey = _survey(workers, path)
         host, notes = _host(workers, survey, name)
         plan = collect.make_plan(
@@ -149,13 +204,30 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
         results, problems = _parse(workers, plan, progress, name)
         problems = [*survey.problems, *notes, *problems]
         progress.stage(f"joining {name}")
-        plan = plan.with_hashes({path: result.sha256 for path, result in results.items()})
+        plan = plan.with_results(results)
+        problems += _merged(workers, survey, plan, name)
         verdicts = _join(workers, plan, problems, host, name, builder)
         span = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
         problems += _context(workers, plan, span, options, label_of(host, name), builder)
-    rows = collect.coverage(artifacts, plan.jobs, results, problems, whole=survey.kind.endswith("image"))
-    header = Evidence(name, str(path), survey.kind, host, len(results), _input_hashes(path))
+    rows = collect.coverage(
+        artifacts, plan.jobs, results, problems, blocked=survey.blocked, whole=survey.kind.endswith("image")
+    )
+    header = Evidence(name, str(path), survey.kind, host, len(results), input_hashes(path))
     builder.add_host(header, verdicts, problems, rows)
+
+
+def _merged(workers: Workers, survey: jobs.Survey, plan: collect.Plan, name: str) -> list[Problem]:
+    """Let rows that shadow copies repeat stand once."""
+    orders = views.groups(survey.found, plan.jobs)
+    problems: list[Problem] = []
+    for done in workers.run(views.merge_views, [(order, 0) for order in orders]):
+        source = Source(name, ", ".join(view.name for view in orders[done.index]), None, "")
+        if isinstance(done.result, Dead):
+            why = f"rows of shadow copies were not compared: {done.result.detail}"
+            problems.append(Problem(done.result.fault, "evidence", source, why))
+        else:
+            problems.extend(Problem("spool", "evidence", source, why) for why in done.result)
+    return problems
 
 
 def _join(
@@ -280,56 +352,4 @@ def windows(verdicts: Verdicts, margin: timedelta) -> list[Window]:
     return [(start - margin, (end or start) + margin) for start, end in spans if start]
 
 
-def _input_hashes(path: Path) -> dict[str, str]:
-    """SHA-256 of the evidence's own files (all segments of an E01), where they are small enough; else their size."""
-    if not path.is_file():
-        return {}
-    parts = segments_of(path) if is_ewf(path) else [path]
-    total = sum(part.stat().st_size for part in parts)
-    if total > _HASH_UP_TO:
-        return {"size": str(total), "sha256": "not computed: use the acquisition's own hash"}
-    return {"size": str(total), **{part.name: _sha256(part) for part in parts}}
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as handle:
-        while block := handle.read(1024 * 1024):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _run_info(evidence: Iterable[str | Path], options: Options, began: float) -> dict[str, Any]:
-    return {
-        "tool": {"name": "mirrortrace", "version": forensics.__version__},
-        "libraries": {name: _version(name) for name in _LIBRARIES},
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "arguments": sys.argv,
-        "evidence": [str(path) for path in evidence],
-        "options": {
-            "context_minutes": options.context_minutes,
-            "all_events": options.all_events,
-            "start": options.start.isoformat() if options.start else None,
-            "end": options.end.isoformat() if options.end else None,
-            "limits": {
-                "seconds": options.limits.seconds,
-                "seconds_per_mib": options.limits.seconds_per_mib,
-                "most_seconds": options.limits.most_seconds,
-                "memory": options.limits.memory,
-                "jobs": options.limits.processes(),
-            },
-        },
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.monotonic() - began, 2),
-    }
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "absent"
-
-
-__all__ = ["Coverage", "Options", "Progress", "analyse", "inspect"]
+__all__ = ["Coverage", "Options", "Progress", "analyse", "cases", "inspect"]

@@ -23,11 +23,13 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from rich.table import Table
 from rich.text import Text
 
+from forensics.runinfo import without_secrets
 from forensics.text import one_line
 from forensics.times import from_iso
 
 if TYPE_CHECKING:
     from forensics.case import Case
+    from forensics.verify import Verification
 
 Document = dict[str, Any]
 _COLOURS = {"confirmed": "bold red", "probable": "yellow", "possible": "cyan", "complete": "green", "partial": "yellow",
@@ -73,7 +75,7 @@ class Log:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._began = time.monotonic()
-        self.write("started", arguments=sys.argv)
+        self.write("started", arguments=without_secrets(sys.argv))
 
     def write(self, what: str, **details: object) -> None:
         """Append one entry; does nothing without a log file."""
@@ -99,9 +101,9 @@ class Log:
 class Shower:
     """Progress on stderr: bars on a terminal, nothing in a pipe or with --quiet."""
 
-    def __init__(self, *, quiet: bool, log: Log) -> None:
+    def __init__(self, *, quiet: bool, log: Log | None = None) -> None:
         made = console(stderr=True)
-        self._log = log
+        self._log = log or Log(None)
         self._bars = Progress(
             SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(),
             TimeRemainingColumn(), console=made, transient=True, disable=quiet or not made.is_terminal,
@@ -359,3 +361,19 @@ def inspection(found: Document) -> None:
     out.print(table)
     for problem in found["problems"]:
         out.print(_line(f"{problem['fault']}  {problem['path']}: {problem['detail']}", "yellow"))
+
+
+def verification(found: Verification) -> None:
+    """Print what `verify` found."""
+    out = console()
+    out.print(_line(f"{found.evidence}: {found.kind}, {found.size:,} bytes", "bold"))
+    for name, text in found.computed.items():
+        stored = found.stored.get(name)
+        word = "nothing stored" if stored is None else "as stored" if stored == text else f"stored is {stored}"
+        out.print(_line(f"{name.upper():6} {text}  {word}"))
+    for fault in found.faults:
+        out.print(_line(fault, "red"))
+    for note in found.notes:
+        out.print(_line(note))
+    verdict = "DOES NOT MATCH" if found.faults else "verified" if found.compared else "nothing to compare with"
+    out.print(_line(f"{verdict}: {found.compared} comparisons, {len(found.faults)} faults", "bold"))

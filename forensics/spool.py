@@ -17,7 +17,7 @@ from forensics.plainjson import dumps, loads, quick
 from forensics.times import UNIX_EPOCH, microseconds
 
 Window = tuple[datetime, datetime]
-_MEMBERS = 11
+_MEMBERS = 12
 
 
 class SpoolError(ValueError):
@@ -46,6 +46,7 @@ def encode_fact(fact: Fact) -> str:
             fact.no_times,
             fact.context,
             fact.tags,
+            fact.seen_in,
         ]
     )
 
@@ -63,14 +64,15 @@ def decode_fact(line: str) -> Fact:
     except (ValueError, RecursionError) as error:
         raise SpoolError(f"no JSON: {error}") from None
     if not isinstance(row, list) or len(row) != _MEMBERS:
-        raise SpoolError("not a list of 11 members")
-    ticks, meanings, kind, evidence, path, sha256, locator, fields, reasons, context, tags = row
+        raise SpoolError(f"not a list of {_MEMBERS} members")
+    ticks, meanings, kind, evidence, path, sha256, locator, fields, reasons, context, tags, seen = row
     if not _all_strings([kind, evidence, path, locator]) or not isinstance(sha256, str | None):
         raise SpoolError("the kind or source is not text")
-    if not isinstance(context, bool) or not _all_strings(tags):
-        raise SpoolError("context or tags have the wrong type")
+    if not isinstance(context, bool) or not _all_strings(tags) or not _all_strings(seen):
+        raise SpoolError("context, tags or views have the wrong type")
     source = Source(evidence, path, sha256, locator)
-    return Fact(kind, source, _times(ticks, meanings), decode_fields(fields), _reasons(reasons), context, tuple(tags))
+    times, values = _times(ticks, meanings), decode_fields(fields)
+    return Fact(kind, source, times, values, _reasons(reasons), context, tuple(tags), tuple(seen))
 
 
 def _has_float(fields: object) -> bool:

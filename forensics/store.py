@@ -140,7 +140,9 @@ def _merged(pairs: Iterable[Pair]) -> Iterator[str]:
 
 
 def _join(first: Row, second: Row) -> Row:
-    seen = {*first[SEEN_IN], *second[SEEN_IN], first[EVIDENCE], second[EVIDENCE]}
+    seen = {*first[SEEN_IN], *second[SEEN_IN]}
+    if first[EVIDENCE] != second[EVIDENCE]:
+        seen |= {first[EVIDENCE], second[EVIDENCE]}
     first[SEEN_IN] = sorted(seen) if len(seen) > 1 else first[SEEN_IN]
     first[TAGS] = first[TAGS] + [tag for tag in second[TAGS] if tag not in first[TAGS]]
     return first

@@ -208,7 +208,10 @@ def _prepared(fact: Fact, kinds: Kinds, *, safe: bool = False) -> tuple[Fact, Fi
     fact = fact if safe else _cleaned(fact)
     kind = kinds.get(fact.kind) or Kind(message="", fields={})
     fields = fit(fact.fields, kind.fields)
-    return fact, fields, render(fact.kind, kind.message, fields)
+    message = render(fact.kind, kind.message, fields)
+    if fact.seen_in and "live" not in fact.seen_in:
+        message = one_line(f"[only in {', '.join(fact.seen_in[:3])}] {message}", MESSAGE_LIMIT)
+    return fact, fields, message
 
 
 def events_of(fact: Fact, host: str, kinds: Kinds | None = None, *, safe: bool = False) -> list[Event]:
@@ -236,6 +239,7 @@ def events_of(fact: Fact, host: str, kinds: Kinds | None = None, *, safe: bool =
             source,
             shown,
             fact.tags,
+            fact.seen_in,
         )
         for meaning, moment in fact.times.items()
     ]
@@ -248,7 +252,9 @@ def undated_of(fact: Fact, host: str, kinds: Kinds | None = None) -> Undated | N
     fact, fields, message = _prepared(fact, all_kinds() if kinds is None else kinds)
     identity = event_id(fact.kind, None, "", fact.source, fact.fields)
     host, user = safe_text(host), _user(fields)
-    return Undated(identity, fact.kind, message, host, user, fact.source, fields, fact.no_times, fact.tags)
+    return Undated(
+        identity, fact.kind, message, host, user, fact.source, fields, fact.no_times, fact.tags, fact.seen_in
+    )
 
 
 def declared_fields(kinds: Kinds | None = None) -> dict[str, FieldType]:

@@ -1,4 +1,4 @@
-"""Rebuilds the shipped evidence: `python -m testdata.build [scenario ...] [--only e01|kape|velociraptor]`.
+"""Rebuilds the shipped evidence: `python -m testdata.build [scenario ...] [--only e01|e01-vss|kape|velociraptor]`.
 
 The same scenario always gives the same content, and on one machine the same bytes. Needs `mkntfs`, `ntfs-3g`, `ntfscp`
 and the right to mount: the collections, too, take the master file table and the change journal of the volume.
@@ -16,7 +16,7 @@ from testdata.render import render
 from testdata.writers.ntfs import missing_tools
 
 EVIDENCE = Path(__file__).parent / "evidence"
-LAYOUTS = ("e01", "kape", "velociraptor")
+LAYOUTS = ("e01", "e01-vss", "kape", "velociraptor")
 
 
 def build(name: str, target: Path, layouts: tuple[str, ...] = LAYOUTS) -> list[Path]:
@@ -30,13 +30,17 @@ def build(name: str, target: Path, layouts: tuple[str, ...] = LAYOUTS) -> list[P
             for old in folder.glob(f"{name}.E*"):
                 old.unlink()
             written += image.e01(host, made, folder / f"{name}.E01")
-        files |= image.witnesses(host, made)
+        files_taken = files | image.witnesses(host, made)
+    if "e01-vss" in layouts and host.wiped:
+        made_at = host.collected.replace(hour=0, minute=30, second=0)
+        with image.wiped(host, files, target, made_at) as made:
+            written += image.e01(host, made, target / "e01-vss" / f"{name}-vss.E01")
     if "kape" in layouts:
-        written.append(collections.kape(host, files, target / "kape"))
+        written.append(collections.kape(host, files_taken, target / "kape"))
     if "velociraptor" in layouts:
         stamp = host.collected.strftime("%Y-%m-%dT%H_%M_%SZ")
         written.append(
-            collections.velociraptor(host, files, target / f"velociraptor/Collection-{host.name}-{stamp}.zip")
+            collections.velociraptor(host, files_taken, target / f"velociraptor/Collection-{host.name}-{stamp}.zip")
         )
     return written
 

@@ -234,6 +234,19 @@ class FileRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Wipe:
+    """What an intruder did to a file after the last shadow copy was made: removed, or emptied, or a log cleared.
+
+    `keep_events` is how many of the log's newest records a cleared log has.
+    """
+
+    path: str
+    how: str
+    channel: str = ""
+    keep_events: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Noise:
     """Ordinary activity made from a seed: `counts` names the sort of happening, `testdata.noise` knows the sorts.
 
@@ -280,6 +293,7 @@ class Host:
     prefetch: tuple[PrefetchRecord, ...] = ()
     files: tuple[FileRecord, ...] = ()
     noise: tuple[Noise, ...] = ()
+    wiped: tuple[Wipe, ...] = ()
 
     def process(self, name: str) -> Process:
         """The process that the scenario calls `name`."""
@@ -301,6 +315,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "prefetch": PrefetchRecord,
     "files": FileRecord,
     "noise": Noise,
+    "wiped": Wipe,
 }
 _NESTED: dict[str, type[Any]] = {"disks": Disk, "settings": Setting, "nic": Nic}
 Made = TypeVar("Made")

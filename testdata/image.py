@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from dissect.ntfs import NTFS
 
 from testdata.host import Host
 from testdata.journal import journal
-from testdata.render import Files, Rendered, folders, removed, whole
-from testdata.writers import ewf, ntfs
+from testdata.render import Files, Rendered, after_wiping, folders, removed, whole
+from testdata.writers import ewf, ntfs, vss
 
 SECTOR = 512
 VOLUME_START = 1 << 20
@@ -24,6 +26,29 @@ SEGMENT = 256 * 1024
 @contextmanager
 def volume(host: Host, files: Files, place: Path) -> Iterator[Path]:
     """The host's Windows volume, as a file that is gone afterwards; `place` is a folder with room for it."""
+    described, size = describe(host, files)
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place) as scratch:
+        path = Path(scratch) / "volume.raw"
+        ntfs.build(path, size, described)
+        yield path
+
+
+@contextmanager
+def wiped(host: Host, files: Files, place: Path, made: datetime) -> Iterator[Path]:
+    """The volume after the intruder wiped, with a shadow copy of what was before."""
+    described, size = describe(host, files)
+    with tempfile.TemporaryDirectory(dir=place) as scratch:
+        then, live = Path(scratch) / "then.raw", Path(scratch) / "live.raw"
+        known = ntfs.build(then, size, described)
+        shutil.copyfile(then, live)
+        ntfs.change(live, described, known, after_wiping(host))
+        vss.add_snapshot(live, then, made)
+        yield live
+
+
+def describe(host: Host, files: Files) -> tuple[ntfs.Description, int]:
+    """What is on the host's volume, and how large it must be."""
     times, gone = whole(host), removed(host)
     every = {**files, **gone}
     dirs = folders(every, times)
@@ -32,11 +57,7 @@ def volume(host: Host, files: Files, place: Path) -> Iterator[Path]:
         host.volume_serial << 32 | 0x1C9A_77E0, {path: (file.data, file.times) for path, file in gone.items()},
         (lambda references: journal(host, every, dirs, references)) if host.journal_start else None,
     )  # fmt: skip
-    place.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place) as scratch:
-        path = Path(scratch) / "volume.raw"
-        ntfs.build(path, volume_size(every), described)
-        yield path
+    return described, volume_size(every)
 
 
 def volume_size(files: Files) -> int:

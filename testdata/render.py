@@ -76,6 +76,20 @@ def removed(host: Host) -> Files:
     return {inner_path(file.path): _file(host, file) for file in host.files if file.deleted is not None}
 
 
+def after_wiping(host: Host) -> dict[str, bytes | None]:
+    """What the wiped files are afterwards: None where they are gone."""
+    made: dict[str, bytes | None] = {}
+    for wipe in host.wiped:
+        made[inner_path(wipe.path)] = None if wipe.how == "removed" else b""
+        if wipe.how == "cleared":
+            events = [event for event in all_events(host) if event.channel == wipe.channel]
+            with tempfile.TemporaryDirectory() as scratch:
+                path = Path(scratch) / "log.evtx"
+                write_log(path, host, wipe.channel, events[-wipe.keep_events :])
+                made[inner_path(wipe.path)] = path.read_bytes()
+    return made
+
+
 def _file(host: Host, file: FileRecord) -> Rendered:
     return Rendered(_content(host, file), _times(file))
 

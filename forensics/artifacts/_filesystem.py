@@ -55,7 +55,7 @@ def path_fields(
     """The fields of a file: its full path when all folders are known, else the end of it that is."""
     path = place.of(name)
     return {
-        "file_path": given.path.partition("/")[0] + path if place.whole else None,
+        "file_path": given.drive + path if place.whole else None,
         "path_tail": None if place.whole else path,
         "file_name": name,
         "file_reference": reference_text(ref),

@@ -49,7 +49,8 @@ class FileInput:
     `path` is the full path inside the evidence with forward slashes and its drive (`C:/Users/...`), `times` the
     file system's own times by Timesketch meaning (`Creation Time`, `Content Modification Time`, ...), empty when the
     collection did not keep them. `zone` is the host's time zone, None when unknown. `companions` are the files of the
-    same drive that the artifact declared as such and that the evidence holds, by the path it declared.
+    same drive that the artifact declared as such and that the evidence holds, by the path it declared. `read_from` is
+    the path with the shadow copy that it was read from (`C:@vss1/...`), "" for the live file.
     """
 
     path: str
@@ -61,15 +62,21 @@ class FileInput:
     zone: tzinfo | None
     times: dict[str, datetime] = field(default_factory=dict)
     companions: dict[str, BinaryIO] = field(default_factory=dict)
+    read_from: str = ""
 
     def source(self, locator: str = "") -> Source:
         """The Source of a row at `locator` in this file."""
-        return Source(self.evidence, self.path, self.sha256, locator)
+        return Source(self.evidence, self.read_from or self.path, self.sha256, locator)
 
     def read(self, limit: int) -> bytes:
         """The whole file from its start, at most `limit` bytes (compare with `size` to report a cut)."""
         self.fh.seek(0)
         return self.fh.read(limit)
+
+    @property
+    def drive(self) -> str:
+        """The drive that the file lies on (`C:`), whatever view of it was read."""
+        return self.path.partition("/")[0]
 
     @property
     def profile(self) -> str | None:

@@ -151,7 +151,7 @@ class _Teller:
             "created_at": self._born.get(record.file) if action == filesystem.DELETED else None,
         }
         if action == filesystem.RENAMED and old is not None:
-            drive = self._given.path.partition("/")[0]
+            drive = self._given.drive
             fields |= {"old_path": drive + old.path if old.place.whole else old.path, "old_name": old.record.name}
         source = self._given.source(f"USN {record.usn}, offset 0x{record.offset:x}")
         meaning = _ACTIONS[action][1]

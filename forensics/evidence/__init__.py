@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from forensics.evidence.base import EvidenceError, Found, Opening, Tree
+from forensics.evidence.base import EvidenceError, Found, Opening, SeveralError, Tree
 from forensics.evidence.opened import OpenedEvidence
 
-__all__ = ["EvidenceError", "Found", "OpenedEvidence", "Opening", "Tree", "open_evidence"]
+__all__ = ["EvidenceError", "Found", "OpenedEvidence", "Opening", "SeveralError", "Tree", "open_evidence"]
 
 
 def open_evidence(path: str | Path, opening: Opening | None = None) -> OpenedEvidence:
-    """Open a disk image, a collection folder, a collection zip or any folder that holds a Windows tree.
+    """Open a disk image, a collection (folder, zip, tar, container), a folder with a Windows tree, or loose files.
 
-    Raises EvidenceError with one sentence for a person when it cannot be opened or holds no Windows installation.
+    Raises EvidenceError with one sentence for a person when it cannot be opened or holds nothing known; SeveralError
+    when it holds several hosts and `opening.host` does not choose one.
     """
     location, how = Path(path), opening or Opening()
     if location.is_dir():
@@ -27,10 +28,6 @@ def open_evidence(path: str | Path, opening: Opening | None = None) -> OpenedEvi
         return open_folder(location, how)
     if not location.is_file():
         raise EvidenceError(f"{location} does not exist" if not location.exists() else f"{location} is not a file")
-    from forensics.evidence.archive import is_zip, open_archive
+    from forensics.evidence.containers import open_container
 
-    if is_zip(location):
-        return open_archive(location, how)
-    from forensics.evidence.image import open_image
-
-    return open_image(location, how)
+    return open_container(location, how)

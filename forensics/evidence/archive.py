@@ -1,11 +1,13 @@
 """Collection zips (KAPE, Velociraptor, CyLR): members are read one by one, nothing is unpacked to its own name.
 
 A member is streamed into memory (or an anonymous temporary file when it is large) on first use: deflate has no random
-access. Refused and said: encrypted members, links, names that climb out, members that inflate far beyond their worth.
+access. Refused and said: links, names that climb out, members that inflate far beyond their worth. An encrypted
+collection needs its password; Velociraptor packs such a one as `metadata.json` beside an encrypted `data.zip`.
 """
 
 from __future__ import annotations
 
+import json
 import stat
 import struct
 import tempfile
@@ -13,12 +15,12 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
+from forensics.evidence.assemble import assembled
 from forensics.evidence.base import EvidenceError, Opening, Refusal
-from forensics.evidence.folder import apply_originals
 from forensics.evidence.layout import decoded
-from forensics.evidence.members import Member, drives_of
+from forensics.evidence.members import Member, blocked
 from forensics.evidence.opened import OpenedEvidence
 
 _MEMORY = 64 * 1024 * 1024
@@ -26,32 +28,63 @@ _MOST_MEMBERS = 2_000_000
 _MEMBER_LIMIT = 64 * 1024 * 1024 * 1024
 _RATIO = 1100  # deflate cannot exceed 1032:1: beyond it the directory lies
 _BLOCK = 1024 * 1024
+_METADATA_LIMIT = 1024 * 1024
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error)
 
 
-def is_zip(path: Path) -> bool:
-    """Whether the file is a zip archive by its content; the suffix does not matter."""
-    with path.open("rb") as handle:
-        magic = handle.read(4)
-    return magic in (b"PK\x03\x04", b"PK\x05\x06")
+def open_archive(path: Path, opening: Opening, depth: int = 0) -> OpenedEvidence:
+    """Open a collection zip that holds a Windows tree, another container, or loose files."""
+    from forensics.evidence.containers import open_member
 
-
-def open_archive(path: Path, opening: Opening) -> OpenedEvidence:
-    """Open a collection zip that holds a Windows tree."""
     refusals: list[Refusal] = []
+    archive = _opened(path, opening)
+    members = list(_members(archive, refusals))
+    return assembled(
+        str(path), "zip", members, refusals, opening, lambda member, how: open_member(path, member, how, depth + 1)
+    )
+
+
+def _opened(path: Path, opening: Opening) -> zipfile.ZipFile:
+    """The archive, with the password tried on a member when some are encrypted."""
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, struct.error) as error:
+    except (*_DAMAGE, OSError) as error:
         raise EvidenceError(f"{path} cannot be read as a zip, it is cut or damaged: {error}", integrity=True) from error
-    members = list(_members(archive, refusals))
-    if not members:
-        why = next((refusal.why for refusal in refusals), "it is empty")
-        raise EvidenceError(f"{path} holds no readable file: {why}")
-    if {member.parts[-1].casefold() for member in members} <= {"metadata.json", "data.zip"}:
-        raise EvidenceError(f"{path} is an encrypted or nested Velociraptor collection; unpack its data.zip first")
-    trees = drives_of(str(path), members)
-    apply_originals(trees, members)
-    trees[0].refusals.extend(refusals)
-    return OpenedEvidence(path.name, "zip", trees)
+    locked = [info for info in archive.infolist() if info.flag_bits & 1 and not info.is_dir()]
+    if not locked:
+        return archive
+    if not opening.password:
+        raise EvidenceError(
+            f"{path} is encrypted{_wrapped(archive)}: give its password with --password", password="missing"
+        )
+    import pyzipper
+
+    unlocked = pyzipper.AESZipFile(path)
+    unlocked.setpassword(opening.password.encode())
+    smallest = min(locked, key=lambda info: (info.file_size, info.filename))
+    try:
+        with unlocked.open(smallest.filename) as handle:
+            while handle.read(_BLOCK):
+                pass
+    except (*_DAMAGE, pyzipper.BadZipFile, OSError) as error:
+        raise EvidenceError(
+            f"{path} is encrypted and the password does not open it{_wrapped(archive)}", password="wrong"
+        ) from error
+    return cast("zipfile.ZipFile", unlocked)
+
+
+def _wrapped(archive: zipfile.ZipFile) -> str:
+    """Whether the password itself is encrypted for a server's key (Velociraptor, schemes X509 and PGP)."""
+    try:
+        with archive.open("metadata.json") as handle:
+            found: Any = json.loads(handle.read(_METADATA_LIMIT))
+        entries = found if isinstance(found, list) else [found]
+        scheme = next(str(item["Scheme"]) for item in entries if isinstance(item, dict) and item.get("Scheme"))
+    except (KeyError, StopIteration, OSError, RecursionError, *_DAMAGE):
+        return ""
+    if scheme.casefold() == "password":
+        return ""
+    return f" (its password is itself encrypted for a {scheme[:20]} key: the server that has the key can tell it)"
 
 
 def _members(archive: zipfile.ZipFile, refusals: list[Refusal]) -> Iterator[Member]:
@@ -66,8 +99,10 @@ def _members(archive: zipfile.ZipFile, refusals: list[Refusal]) -> Iterator[Memb
         why = _refused(info, parts)
         if why:
             refusals.append(Refusal(name, "refused", why))
+            if parts and ".." not in parts:
+                yield blocked(decoded(parts), why)
         else:
-            yield Member(decoded(parts), info.file_size, _opener(archive, info), {})
+            yield Member(decoded(parts), info.file_size, _opener(archive, info))
 
 
 def _name(info: zipfile.ZipInfo) -> str:
@@ -88,8 +123,6 @@ def _name(info: zipfile.ZipInfo) -> str:
 
 
 def _refused(info: zipfile.ZipInfo, parts: tuple[str, ...]) -> str:
-    if info.flag_bits & 1:
-        return "encrypted: give the password to the tool that made it and unpack first"
     if not parts or ".." in parts:
         return "its name climbs out of the archive"
     mode = info.external_attr >> 16
@@ -108,8 +141,10 @@ def _opener(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], Bin
         try:
             with archive.open(info) as source:
                 while block := source.read(_BLOCK):
+                    if target.tell() + len(block) > info.file_size:
+                        raise EOFError(f"more than the {info.file_size} bytes that it claims")
                     target.write(block)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        except _DAMAGE as error:
             target.close()
             raise OSError(f"{info.filename} cannot be unpacked: {error}") from error
         target.seek(0)

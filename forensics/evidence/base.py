@@ -6,13 +6,14 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
 from forensics.evidence.globs import GlobSet
 
 BORN, MODIFIED = "Creation Time", "Content Modification Time"
+SNAPSHOT = "@"  # between the drive and the name of a snapshot: `C:@vss1`
 CHANGED, ACCESSED = "Metadata Modification Time", "Last Access Time"
 
 
@@ -34,6 +35,12 @@ class EvidenceError(Exception):
         self.integrity = integrity
         self.password = password
 
+    def said_of(self, place: str, name: str) -> EvidenceError:
+        """The same, with `name` for what it calls `place` (a scratch file)."""
+        return EvidenceError(
+            str(self).replace(place, name.replace("|", "/")), integrity=self.integrity, password=self.password
+        )
+
     def __reduce__(self) -> tuple[object, ...]:
         """Errors travel from the worker to the parent with all they say."""
         return _error, (str(self), self.integrity, self.password)
@@ -43,6 +50,25 @@ def _error(message: str, integrity: bool, password: str) -> EvidenceError:
     return EvidenceError(message, integrity=integrity, password=password)
 
 
+class SeveralError(EvidenceError):
+    """The evidence holds several hosts or collections; `hosts` are their names, to be opened one by one."""
+
+    def __init__(self, message: str, hosts: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.hosts = hosts
+
+    def said_of(self, place: str, name: str) -> EvidenceError:
+        """As its parent; the hosts inside get the container's name in front, to be asked for by it."""
+        inner = name.partition("|")[2]
+        return SeveralError(
+            str(self).replace(place, name.replace("|", "/")), tuple(f"{inner}/{host}" for host in self.hosts)
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """As its parent."""
+        return SeveralError, (str(self), self.hosts)
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """How evidence is to be opened, as the user said; it travels to every worker.
@@ -50,6 +76,7 @@ class Opening:
     `password` of an encrypted collection, `keys` for encrypted volumes (recovery key, passphrase, or path of a BEK
     file), `volume` the number of the Windows volume where an image holds several, `snapshots` whether volume shadow
     copies are read too, `host` the host folder where a collection holds several (its path inside, `/` between).
+    `scratch` is a folder that this run may unpack nested containers into; without it each process makes its own.
     """
 
     password: str = ""
@@ -57,19 +84,50 @@ class Opening:
     volume: int | None = None
     snapshots: bool = False
     host: str | None = None
+    scratch: str = ""
 
     def __repr__(self) -> str:
         """Secrets stay out of messages and logs."""
         return f"Opening(volume={self.volume}, snapshots={self.snapshots}, host={self.host!r})"
 
 
+def live_path(path: str) -> str:
+    """The path of a file on the live volume (`C:@vss1/x` is `C:/x`)."""
+    drive, slash, rest = path.partition("/")
+    return f"{drive.partition(SNAPSHOT)[0]}{slash}{rest}"
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One file that a glob matched. `path` has the drive (`C:/Users/...`), `patterns` are the globs that matched."""
+    """One file that a glob matched. `path` has the drive (`C:/Users/...`), `patterns` are the globs that matched.
+
+    `C:@vss1/Users/...` is a file as a volume shadow copy has it. `loose`: it was identified by its content, not by its
+    place. `why`: it is there and cannot be opened (a link, a pipe, a folder of that name, an encrypted member).
+    """
 
     path: str
     size: int
     patterns: tuple[str, ...]
+    loose: bool = False
+    why: str = ""
+
+    @property
+    def view(self) -> str:
+        """`live`, or the name of the snapshot."""
+        return self.path.partition("/")[0].partition(SNAPSHOT)[2] or "live"
+
+    @property
+    def live_path(self) -> str:
+        """The same file's path on the live volume."""
+        return live_path(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What the collector wrote down about a file: its hash (`sha1`, `sha256`) and the original times."""
+
+    times: dict[str, datetime] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +145,17 @@ class Tree(Protocol):
     drive: str
     refusals: list[Refusal]
 
-    def find(self, globs: GlobSet) -> Iterator[tuple[str, int, tuple[str, ...]]]:
-        """Yield (path, size, matching patterns) of every regular file that a glob matches, in a stable order."""
+    def find(self, globs: GlobSet) -> Iterator[Found]:
+        """Every regular file that a glob matches, in a stable order; paths without the drive."""
+
+    def blocked(self, globs: GlobSet) -> Iterator[Found]:
+        """What a glob matches and what cannot be opened, with the reason in `why`."""
+
+    def noted(self, path: str) -> Noted:
+        """What the collector wrote down about the file."""
+
+    def is_whole(self, path: str) -> bool:
+        """Whether the file is read as the collector hashed it."""
 
     def open(self, path: str) -> BinaryIO:
         """A read-only stream over the file; raises FileNotFoundError or OSError."""

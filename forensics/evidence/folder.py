@@ -12,44 +12,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from forensics.evidence.base import EvidenceError, Opening, Refusal
+from forensics.evidence.assemble import assembled
+from forensics.evidence.base import Opening, Refusal
 from forensics.evidence.layout import decoded
-from forensics.evidence.members import Member, MemberTree, drives_of
+from forensics.evidence.members import Member, blocked
 from forensics.evidence.opened import OpenedEvidence
-from forensics.evidence.originals import LOG_LIMIT, Times, is_log, read_log
 
 _MOST_FILES = 2_000_000
 _REPARSE = 0x400  # FILE_ATTRIBUTE_REPARSE_POINT, on Windows hosts
 
 
 def open_folder(path: Path, opening: Opening) -> OpenedEvidence:
-    """Open a KAPE target folder, an unpacked Velociraptor collection, or any folder that holds a Windows tree."""
+    """Open a KAPE target folder, an unpacked collection, any folder that holds a Windows tree, or loose files."""
+    from forensics.evidence.containers import open_member
+
     refusals: list[Refusal] = []
     members = list(_members(path, refusals))
-    if not members:
-        raise EvidenceError(f"{path} is empty" if not refusals else f"{path} holds no regular file")
-    trees = drives_of(str(path), members)
-    apply_originals(trees, members)
-    trees[0].refusals.extend(refusals)
-    return OpenedEvidence(path.resolve().name, "folder", trees)
-
-
-def apply_originals(trees: list[MemberTree], members: list[Member]) -> None:
-    """Give the members the times that the collector noted for their sources."""
-    times: Times = {}
-    for member in members:
-        if is_log(member.parts):
-            try:
-                with member.open() as handle:
-                    times.update(read_log(member.parts[-1], handle.read(LOG_LIMIT)))
-            except OSError as error:
-                why = f"the collector's list cannot be read, original times are missing: {error}"
-                trees[0].refusals.append(Refusal("/".join(member.parts), "unreadable", why))
-            if member.size > LOG_LIMIT:
-                why = f"only the first {LOG_LIMIT >> 20} MiB of the collector's list were read"
-                trees[0].refusals.append(Refusal("/".join(member.parts), "budget", why))
-    for tree in trees:
-        tree.retime(times)
+    return assembled(
+        str(path), "folder", members, refusals, opening, lambda member, how: open_member(path, member, how, 1)
+    )
 
 
 def _members(top: Path, refusals: list[Refusal]) -> Iterator[Member]:
@@ -67,9 +48,11 @@ def _members(top: Path, refusals: list[Refusal]) -> Iterator[Member]:
                 if count > _MOST_FILES:
                     refusals.append(Refusal("/".join(below), "budget", f"more than {_MOST_FILES} files"))
                     return
-                yield Member(decoded(below), size, opener(folder / entry.name), {})
+                yield Member(decoded(below), size, opener(folder / entry.name), place=folder / entry.name)
             else:
-                refusals.append(Refusal("/".join(below), "refused", f"{kind}: not followed and not opened"))
+                why = f"{kind}: not followed and not opened"
+                refusals.append(Refusal("/".join(below), "refused", why))
+                yield blocked(decoded(below), why)
 
 
 def spelled(name: str) -> str:

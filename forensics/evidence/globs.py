@@ -69,6 +69,10 @@ class GlobSet:
         """The patterns without `**`: a walk visits only folders they name."""
         return GlobSet(pattern for pattern in self.patterns if "**" not in pattern)
 
+    def named(self) -> GlobSet:
+        """The patterns whose last component says something of the name."""
+        return GlobSet(pattern for pattern in self.patterns if pattern.rpartition("/")[2].strip("*?"))
+
     def may_contain(self, folder: tuple[str, ...]) -> bool:
         """Whether a file below this folder (lower-case components from the root) could match a pattern."""
         return any(self._leads(parts, folder) for parts in self._split)

@@ -1,64 +1,111 @@
 """Disk images: containers, partitions and file systems by dissect.target's own layers, without its Target.
 
 Opening a Target costs two seconds of plugin registration and succeeds on unusable input; the container, volume and
-file system layers below it cost a tenth and raise. A volume counts as Windows when it has Windows/System32.
+file system layers below it cost a tenth and raise. A volume counts as Windows when it has Windows/System32. An image
+that holds a collection instead (KAPE's VHDX, a logical AD1) is read as that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from dissect.target import container, filesystem, volume
 
+from forensics.evidence import bitlocker
+from forensics.evidence.assemble import assembled
 from forensics.evidence.base import EvidenceError, Opening, Refusal
 from forensics.evidence.ewf import segments_of
+from forensics.evidence.ewf_media import EwfMedia
 from forensics.evidence.imagetree import DAMAGE, ImageTree
+from forensics.evidence.layout import decoded
+from forensics.evidence.members import Member
 from forensics.evidence.opened import OpenedEvidence
+from forensics.evidence.snapshots import snapshot_trees
 
-_LOCKED = {b"-FVE-FS-": "BitLocker"}
+_MOST_FILES = 2_000_000
 
 
-def open_image(path: Path, opening: Opening) -> OpenedEvidence:
-    """Open a split E01, raw, split raw, VMDK, VHD, VHDX, VDI or QCOW2 image that holds Windows."""
-    disk = _container(path)
-    trees, notes = [], []
-    for number, stream in enumerate(_volumes(disk)):
-        tree, note = _tree(stream, number)
-        notes.append(note) if note else None
-        if tree:
-            trees.append(tree)
-    windows = [tree for tree in trees if tree.has_windows()]
+@dataclass(slots=True)
+class Volumes:
+    """What the volumes of an image turned out to be."""
+
+    trees: list[ImageTree] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    locked: bool = False
+
+
+def open_image(path: Path, opening: Opening, depth: int = 0) -> OpenedEvidence:
+    """Open a split E01, raw, split raw, VMDK, VHD, VHDX, VDI, QCOW2 or AD1 image that holds Windows or a collection."""
+    disk = media_of(path)
+    logical = getattr(disk, "__type__", "raw") == "ad1"
+    kind = "AD1 container" if logical else f"{getattr(disk, '__type__', 'raw')} image"
+    found = _logical(disk) if logical else _volumes_of(disk, opening)
+    windows = [] if logical else [tree for tree in found.trees if tree.has_windows()]
     if not windows:
-        raise EvidenceError(f"{path} holds no Windows installation{_why(notes, trees)}")
-    if len(windows) > 1:
-        raise EvidenceError(
-            f"{path} holds {len(windows)} Windows installations (volumes "
-            f"{', '.join(str(tree.number) for tree in windows)}); open one of them as an image of its own"
-        )
-    _letter(trees, windows[0])
-    windows[0].refusals.extend(Refusal("", "unreadable", note) for note in notes)
-    return OpenedEvidence(path.name, f"{getattr(disk, '__type__', 'raw')} image", trees)
+        return _collection(path, kind, found, opening, depth)
+    chosen = _chosen(path, windows, opening)
+    _letter(found.trees, chosen)
+    trees = [*found.trees, *(snapshot_trees(chosen, chosen.refusals) if opening.snapshots else ())]
+    opened = OpenedEvidence(path.name, kind, trees, [Refusal("", "unreadable", note) for note in found.notes])
+    opened.damage = getattr(disk, "damage", None)
+    opened.chunk_size = getattr(disk, "chunk_size", 0)
+    return opened
 
 
-def _why(notes: list[str], trees: list[ImageTree]) -> str:
-    if notes:
-        return f" ({'; '.join(notes)})"
-    return "" if trees else " (no file system was found in it)"
-
-
-def _container(path: Path) -> Any:  # noqa: ANN401  # dissect carries no types
+def media_of(path: Path) -> Any:  # noqa: ANN401  # dissect carries no types
+    """The media inside a container, as a stream."""
     with path.open("rb") as handle:
-        magic = handle.read(8)
+        magic = handle.read(16)
     if magic[:4] in (b"EVF2", b"LEF2"):
         raise EvidenceError(f"{path} is an Ex01/Lx01 image, which no open library reads; convert it to E01 first")
+    if magic[:3] == b"LVF":
+        raise EvidenceError(f"{path} is an L01 image of single files, which is not read; export them to a folder")
     try:
         if magic[:3] == b"EVF":
-            return container.open([part.open("rb") for part in segments_of(path)])
+            return EwfMedia(segments_of(path))
+        if magic == b"ADSEGMENTEDFILE\x00":
+            from dissect.target.filesystems.ad1 import AD1Filesystem
+
+            return AD1Filesystem([part.open("rb") for part in _ad1_segments(path)])
         return container.open(path)
     except DAMAGE as error:
         cause = error.__cause__ or error
         raise EvidenceError(f"{path} cannot be opened as an image: {cause}", integrity=True) from error
+
+
+def _ad1_segments(first: Path) -> list[Path]:
+    """`x.ad1`, `x.ad2` ... in order."""
+    found = [first]
+    while (
+        following := next(
+            (
+                path
+                for path in first.parent.glob(f"{first.stem}.*")
+                if path.suffix.casefold() == f".ad{len(found) + 1}" and path.is_file() and not path.is_symlink()
+            ),
+            None,
+        )
+    ) is not None:
+        found.append(following)
+    return found
+
+
+def _logical(fs: Any) -> Volumes:  # noqa: ANN401
+    return Volumes([ImageTree(fs, 0)])
+
+
+def _volumes_of(disk: Any, opening: Opening) -> Volumes:  # noqa: ANN401
+    found = Volumes()
+    for number, stream in enumerate(_volumes(disk)):
+        tree, note = _tree(stream, number, opening, found)
+        if note:
+            found.notes.append(note)
+        if tree:
+            found.trees.append(tree)
+    return found
 
 
 def _volumes(disk: Any) -> list[Any]:  # noqa: ANN401
@@ -69,18 +116,35 @@ def _volumes(disk: Any) -> list[Any]:  # noqa: ANN401
     return parts or [disk]
 
 
-def _tree(stream: Any, number: int) -> tuple[ImageTree | None, str]:  # noqa: ANN401
+def _tree(stream: Any, number: int, opening: Opening, found: Volumes) -> tuple[ImageTree | None, str]:  # noqa: ANN401
     try:
         stream.seek(0)
         boot = stream.read(512)
         stream.seek(0)
-        if boot[3:11] in _LOCKED:
-            return None, f"volume {number} is locked by {_LOCKED[boot[3:11]]}"
-        if not boot.strip(b"\x00"):
+        if bitlocker.is_locked(boot):
+            stream, why = bitlocker.unlocked(stream, opening.keys)
+            if stream is None:
+                found.locked = True
+                return None, f"volume {number} is locked by BitLocker: {why}"
+        elif not boot.strip(b"\x00"):
             return None, ""
-        return ImageTree(filesystem.open(stream), number), ""
+        return ImageTree(filesystem.open(stream), number, stream), ""
     except DAMAGE as error:
         return None, f"volume {number} has no readable file system: {error}"
+
+
+def _chosen(path: Path, windows: list[ImageTree], opening: Opening) -> ImageTree:
+    numbers = ", ".join(str(tree.number) for tree in windows)
+    if opening.volume is not None:
+        for tree in windows:
+            if tree.number == opening.volume:
+                return tree
+        raise EvidenceError(f"{path} has no Windows on volume {opening.volume}; it has on {numbers}")
+    if len(windows) > 1:
+        raise EvidenceError(
+            f"{path} holds {len(windows)} Windows installations (volumes {numbers}); choose one with --os-volume"
+        )
+    return windows[0]
 
 
 def _letter(trees: list[ImageTree], windows: ImageTree) -> None:
@@ -88,3 +152,38 @@ def _letter(trees: list[ImageTree], windows: ImageTree) -> None:
     letters = iter("DEFGHIJKLMNOPQRSTUVWXYZ")
     for tree in trees:
         tree.drive = "C:" if tree is windows else f"{next(letters, '#')}:"
+
+
+# -- an image of collected files -----------------------------------------------------------------------------------
+
+
+def _collection(path: Path, kind: str, found: Volumes, opening: Opening, depth: int) -> OpenedEvidence:
+    """A KAPE container or a logical image: its files are a collection's members."""
+    from forensics.evidence.containers import open_member
+
+    refusals = [Refusal("", "unreadable", note) for note in found.notes]
+    if found.locked:
+        raise EvidenceError(f"{path} holds no Windows installation that can be read ({'; '.join(found.notes)})")
+    members = [member for tree in found.trees for member in _members(tree, refusals)]
+    if not members:
+        why = f" ({'; '.join(found.notes)})" if found.notes else ""
+        why = why or ("" if found.trees else " (no file system was found in it)")
+        raise EvidenceError(f"{path} holds no Windows installation{why}")
+    kind = kind.replace(" image", " container")  # what is not in it was not collected
+    return assembled(
+        str(path), kind, members, refusals, opening, lambda member, how: open_member(path, member, how, depth + 1)
+    )
+
+
+def _members(tree: ImageTree, refusals: list[Refusal]) -> Iterator[Member]:
+    for count, (name, size) in enumerate(tree.every_file()):
+        if count >= _MOST_FILES:
+            refusals.append(Refusal("", "budget", f"more than {_MOST_FILES} files"))
+            return
+        parts = tuple(part for part in name.split("/") if part)
+        yield Member(decoded(parts), size, _opener(tree, name))
+    refusals.extend(tree.refusals)
+
+
+def _opener(tree: ImageTree, name: str) -> Callable[[], BinaryIO]:
+    return lambda: tree.open(name)

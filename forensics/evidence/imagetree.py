@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from dissect.target.exceptions import Error as TargetError
 from dissect.util.stream import RangeStream
 
-from forensics.evidence.base import ACCESSED, BORN, CHANGED, MODIFIED, Refusal
+from forensics.evidence.base import ACCESSED, BORN, CHANGED, MODIFIED, Found, Noted, Refusal
 from forensics.evidence.base import DAMAGE as PLAIN_DAMAGE
 from forensics.evidence.globs import GlobSet, normal
 from forensics.times import UNIX_EPOCH, checked, from_filetime
@@ -27,9 +27,12 @@ JOURNAL = "$Extend/$UsnJrnl:$J"
 class ImageTree:
     """One file system of an image."""
 
-    def __init__(self, fs: Any, number: int) -> None:  # noqa: ANN401
+    def __init__(self, fs: Any, number: int, stream: Any = None) -> None:  # noqa: ANN401
         self.fs = fs
         self.number = number
+        self.stream = stream
+        self.keep: list[Any] = []
+        self.made = ""
         self.drive = "C:"
         self.refusals: list[Refusal] = []
 
@@ -40,22 +43,64 @@ class ImageTree:
         except DAMAGE:
             return False
 
-    def find(self, globs: GlobSet) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    def find(self, globs: GlobSet) -> Iterator[Found]:
         """Look up what has no `**` by walking only the named folders; the rest from the MFT in one pass."""
         deep = globs.deep()
         seen: set[str] = set()
         if (matched := globs.matches(JOURNAL)) and (size := self._journal_size()) is not None:
             seen.add(normal(JOURNAL))
-            yield JOURNAL, size, matched
+            yield Found(JOURNAL, size, matched)
         for found in self._walk((), "", globs if not self._is_ntfs() else globs.shallow()):
             if normal(found[0]) not in seen and ":" not in found[0]:  # a lookup drops the name of a stream
                 seen.add(normal(found[0]))
-                yield found[0], found[1], globs.matches(found[0])
+                yield Found(found[0], found[1], globs.matches(found[0]))
         if deep.patterns and self._is_ntfs():
             for path, size in self._from_mft(deep):
                 if normal(path) not in seen:
                     seen.add(normal(path))
-                    yield path, size, globs.matches(path)
+                    yield Found(path, size, globs.matches(path))
+
+    def blocked(self, globs: GlobSet) -> Iterator[Found]:
+        """What a glob matches and what is no readable file, as the search met it."""
+        for refusal in self.refusals:
+            if refusal.path and (matched := globs.matches(refusal.path)):
+                yield Found(refusal.path, 0, matched, why=refusal.why)
+
+    def noted(self, path: str) -> Noted:  # noqa: ARG002  # the protocol's
+        """An image needs no notes of a collector: its file system has the times."""
+        return Noted()
+
+    def is_whole(self, path: str) -> bool:
+        """No collector hashed it."""
+        return normal(path) != normal(JOURNAL)
+
+    def every_file(self) -> Iterator[tuple[str, int]]:
+        """Path and size of every regular file, for an image that holds a collection; links are refused.
+
+        NTFS's own files at the root are left out: they are the container's, not the host's.
+        """
+        stack, visited = [""], 0
+        while stack:
+            folder = stack.pop()
+            visited += 1
+            if visited > _MOST_FOLDERS:
+                self.refusals.append(Refusal(folder, "budget", f"more than {_MOST_FOLDERS} folders were walked"))
+                return
+            try:
+                names = sorted({entry.name for entry in self.fs.get(folder or "/").scandir()} - {".", ".."})
+                names = [name for name in names if folder or not name.startswith("$") or not self._is_ntfs()]
+            except DAMAGE as error:
+                self.refusals.append(Refusal(folder, "unreadable", f"the folder cannot be listed: {error}"))
+                continue
+            for name in names:
+                path = f"{folder}/{name}".lstrip("/")
+                kind, size = self._kind(path)
+                if kind == "folder":
+                    stack.append(path)
+                elif kind == "file":
+                    yield path, size
+                elif kind == "link":
+                    self.refusals.append(Refusal(path, "refused", "a link: not followed"))
 
     def _journal_size(self) -> int | None:
         """The stored part of the change journal, None where the volume has none."""
@@ -101,6 +146,8 @@ class ImageTree:
                 if entry.base_entry_id or "ALLOCATED" not in repr(entry.flags) or "INDEX" in repr(entry.flags):
                     continue
                 path = entry.full_path.replace("\\", "/")
+                if path == "[UNKNOWN]":
+                    continue  # a record without a name: reserved, or an extension
                 if globs.matches(path) and (size := self._size(path)) is not None:
                     yield path, size
         if caught:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-_DRIVE = re.compile(r"^(?:\\\\\.\\|\\\\\?\\|//\./)?([A-Za-z])(?:[:_]|%3a)?$", re.IGNORECASE)
+_DRIVE = re.compile(r"^(?:\\\\\.\\|\\\\\?\\|//\./)?([A-Za-z])(?:[:_]|%3a|:\\?:.*)?$", re.IGNORECASE)
 _SYSTEM_DRIVE = frozenset({"sysvol", "$rootfs$"})  # acquire's names of the drive that Windows runs from
 _SHADOW = re.compile(r"^(?:vss_?(\d+)|.*harddiskvolumeshadowcopy(\d+))$", re.IGNORECASE)
 # An escaped drive or device, as Velociraptor writes it below the accessor: what follows is escaped as well.

@@ -1,30 +1,53 @@
 """A drive out of a collection: members found by name in a dictionary, whatever container they lie in.
 
-Folders and zips are listed once (regular files only); a glob is matched against the list and a lookup is a dictionary
-access. Two members with the same name but for case are both kept: the second under a marked name, and said.
+Folders and archives are listed once (regular files only); a glob is matched against the list and a lookup is a
+dictionary access. Two members with the same name but for case are both kept: the second under a marked name, and said.
+What is there under a wanted name and cannot be opened is kept as well, with the reason: it is not "not collected".
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import BinaryIO
 
-from forensics.evidence.base import EvidenceError, Refusal
+from forensics.evidence.base import Found, Noted, Refusal
 from forensics.evidence.globs import GlobSet, normal
-from forensics.evidence.layout import Prefix, find_prefixes, other_drives
-from forensics.evidence.originals import Times
+from forensics.evidence.sparse import expanded, missing, ranges_of
+
+_COLLISION = " (collision "
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One regular file of a collection: decoded path components, size, times, and how to open it."""
+    """One regular file of a collection: decoded path components, size, and how to open it.
+
+    `why` is set for what is no regular file or cannot be opened. `place` is its path on this machine, where it has one.
+    """
 
     parts: tuple[str, ...]
     size: int
     open: Callable[[], BinaryIO]
-    times: dict[str, datetime]
+    why: str = ""
+    place: Path | None = None
+
+
+def blocked(parts: tuple[str, ...], why: str) -> Member:
+    """A member that is there but cannot be opened."""
+
+    def refuse() -> BinaryIO:
+        raise OSError(f"{parts[-1]}: {why}")
+
+    return Member(parts, 0, refuse, why)
+
+
+@dataclass(slots=True)
+class _Held:
+    spelled: str
+    member: Member
+    noted: Noted = field(default_factory=Noted)
 
 
 class MemberTree:
@@ -33,83 +56,95 @@ class MemberTree:
     def __init__(self, drive: str) -> None:
         self.drive = drive
         self.refusals: list[Refusal] = []
-        self._members: dict[str, tuple[str, Member]] = {}
+        self._held: dict[str, _Held] = {}
 
     def add(self, path: str, member: Member) -> None:
         """Take a member in; a second one of the same name (but for case) is kept beside it and said."""
         key, spelled, count = normal(path), path, 1
-        while key in self._members:
+        while key in self._held:
             count += 1
-            spelled = f"{path} (collision {count})"
+            spelled = f"{path}{_COLLISION}{count})"
             key = normal(spelled)
         if count > 1:
             why = "two files of this name (letter case aside) are in the collection; both are kept"
             self.refusals.append(Refusal(path, "name_collision", why))
-        self._members[key] = (spelled, member)
+        self._held[key] = _Held(spelled, member)
 
-    def retime(self, known: Times) -> None:
-        """Fill in the original times that the collector noted, by source path (`c:/users/...`)."""
-        for key, (spelled, member) in self._members.items():
-            if times := known.get(f"{self.drive.casefold()}/{key}"):
-                self._members[key] = (spelled, replace(member, times=times))
+    def alias(self, path: str, other: MemberTree, name: str) -> bool:
+        """Say that `path` has the content of `name` of another tree; False where that is not known, or not needed."""
+        held = other._held.get(normal(name))  # of its own kind
+        if held is None or normal(path) in self._held:
+            return False
+        self._held[normal(path)] = _Held(path, held.member, held.noted)
+        return True
+
+    def note(self, known: dict[str, Noted], prefix: str) -> None:
+        """Fill in what the collector noted, by source path (`c:/users/...`, `vss1/users/...`)."""
+        for key, held in self._held.items():
+            held.noted = known.get(f"{prefix}/{key}", held.noted)
+
+    def expand(self) -> None:
+        """Put back the holes of sparse uploads: `X` has `X.idx` beside it, which says where its parts belong."""
+        for key in [key for key in self._held if f"{key}.idx" in self._held]:
+            held, index = self._held[key], self._held[f"{key}.idx"]
+            try:
+                ranges = ranges_of(index.member.open, held.member.size)
+            except (OSError, ValueError) as error:
+                why = f"its index of ranges cannot be used, offsets in it are wrong: {error}"
+                self.refusals.append(Refusal(held.spelled, "bad_record", why))
+                continue
+            if lost := missing(ranges, held.member.size):
+                why = f"the upload was cut: {lost} bytes that its index names are not in it"
+                self.refusals.append(Refusal(held.spelled, "truncated", why))
+            held.member = expanded(held.member, ranges)
 
     def __len__(self) -> int:
-        return len(self._members)
+        return len(self._held)
 
-    def find(self, globs: GlobSet) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    def find(self, globs: GlobSet) -> Iterator[Found]:
         """Every member that a glob matches, in path order."""
-        for key in sorted(self._members):
-            spelled, member = self._members[key]
-            matched = globs.matches(key.partition(" (collision ")[0])
-            if matched:
-                yield spelled, member.size, matched
+        for key in sorted(self._held):
+            held = self._held[key]
+            if not held.member.why and (matched := globs.matches(key.partition(_COLLISION)[0])):
+                yield Found(held.spelled, held.member.size, matched)
 
-    def _get(self, path: str) -> Member:
+    def blocked(self, globs: GlobSet) -> Iterator[Found]:
+        """What a glob matches and what is no readable file, folders of such a name among them."""
+        for key in sorted(self._held):
+            held = self._held[key]
+            if held.member.why and (matched := globs.matches(key)):
+                yield Found(held.spelled, 0, matched, why=held.member.why)
+        named = globs.named()
+        for folder in sorted({folder for held in self._held.values() for folder in _folders(held.spelled)}):
+            if matched := named.matches(folder):
+                yield Found(folder, 0, matched, why="a folder of this name, not a file")
+
+    def is_whole(self, path: str) -> bool:
+        """Whether the member is the whole file: one with an index of ranges was collected without its holes."""
+        return f"{normal(path)}.idx" not in self._held
+
+    def _get(self, path: str) -> _Held:
         try:
-            return self._members[normal(path)][1]
+            return self._held[normal(path)]
         except KeyError:
             raise FileNotFoundError(path) from None
 
     def open(self, path: str) -> BinaryIO:
         """A stream over the member."""
-        return self._get(path).open()
+        return self._get(path).member.open()
 
     def times(self, path: str) -> dict[str, datetime]:
         """The original times of the member, as the collector noted them."""
-        return self._get(path).times
+        return self._get(path).noted.times
+
+    def noted(self, path: str) -> Noted:
+        """What the collector noted about the member."""
+        return self._get(path).noted
 
 
-def drives_of(name: str, members: list[Member]) -> list[MemberTree]:
-    """The drives of one host's collection; raises EvidenceError when there is none, or more than one host."""
-    paths = [member.parts for member in members]
-    prefixes = find_prefixes(paths)
-    if not any(not prefix.shadow for prefix in prefixes):
-        what = "only shadow copies" if prefixes else "no Windows installation"
-        raise EvidenceError(f"{name} holds {what}")
-    groups = sorted({prefix.group for prefix in prefixes if not prefix.shadow})
-    if len(groups) > 1:
-        names = ", ".join("/".join(group) or "." for group in groups)
-        raise EvidenceError(f"{name} holds {len(groups)} hosts or collections ({names}); name them one by one")
-    prefixes += other_drives(paths, prefixes)
-    return _fill(prefixes, members)
-
-
-def _fill(prefixes: list[Prefix], members: list[Member]) -> list[MemberTree]:
-    trees: dict[str, MemberTree] = {}
-    depths = sorted({len(prefix.parts) for prefix in prefixes}, reverse=True)
-    by_parts = {prefix.parts: prefix for prefix in prefixes}
-    shadows: dict[tuple[str, ...], int] = {}
-    for member in sorted(members, key=lambda item: item.parts):
-        prefix = next((by_parts[head] for depth in depths if (head := member.parts[:depth]) in by_parts), None)
-        if prefix is None:
-            continue
-        if prefix.shadow:
-            shadows[prefix.parts] = shadows.get(prefix.parts, 0) + 1
-            continue
-        tree = trees.setdefault(prefix.drive, MemberTree(prefix.drive))
-        tree.add("/".join(member.parts[len(prefix.parts) :]), member)
-    ordered = [trees[drive] for drive in sorted(trees)]
-    for parts, count in shadows.items():
-        why = f"{count} files of a volume shadow copy are in the collection and were not read"
-        ordered[0].refusals.append(Refusal("/".join(parts), "not_read", why))
-    return ordered
+def _folders(path: str) -> Iterator[str]:
+    """Every folder on the way to a file."""
+    at = path.find("/")
+    while at > 0:
+        yield path[:at]
+        at = path.find("/", at + 1)

@@ -4,36 +4,64 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import BinaryIO
 
-from forensics.evidence.base import Found, Refusal, Tree
+from forensics.evidence.base import Found, Noted, Refusal, Tree
+from forensics.evidence.ewf_media import Damage
 from forensics.evidence.globs import GlobSet
 
 _BLOCK = 1024 * 1024
 
 
-class OpenedEvidence:
-    """What `open_evidence` returns. One per process: dissect objects must not be shared between processes."""
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """The hashes of a stream: SHA-256 always, others where the collector noted one to be checked."""
 
-    def __init__(self, name: str, kind: str, trees: Sequence[Tree], hashes: dict[str, str] | None = None) -> None:
+    sha256: str
+    others: dict[str, str]
+
+
+class OpenedEvidence:
+    """What `open_evidence` returns. One per process: dissect objects must not be shared between processes.
+
+    `refusals` are about the evidence as a whole or about places outside its drives; paths as the container has them.
+    """
+
+    def __init__(self, name: str, kind: str, trees: Sequence[Tree], refusals: Iterable[Refusal] = ()) -> None:
         self.name = name
         self.kind = kind
         self.trees = {tree.drive: tree for tree in trees}
-        self.hashes = hashes or {}
+        self.own_refusals = list(refusals)
+        self.damage: Damage | None = None
+        self.chunk_size = 0
 
     @property
-    def refusals(self) -> list[tuple[str, Refusal]]:
-        """All that was not looked at, with its drive."""
-        return [(drive, refusal) for drive, tree in self.trees.items() for refusal in tree.refusals]
+    def refusals(self) -> list[Refusal]:
+        """All that was not looked at, with its full path."""
+        inside = [
+            replace(refusal, path=f"{drive}/{refusal.path}")
+            for drive, tree in self.trees.items()
+            for refusal in tree.refusals
+        ]
+        return [*self.own_refusals, *inside]
 
     def find(self, patterns: Iterable[str]) -> list[Found]:
         """Every regular file that one of the globs matches, on all drives, in a stable order without doubles."""
-        globs = GlobSet(patterns)
+        return self._collect((drive, tree.find(GlobSet(patterns))) for drive, tree in self.trees.items())
+
+    def blocked(self, patterns: Iterable[str]) -> list[Found]:
+        """What one of the globs matches and what cannot be opened."""
+        return self._collect((drive, tree.blocked(GlobSet(patterns))) for drive, tree in self.trees.items())
+
+    @staticmethod
+    def _collect(trees: Iterable[tuple[str, Iterable[Found]]]) -> list[Found]:
         found = {
-            f"{drive}/{path}": Found(f"{drive}/{path}", size, matched)
-            for drive, tree in self.trees.items()
-            for path, size, matched in tree.find(globs)
+            path: replace(item, path=path)
+            for drive, items in trees
+            for item in items
+            if (path := f"{drive}/{item.path}")
         }
         return [found[path] for path in sorted(found)]
 
@@ -53,11 +81,31 @@ class OpenedEvidence:
         tree, rest = self._split(path)
         return tree.times(rest)
 
-    def sha256(self, handle: BinaryIO) -> str:
-        """The hash of a whole stream, read in blocks; leaves the stream at its start."""
+    def noted(self, path: str) -> Noted:
+        """What the collector wrote down about `C:/...`."""
+        tree, rest = self._split(path)
+        return tree.noted(rest)
+
+    def is_whole(self, path: str) -> bool:
+        """Whether what is read of `C:/...` is the file as the collector hashed it (a sparse upload is not)."""
+        tree, rest = self._split(path)
+        return tree.is_whole(rest)
+
+    def touched(self) -> list[str]:
+        """The damaged parts of the media that were read since the last call."""
+        if self.damage is None:
+            return []
+        touched = self.damage.take()
+        return touched.ranges(self.chunk_size) if touched else []
+
+    def digests(self, handle: BinaryIO, others: Iterable[str] = ()) -> Digests:
+        """The hashes of a whole stream, read in blocks; leaves the stream at its start."""
         digest = hashlib.sha256()
+        more = {name: hashlib.new(name, usedforsecurity=False) for name in others}
         handle.seek(0)
         while block := handle.read(_BLOCK):
             digest.update(block)
+            for item in more.values():
+                item.update(block)
         handle.seek(0)
-        return digest.hexdigest()
+        return Digests(digest.hexdigest(), {name: item.hexdigest() for name, item in more.items()})

@@ -1,9 +1,11 @@
-"""Original file times, out of what the collectors wrote beside the files.
+"""What the collectors wrote down beside the files: original times, hashes, and what they left out as identical.
 
 A copied tree has the times of the copying; KAPE's `_copylog.csv` and Velociraptor's `All File Metadata`/`Uploads`
-results hold the times of the source. Columns: KAPE CopiedTimestamp, SourceFile, DestinationFile, FileSize,
-SourceFileSha1, DeferredCopy, CreatedOnUtc, ModifiedOnUtc, LastAccessedOnUtc; Velociraptor SourceFile, Created, Changed,
-Modified, LastAccessed (ISO 8601). Without either, a member has no times: absent is better than the copying's.
+results hold the times of the source and a hash. Columns: KAPE CopiedTimestamp, SourceFile, DestinationFile, FileSize,
+SourceFileSha1, DeferredCopy, CreatedOnUtc, ModifiedOnUtc, LastAccessedOnUtc; its `_skiplog.csv` SourceFile,
+SourceFileSha1, Reason (Excluded, Deduped: a file of the same hash was copied already); Velociraptor SourceFile,
+SourceFileSha256, Created, Changed, Modified, LastAccessed (ISO 8601). Without either, a member has no times: absent is
+better than the copying's.
 """
 
 from __future__ import annotations
@@ -11,48 +13,123 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from forensics.evidence.base import ACCESSED, BORN, CHANGED, MODIFIED
+from forensics.evidence.base import ACCESSED, BORN, CHANGED, MODIFIED, Noted, Refusal
 from forensics.evidence.globs import normal
+from forensics.evidence.members import Member
 from forensics.times import from_iso
 
-LOG_LIMIT = 16 * 1024 * 1024  # a collection of 50,000 files needs as much
+LOG_LIMIT = 64 * 1024 * 1024  # a collection of 200,000 files needs as much
 _KAPE = {"CreatedOnUtc": BORN, "ModifiedOnUtc": MODIFIED, "LastAccessedOnUtc": ACCESSED}
 _VELOCIRAPTOR = {"Created": BORN, "Modified": MODIFIED, "Changed": CHANGED, "LastAccessed": ACCESSED}
+_HASHES = {"SourceFileSha1": ("sha1", 40), "SourceFileSha256": ("sha256", 64)}
+_COPYLOG, _SKIPLOG = "_copylog.csv", "_skiplog.csv"
+_SHADOW = re.compile(r"(?:^|/)(?:vss_?|globalroot/device/harddiskvolumeshadowcopy)(\d+)/(.*)$")
+_DEVICE = re.compile(r"^(?:[\\/]{2}[.?][\\/])+")
 
-Times = dict[str, dict[str, datetime]]
+
+@dataclass(slots=True)
+class Originals:
+    """`noted` by source path (`c:/users/x`, `vss1/users/x`); `same` are files of a snapshot that were left out.
+
+    Those are (snapshot, path in it, drive, path of the same content on the live volume).
+    """
+
+    noted: dict[str, Noted] = field(default_factory=dict)
+    same: list[tuple[str, str, str, str]] = field(default_factory=list)
+
+
+def originals_of(members: Iterable[Member], group: tuple[str, ...], refusals: list[Refusal]) -> Originals:
+    """What the collector's lists of this host say; a list that cannot be read is said."""
+    known, skipped = Originals(), list[dict[str, object]]()
+    for member in members:
+        if not is_log(member.parts) or member.parts[: len(group)] != group:
+            continue
+        path = "/".join(member.parts)
+        try:
+            with member.open() as handle:
+                data = handle.read(LOG_LIMIT)
+        except OSError as error:
+            why = f"the collector's list cannot be read, original times are missing: {error}"
+            refusals.append(Refusal(path, "unreadable", why))
+            continue
+        if member.size > LOG_LIMIT:
+            why = f"only the first {LOG_LIMIT >> 20} MiB of the collector's list were read"
+            refusals.append(Refusal(path, "budget", why))
+        if member.parts[-1].casefold().endswith(_SKIPLOG):
+            skipped += rows_of(member.parts[-1], data)
+        else:
+            known.noted.update(read_log(member.parts[-1], data))
+    known.same = list(_same(skipped, known.noted))
+    return known
+
+
+def _same(skipped: Iterable[dict[str, object]], noted: dict[str, Noted]) -> Iterator[tuple[str, str, str, str]]:
+    """Files of a shadow copy that were not copied because the live volume has the same content."""
+    by_hash = {item.hashes["sha1"]: key for key, item in noted.items() if "sha1" in item.hashes and key[1:2] == ":"}
+    for row in skipped:
+        found = _SHADOW.search(source_key(str(row.get("SourceFile") or "")))
+        live = by_hash.get(str(row.get("SourceFileSha1") or "").casefold())
+        if found and live and "dedup" in str(row.get("Reason") or "").casefold():
+            drive, _, path = live.partition("/")
+            yield f"vss{found.group(1)}", found.group(2), drive, path
 
 
 def is_log(parts: tuple[str, ...]) -> bool:
-    """Whether this member is a collector's own list of the files it took."""
+    """Whether this member is a collector's own list of the files it took or left."""
     name = parts[-1].casefold()
-    if name.endswith("_copylog.csv"):
+    if name.endswith((_COPYLOG, _SKIPLOG)):
         return True
     return "results" in (part.casefold() for part in parts[:-1]) and name.endswith(
         ("all file metadata.json", "uploads.json", "all matches metadata.json")
     )
 
 
-def read_log(name: str, data: bytes) -> Times:
-    """The original times by source path (comparison form, without `\\\\.\\`); rows that make no sense are skipped."""
+def rows_of(name: str, data: bytes) -> Iterator[dict[str, object]]:
+    """The rows of a list; what makes no sense is skipped."""
     text = data[:LOG_LIMIT].decode("utf-8-sig", errors="replace")
-    rows = _csv_rows(text) if name.casefold().endswith(".csv") else _json_rows(text)
+    return _csv_rows(text) if name.casefold().endswith(".csv") else _json_rows(text)
+
+
+def read_log(name: str, data: bytes) -> dict[str, Noted]:
+    """What the collector noted, by source path (comparison form, without `\\\\.\\`)."""
     columns = _KAPE if name.casefold().endswith(".csv") else _VELOCIRAPTOR
-    found: Times = {}
-    for row in rows:
+    found: dict[str, Noted] = {}
+    for row in rows_of(name, data):
         source = str(row.get("SourceFile") or "")
         stamps = {meaning: from_iso(_trim(row[column])) for column, meaning in columns.items() if row.get(column)}
         good = {meaning: value for meaning, value in stamps.items() if isinstance(value, datetime)}
-        if source and good:
-            found.setdefault(source_key(source), {}).update(good)
+        if source and (good or hashes_in(row)):
+            item = found.setdefault(_key(source, str(row.get("DestinationFile") or "")), Noted())
+            item.times.update(good)
+            item.hashes.update(hashes_in(row))
     return found
+
+
+def hashes_in(row: dict[str, object]) -> dict[str, str]:
+    """The well-formed hashes of a row."""
+    found = {}
+    for column, (name, length) in _HASHES.items():
+        text = str(row.get(column) or "").strip().casefold()
+        if re.fullmatch(f"[0-9a-f]{{{length}}}", text):
+            found[name] = text
+    return found
+
+
+def _key(source: str, destination: str) -> str:
+    """The source's key; KAPE's shadow copies have their number in the destination."""
+    own = source_key(source)
+    shadow = _SHADOW.search(own) or _SHADOW.search(normal(destination))
+    return f"vss{shadow.group(1)}/{shadow.group(2)}" if shadow else own
 
 
 def source_key(path: str) -> str:
     """`\\\\.\\C:\\Users\\x` and `C:\\Users\\x` become `c:/users/x`."""
-    return normal(path.removeprefix("\\\\.\\").removeprefix("\\\\?\\"))
+    return normal(_DEVICE.sub("", path))
 
 
 def _trim(value: object) -> str:

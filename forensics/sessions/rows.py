@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from forensics.model import Event, Fact, Fields, Source, User, event_id
@@ -21,7 +21,11 @@ _LAST = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One dated event, or one undated fact (`time` is None, the id is `event_id` without time and meaning)."""
+    """One dated event, or one undated fact (`time` is None, the id is `event_id` without time and meaning).
+
+    `snapshot` is the shadow copy that alone has it; the source's path is then that of the file on the live volume, so
+    that what lay in one place is joined whatever view it comes from.
+    """
 
     id: str
     time: datetime | None
@@ -30,6 +34,7 @@ class Row:
     source: Source
     fields: Fields
     user: str
+    snapshot: str = ""
 
     def get(self, name: str) -> str:
         """The field as text; "" when it is absent."""
@@ -61,14 +66,22 @@ class Row:
 
 def of_event(event: Event) -> Row:
     """The row of a dated event."""
-    return Row(event.id, event.time, event.meaning, event.kind, event.source, event.fields, event.user)
+    source, snapshot = _live(event.source)
+    return Row(event.id, event.time, event.meaning, event.kind, source, event.fields, event.user, snapshot)
+
+
+def _live(source: Source) -> tuple[Source, str]:
+    drive, slash, rest = source.path.partition("/")
+    plain, _, snapshot = drive.partition("@")
+    return (replace(source, path=f"{plain}{slash}{rest}"), snapshot) if snapshot else (source, "")
 
 
 def of_fact(fact: Fact) -> Row:
     """The row of an undated fact; its id is the one a timeline gives the same fact without a time."""
     ident = event_id(fact.kind, None, "", fact.source, fact.fields)
     user = fact.fields.get("user_name", "")
-    return Row(ident, None, "", fact.kind, fact.source, fact.fields, user if isinstance(user, str) else "")
+    source, snapshot = _live(fact.source)
+    return Row(ident, None, "", fact.kind, source, fact.fields, user if isinstance(user, str) else "", snapshot)
 
 
 class Rows:
@@ -136,12 +149,14 @@ def ids_of(rows: Iterable[Row]) -> tuple[str, ...]:
 
 
 def because(text: str, rows: Iterable[Row] = ()) -> str:
-    """A reason that names its events (at most four of them)."""
+    """A reason that names its events (at most four of them), and says when none of them is on the live volume."""
+    rows = list(rows)
     idents = ids_of(rows)
     if not idents:
         return text
     more = f" and {len(idents) - 4} more" if len(idents) > 4 else ""
-    return f"{text} [{', '.join(idents[:4])}{more}]"
+    old = "" if any(not row.snapshot for row in rows) else " (only in a shadow copy)"
+    return f"{text}{old} [{', '.join(idents[:4])}{more}]"
 
 
 def stamp(moment: datetime) -> str:

@@ -147,17 +147,23 @@ def _is_wsb(name: str) -> bool:
 
 
 def _is_recovered(group: Group) -> bool:
-    return group.fields.get("recovered") is True
+    return group.fields.get("recovered") is True or _snapshot(group) != ""
+
+
+def _snapshot(group: Group) -> str:
+    """The shadow copy that alone has the file, "" for a live one."""
+    return group.rows[0].snapshot
 
 
 def _hash(group: Group) -> str | None:
     """The hash of the configuration's own bytes."""
-    return group.get("file_sha256") or None if _is_recovered(group) else group.source.sha256
+    recovered = group.fields.get("recovered") is True
+    return group.get("file_sha256") or None if recovered else group.source.sha256
 
 
 def _place(group: Group) -> str:
-    """Where the file is or was: its own place, not that of the record it was recovered from."""
-    if not _is_recovered(group):
+    """Where the file is or was: its own place, not that of the record or snapshot it was recovered from."""
+    if group.fields.get("recovered") is not True:
         return group.source.path
     return (group.get("file_path") or group.get("path_tail")).replace("\\", "/")
 
@@ -173,6 +179,9 @@ def _of_file(group: Group) -> Known:
     )
     if not _is_recovered(group):
         return Known(settings, facts, group.source.sha256)
+    if snapshot := _snapshot(group):
+        why = f"content from shadow copy {snapshot}: the live volume has no such file, or another content"
+        return Known(settings, facts, _hash(group), gone=True, recovery=because(why, group.rows))
     gone = group.fields.get("file_deleted") is True
     why = "the file is deleted" if gone else "the file itself is not in the evidence"
     recovery = because(f"content recovered from {group.source.path}, {group.source.locator}: {why}", group.rows)

@@ -65,8 +65,8 @@ def missing_tools() -> list[str]:
     return [tool for tool in TOOLS if shutil.which(tool) is None]
 
 
-def build(image: Path, size: int, told: Description) -> None:
-    """Make `image` an NTFS volume of `size` bytes."""
+def build(image: Path, size: int, told: Description) -> dict[int, Times]:
+    """Make `image` an NTFS volume of `size` bytes; gives the times of each record, for `change`."""
     with image.open("wb") as handle:
         handle.truncate(size)
     _run("mkntfs", "-F", "-q", "-Q", "-T", "-I", "-s", "512", "-c", "4096", "-p", "2048", "-H", "255", "-S", "63",
@@ -80,21 +80,42 @@ def build(image: Path, size: int, told: Description) -> None:
         _run("umount", str(mount))
         mount.rmdir()
     if told.journal:
-        _add_journal(image, told.journal(_references(image, records, told.removed)))
+        # While the files are still there that will be removed: it must not get the record of one of them.
+        _add_journal(image, told.journal(_references(image, records)))
+    if told.removed:
+        change(image, told, {}, dict.fromkeys(told.removed))
     times = {**told.contents, **told.removed}
     known = {number: told.folders[path] if path in told.folders else times[path][1] for path, number in records.items()}
     settle(image, known, told.whole, told.serial)
+    return known
 
 
-def _references(image: Path, records: Mapping[str, int], removed: Contents) -> dict[str, int]:
-    """The file reference of each path: its record's number and the sequence that it had while the file was there."""
+def change(image: Path, told: Description, known: Mapping[int, Times], contents: Mapping[str, bytes | None]) -> None:
+    """Give files another content, or remove them (None); the clock of this machine leaves no trace."""
+    mount = image.with_suffix(".mnt")
+    mount.mkdir()
+    _run("ntfs-3g", "-o", "noatime,streams_interface=none", str(image), str(mount))
+    try:
+        for path, data in sorted(contents.items()):
+            if data is None:
+                (mount / path).unlink()
+            else:
+                (mount / path).write_bytes(data)
+    finally:
+        _run("umount", str(mount))
+        mount.rmdir()
+    settle(image, known, told.whole, told.serial)
+
+
+def _references(image: Path, records: Mapping[str, int]) -> dict[str, int]:
+    """The file reference of each path: its record's number and sequence."""
     references = {}
     with image.open("rb") as volume:
         boot = volume.read(_SECTOR)
         places = list(_places(volume, int.from_bytes(boot[0x30:0x38], "little") * _CLUSTER))
         for path, number in {**records, "": ROOT}.items():
             volume.seek(places[number])
-            sequence = int.from_bytes(volume.read(_RECORD)[16:18], "little") - (path in removed)
+            sequence = int.from_bytes(volume.read(_RECORD)[16:18], "little")
             references[path] = number | sequence << 48
     return references
 
@@ -135,7 +156,7 @@ def _run(*command: str) -> None:
 
 
 def _fill(mount: Path, told: Description) -> dict[str, int]:
-    """Create everything in a fixed order, then remove what is to be; gives the MFT record number of each path."""
+    """Create everything in a fixed order; gives the MFT record number of each path."""
     records: dict[str, int] = {}
     for path in sorted(told.folders):
         (mount / path).mkdir(exist_ok=True)
@@ -144,8 +165,6 @@ def _fill(mount: Path, told: Description) -> dict[str, int]:
         for path in sorted(contents):
             (mount / path).write_bytes(contents[path][0])
             records[path] = (mount / path).stat().st_ino
-    for path in sorted(told.removed):
-        (mount / path).unlink()
     return records
 
 

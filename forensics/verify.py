@@ -1,0 +1,143 @@
+"""Is the evidence still what was acquired: the whole media, or every file whose hash the collector noted.
+
+The work is a worker's, as all touching of evidence is; it is given as long as the evidence is large.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from forensics import jobs
+from forensics.evidence.base import DAMAGE, EvidenceError
+from forensics.evidence.containers import kind_of
+from forensics.model import to_plain
+from forensics.pipeline import Options, Progress
+from forensics.workers import Dead, Workers
+
+_BLOCK = 4 * 1024 * 1024
+_MOST_FAULTS = 200
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was found. `compared` counts hashes that could be held against a stored one; `faults` are sentences."""
+
+    evidence: str
+    kind: str
+    size: int = 0
+    compared: int = 0
+    stored: dict[str, str] = field(default_factory=dict)
+    computed: dict[str, str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def plain(self) -> Any:  # noqa: ANN401  # JSON material
+        """As JSON material."""
+        return to_plain(self)
+
+
+def verify(path: Path, options: Options, progress: Progress) -> Verification:
+    """Check one piece of evidence; raises EvidenceError when it cannot be opened."""
+    if not path.exists():
+        raise EvidenceError(f"{path} does not exist")
+    progress.stage(f"verifying {path.name}")
+    with tempfile.TemporaryDirectory(prefix="mirrortrace-") as scratch:
+        opening = replace(options.opening, scratch=scratch)
+        limits = replace(options.limits, jobs=1, seconds=7 * 86_400.0, most_seconds=7 * 86_400.0)
+        check = check_media if path.is_file() and kind_of(path) == "image" else check_files
+        with Workers(limits, _start, (str(path), path.name, opening, check is check_files)) as workers:
+            found = workers.one(check, str(path))
+    if isinstance(found, Dead):
+        raise EvidenceError(f"{path} could not be verified: {found.detail}", integrity=True)
+    if isinstance(found, EvidenceError):
+        raise found
+    return found
+
+
+def _start(path: str, name: str, opening: Any, opened: bool) -> None:  # noqa: ANN401  # an initializer's arguments
+    """Media are hashed as they are: no Windows needs to be in them."""
+    if opened:
+        jobs.start_worker(path, name, opening)
+
+
+def check_media(place: str) -> Verification | EvidenceError:
+    """Hash the media of an image and compare with the stored hashes."""
+    from forensics.evidence.ewf_media import EwfMedia
+    from forensics.evidence.image import media_of
+
+    path = Path(place)
+    try:
+        media = media_of(path)
+        found = Verification(path.name, getattr(media, "__type__", "raw"))
+        if isinstance(media, EwfMedia):
+            _ewf(media, found)
+        elif found.kind == "ad1":
+            found.notes.append("an AD1 holds hashes of its files, which are not checked yet")
+        else:
+            _plain(media, found)
+    except EvidenceError as error:
+        return error
+    except DAMAGE as error:
+        return EvidenceError(f"{path} cannot be read to its end: {error}", integrity=True)
+    return found
+
+
+def _ewf(media: Any, found: Verification) -> None:  # noqa: ANN401  # EwfMedia
+    found.size = media.size
+    found.stored = {name: text for name, text in (("md5", media.stored.md5), ("sha1", media.stored.sha1)) if text}
+    computed = media.digest()
+    found.computed = {"md5": computed.md5, "sha1": computed.sha1}
+    found.compared = len(found.stored) + 1  # the chunks' own checksums are one comparison
+    for name, text in found.stored.items():
+        if found.computed[name] != text:
+            found.faults.append(f"the {name.upper()} of the media is {found.computed[name]}, stored is {text}")
+    found.faults += media.damage.ranges(media.chunk_size)[:_MOST_FAULTS]
+    if not found.stored:
+        found.notes.append("the image stores no hash of the media; only the checksums of its chunks were compared")
+
+
+def _plain(media: Any, found: Verification) -> None:  # noqa: ANN401  # dissect carries no types
+    digests = {name: hashlib.new(name, usedforsecurity=False) for name in ("md5", "sha1", "sha256")}
+    media.seek(0)
+    while block := media.read(_BLOCK):
+        found.size += len(block)
+        for digest in digests.values():
+            digest.update(block)
+    found.computed = {name: digest.hexdigest() for name, digest in digests.items()}
+    found.notes.append("this kind of image stores no hash: compare these with the acquisition's own")
+
+
+def check_files(place: str) -> Verification | EvidenceError:
+    """Hash every file of a collection whose hash the collector noted."""
+    try:
+        evidence = jobs.opened()
+    except EvidenceError as error:
+        return error
+    found = Verification(Path(place).name, evidence.kind)
+    files = 0
+    for item in evidence.find(["**"]):
+        noted = evidence.noted(item.path).hashes if evidence.is_whole(item.path) else {}
+        files += 1
+        found.size += item.size
+        if noted:
+            _file(evidence, item.path, noted, found)
+    found.notes.append(f"{files} files, for {found.compared} hashes the collector's lists have one to compare with")
+    return found
+
+
+def _file(evidence: Any, path: str, noted: dict[str, str], found: Verification) -> None:  # noqa: ANN401  # OpenedEvidence
+    try:
+        with evidence.open(path) as handle:
+            digests = evidence.digests(handle, noted.keys() - {"sha256"})
+    except DAMAGE as error:
+        found.faults.append(f"{path} cannot be read: {error}")
+        return
+    computed = {**digests.others, "sha256": digests.sha256}
+    for name, text in noted.items():
+        found.compared += 1
+        if computed[name] != text and len(found.faults) < _MOST_FAULTS:
+            found.faults.append(f"{path}: its {name.upper()} is {computed[name]}, the collector noted {text}")
