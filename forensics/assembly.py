@@ -110,6 +110,12 @@ def is_case(folder: Path) -> bool:
     return any((folder / name).exists() for name in CASE_FILES)
 
 
+def holds_cases(folder: Path) -> bool:
+    """Whether the folder holds nothing but case folders, as evidence of several hosts gives."""
+    inside = list(folder.iterdir())
+    return bool(inside) and all(item.is_dir() and not item.is_symlink() and is_case(item) for item in inside)
+
+
 def is_inside(path: Path, evidence: Path) -> bool:
     """Whether `path`, as it is written or where its links lead, is the evidence or lies in its folder."""
     place = evidence.resolve()
@@ -133,9 +139,9 @@ def check_target(output: Path, evidence: Iterable[Path], *, force: bool, log_fil
         return
     if not output.is_dir():
         raise CaseExistsError(f"{output} is a file, not a folder")
-    if is_case(output) and not force:
+    if (is_case(output) or holds_cases(output)) and not force:
         raise CaseExistsError(f"{output} already holds a case (--force replaces it)")
-    if not is_case(output) and any(output.iterdir()):
+    if not is_case(output) and not holds_cases(output) and any(output.iterdir()):
         raise CaseExistsError(f"{output} is not empty and is no case folder")
     _check_writable(output)
 

@@ -33,6 +33,9 @@ from forensics.times import windows_zone
 
 _IN_MEMORY = 32 * 1024 * 1024
 _HIVE_LIMIT = 1024 * 1024 * 1024
+# A hive's offsets are 32 bits wide; a log or journal of 64 GiB would be the largest ever seen. A sparse file of
+# terabytes costs nothing to plant and a day to hash.
+_HIVE_MOST, _FILE_MOST = 4 * 1024**3, 64 * 1024**3
 
 _evidence: OpenedEvidence | None = None
 _failure: EvidenceError | None = None
@@ -110,6 +113,9 @@ def survey(patterns: tuple[str, ...]) -> Survey | EvidenceError:
         Problem(refusal.fault, "evidence", Source(_shown_name, refusal.path, None, ""), refusal.why)
         for refusal in evidence.refusals
     )
+    if damage := evidence.touched():
+        why = f"the file system was read from damaged parts of the image: {'; '.join(damage)}"
+        problems = (*problems, Problem("media_damage", "evidence", Source(_shown_name, "", None, ""), why))
     return Survey(evidence.name, evidence.kind, found, problems, blocked)
 
 
@@ -121,7 +127,8 @@ def host_facts(paths: dict[str, str]) -> Host:
     hives: dict[str, Hive | None] = {"SYSTEM": None, "SOFTWARE": None}
     for kind, path in paths.items():
         try:
-            hives[kind] = Hive.open(_bytes(path, _HIVE_LIMIT), _logs(path))
+            if _bytes(path, 4) == b"regf":
+                hives[kind] = Hive.open(_bytes(path, _HIVE_LIMIT), _logs(path))
         except (FormatError, OSError):
             continue  # the hive's own job reports it; here it only means "unknown"
     return read_host(hives["SYSTEM"], hives["SOFTWARE"])
@@ -165,6 +172,9 @@ def _dispatch(job: Job, writer: Intake, stack: ExitStack) -> None:
     try:
         evidence = opened()
         evidence.touched()  # what earlier jobs met is theirs
+        if job.size > (most := _HIVE_MOST if job.hive else _FILE_MOST):
+            writer.everyone("unreadable", f"{job.size} bytes: more than the {most} that such a file can have")
+            return
         handle = stack.enter_context(evidence.open(job.path))
         if job.size <= _IN_MEMORY:
             handle = io.BytesIO(handle.read(_IN_MEMORY + 1))

@@ -95,6 +95,8 @@ def _ewf(media: Any, found: Verification) -> None:  # noqa: ANN401  # EwfMedia
     for name, text in found.stored.items():
         if found.computed[name] != text:
             found.faults.append(f"the {name.upper()} of the media is {found.computed[name]}, stored is {text}")
+    if media.stored.conflict:
+        found.faults.append(f"the image stores a second MD5, {media.stored.conflict}, beside {media.stored.md5}")
     found.faults += media.damage.ranges(media.chunk_size)[:_MOST_FAULTS]
     if not found.stored:
         found.notes.append("the image stores no hash of the media; only the checksums of its chunks were compared")

@@ -14,6 +14,7 @@ from typing import Any
 from tests.conftest import ROOT
 
 BUILT = ROOT / "testdata/evidence/ws-tanaka"
+KAPE_FOLDER = BUILT / "kape/WS-TANAKA"
 LAYOUTS = {
     "e01": BUILT / "e01/ws-tanaka.E01",
     "kape": BUILT / "kape/WS-TANAKA",

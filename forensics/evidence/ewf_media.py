@@ -54,10 +54,11 @@ class Table:
 
 @dataclass(slots=True)
 class Stored:
-    """The hashes that the acquisition stored, in hex."""
+    """The hashes that the acquisition stored, in hex; `conflict` is a second MD5 that is not the first."""
 
     md5: str | None = None
     sha1: str | None = None
+    conflict: str | None = None
 
 
 @dataclass(slots=True)
@@ -166,6 +167,8 @@ class EwfMedia(AlignedStream):  # type: ignore[misc]  # dissect carries no types
     def _hashes(self, kind: str, data: bytes) -> None:
         if len(data) >= 16 and any(data[:16]):
             self.stored.md5 = self.stored.md5 or data[:16].hex()
+            if data[:16].hex() != self.stored.md5:
+                self.stored.conflict = data[:16].hex()
         if kind == "digest" and len(data) >= 36 and any(data[16:36]):
             self.stored.sha1 = data[16:36].hex()
 

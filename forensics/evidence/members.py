@@ -57,15 +57,15 @@ class MemberTree:
         self.drive = drive
         self.refusals: list[Refusal] = []
         self._held: dict[str, _Held] = {}
+        self._counts: dict[str, int] = {}
 
     def add(self, path: str, member: Member) -> None:
         """Take a member in; a second one of the same name (but for case) is kept beside it and said."""
-        key, spelled, count = normal(path), path, 1
-        while key in self._held:
-            count += 1
+        key, spelled = normal(path), path
+        count = self._counts[key] = self._counts.get(key, 0) + 1
+        if count > 1:
             spelled = f"{path}{_COLLISION}{count})"
             key = normal(spelled)
-        if count > 1:
             why = "two files of this name (letter case aside) are in the collection; both are kept"
             self.refusals.append(Refusal(path, "name_collision", why))
         self._held[key] = _Held(spelled, member)
@@ -89,7 +89,7 @@ class MemberTree:
             held, index = self._held[key], self._held[f"{key}.idx"]
             try:
                 ranges = ranges_of(index.member.open, held.member.size)
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, RecursionError) as error:
                 why = f"its index of ranges cannot be used, offsets in it are wrong: {error}"
                 self.refusals.append(Refusal(held.spelled, "bad_record", why))
                 continue

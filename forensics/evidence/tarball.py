@@ -58,8 +58,17 @@ def _unpacker(path: Path) -> BinaryIO:
 
 
 def _members(archive: tarfile.TarFile, refusals: list[Refusal]) -> Iterator[Member]:
+    by_name: dict[str, tarfile.TarInfo] = {}
+    listed = list(_listed(archive, refusals))
+    for info in listed:
+        by_name.setdefault(info.name, info)
+    for info in listed:
+        yield from _member(archive, info, by_name, refusals)
+
+
+def _listed(archive: tarfile.TarFile, refusals: list[Refusal]) -> Iterator[tarfile.TarInfo]:
     count = 0
-    while True:
+    while count <= _MOST_MEMBERS:
         try:
             info = archive.next()
         except (tarfile.TarError, EOFError, ValueError) as error:
@@ -67,16 +76,15 @@ def _members(archive: tarfile.TarFile, refusals: list[Refusal]) -> Iterator[Memb
             return
         if info is None:
             return
-        if info.isdir():
-            continue
-        count += 1
-        if count > _MOST_MEMBERS:
-            refusals.append(Refusal("", "budget", f"more than {_MOST_MEMBERS} members"))
-            return
-        yield from _member(archive, info, refusals)
+        if not info.isdir():
+            count += 1
+            yield info
+    refusals.append(Refusal("", "budget", f"more than {_MOST_MEMBERS} members"))
 
 
-def _member(archive: tarfile.TarFile, info: tarfile.TarInfo, refusals: list[Refusal]) -> Iterator[Member]:
+def _member(
+    archive: tarfile.TarFile, info: tarfile.TarInfo, by_name: dict[str, tarfile.TarInfo], refusals: list[Refusal]
+) -> Iterator[Member]:
     name = _name(info.name)
     parts = tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
     why = ""
@@ -89,7 +97,13 @@ def _member(archive: tarfile.TarFile, info: tarfile.TarInfo, refusals: list[Refu
         if parts and ".." not in parts:
             yield blocked(decoded(parts), why)
         return
-    yield Member(decoded(parts), _size(archive, info), _opener(archive, info))
+    target = by_name.get(info.linkname) if info.islnk() else info
+    if target is None or not target.isreg():
+        why = "a link to a file that is not in the archive"
+        refusals.append(Refusal(name, "refused", why))
+        yield blocked(decoded(parts), why)
+        return
+    yield Member(decoded(parts), target.size, _opener(archive, target))
 
 
 def _name(name: str) -> str:
@@ -102,16 +116,6 @@ def _name(name: str) -> str:
         return raw.decode("cp932")
     except UnicodeDecodeError:
         return name
-
-
-def _size(archive: tarfile.TarFile, info: tarfile.TarInfo) -> int:
-    """A hard link has the size of what it points to."""
-    if not info.islnk():
-        return info.size
-    try:
-        return archive.getmember(info.linkname).size
-    except KeyError:
-        return 0
 
 
 def _opener(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Callable[[], BinaryIO]:

@@ -50,7 +50,7 @@ def test_several_containers_are_named(tmp_path: Path) -> None:
     assert caught.value.hosts == ("a.zip", "b.zip")
     chosen = open_evidence(tmp_path / "in", Opening(host="b.zip"))
     assert [item.path for item in chosen.find(SYSTEM)] == ["C:/Windows/System32/config/SYSTEM"]
-    with pytest.raises(EvidenceError, match="no host 'c.zip'"):
+    with pytest.raises(EvidenceError, match=r"no host 'c\.zip'"):
         open_evidence(tmp_path / "in", Opening(host="c.zip"))
 
 
