@@ -213,6 +213,25 @@ def verify(evidence: Path, *, opening: Opening, as_json: bool, quiet: bool) -> N
     sys.exit(DAMAGED if found.faults else COMPLETE if found.compared else PARTIAL)
 
 
+@main.group()
+def content() -> None:
+    """What other tools need to take what this one reads."""
+
+
+@content.command("export")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def content_export(folder: Path) -> None:
+    """Write a KAPE target, a Velociraptor artifact and ForensicArtifacts definitions into FOLDER."""
+    from forensics.content import export
+
+    try:
+        written = export(folder)
+    except OSError as error:
+        raise click.UsageError(f"{folder} cannot be written: {error.strerror}") from None
+    for path in written:
+        click.echo(str(path))
+
+
 @main.command()
 @click.argument("case_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("part", default="summary",

@@ -17,6 +17,7 @@ from forensics.intake import Count, JobResult
 from forensics.jobs import Job
 from forensics.logs import is_named_log, log_name
 from forensics.model import Coverage, Host, Problem
+from forensics.rules.collection import hint
 from forensics.views import twins
 
 LOGS = "Windows/System32/winevt/Logs"
@@ -185,7 +186,7 @@ def _row(artifact: Artifact, found: int, counts: list[Count], hurt: tuple[int, i
     claimed, parsed = sum(count.claimed for count in counts), sum(count.parsed for count in counts)
     facts, context = sum(count.facts for count in counts), sum(count.context for count in counts)
     if not found:
-        state, detail = ("nothing_found", "no such file") if whole else ("not_collected", "not in the collection")
+        state, detail = ("nothing_found", "no such file") if whole else ("not_collected", hint(sought(artifact)))
     elif dead == found and not facts:
         state, detail = "unreadable", f"{dead} of {found} files gave nothing"
     elif bad or parsed < claimed:

@@ -36,7 +36,7 @@ ORDER = [
     {"assembly"},
     {"runinfo"},
     {"pipeline"},
-    {"show", "verify"},
+    {"show", "verify", "content"},
     {"cli"},
     {"__main__"},
 ]
