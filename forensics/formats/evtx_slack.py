@@ -141,7 +141,7 @@ class Slack:
         """Look at one window with the records that are live in it."""
         views = Views(window.data)
         self._live += self._pairs(views, found)
-        at = _well_formed(views, window.count, found.start)
+        at = _well_formed(views, window.count, found)
         room = MOST - len(self._rows)
         if not at.size or not room:
             self.leftover.skipped += at.size
@@ -195,7 +195,7 @@ class Slack:
         for base in [*range(FILE_HEAD, begin, _WINDOW), *range(stop, end, _WINDOW)]:
             window = Window.of(_read(fh, base, min(_WINDOW, (begin if base < begin else end) - base)), base)
             views = Views(window.data)
-            at = _well_formed(views, window.count, np.zeros(0, dtype=np.int64))
+            at = _well_formed(views, window.count)
             there = (views.u64[at + 8].astype(np.uint64), views.u64[at + 16].astype(np.uint64))
             if not self._renumbered and not _among([there], keys):
                 continue
@@ -227,16 +227,28 @@ def _read(fh: BinaryIO, at: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _well_formed(views: Views, chunks: int, live: Ints) -> Ints:
+def _well_formed(views: Views, chunks: int, found: Scan | None = None) -> Ints:
     """Where records begin that are not live: by magic, place, the size said twice, and a plausible id and time."""
     at = np.flatnonzero(views.u32[: chunks * CHUNK : 8] == RECORD_MAGIC).astype(np.int64) * 8
-    at = np.setdiff1d(at, live, assume_unique=True)
+    at = at if found is None else np.setdiff1d(at, found.start, assume_unique=True)
     at = at[at % CHUNK >= CHUNK_HEAD]
     size = views.long(at + 4)
     at = at[(size >= SMALLEST) & (size % 8 == 0) & (at % CHUNK + size <= CHUNK)]
-    at = at[views.long(at + views.long(at + 4) - 4) == views.long(at + 4)]
+    stop = at + views.long(at + 4)
+    whole = views.long(stop - 4) == stop - at
+    if found is not None and found.count:
+        # Where a record was made to cover this one, its own size stands at the end of both.
+        around = _around(found, at)
+        whole |= (at < found.stop[around]) & (stop == found.stop[around])
+    at = at[whole]
     number, time = views.u64[at + 8], views.u64[at + 16]
     result: Ints = at[(number > 0) & (number < _MOST_ID) & (time > _EARLIEST) & (time < _LATEST)]
+    return result
+
+
+def _around(found: Scan, at: Ints) -> Ints:
+    """The index of the last live record that begins before each position."""
+    result: Ints = np.maximum(np.searchsorted(found.start, at, side="right") - 1, 0)
     return result
 
 
@@ -245,7 +257,7 @@ def _remnants(views: Views, at: Ints, base: int, found: Scan) -> list[_Remnant]:
     number, created = identities(views, at, at + size)
     inside = np.zeros(at.size, dtype=np.uint64)
     if found.count:
-        before = np.maximum(np.searchsorted(found.start, at, side="right") - 1, 0)
+        before = _around(found, at)
         hidden = (found.start[before] < at) & (at < found.stop[before]) & ~found.torn[before]
         inside = np.where(hidden, found.record_id[before], inside)
     columns = (at + base, size, views.u64[at + 8], views.u64[at + 16], event_ids(views, at, at + size), number, created)
