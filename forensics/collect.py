@@ -7,7 +7,7 @@ known as surely as "found". One file becomes one job, whatever number of artifac
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -193,7 +193,19 @@ def _row(artifact: Artifact, found: int, counts: list[Count], hurt: tuple[int, i
         state, detail = "partial", f"{bad} of {found} files with problems"
     else:
         state, detail = "complete", "" if facts else "looked, found nothing"
+    detail = "; ".join(filter(None, (detail, *_slack(counts))))
     return Coverage(artifact.name, sought(artifact), found, claimed, parsed, facts, context, state, detail)
+
+
+def _slack(counts: list[Count]) -> Iterator[str]:
+    """What was found of records that their logs no longer count."""
+    whole = Count()
+    for count in counts:
+        whole.add(count)
+    if whole.recovered:
+        yield f"{whole.recovered} of the facts recovered from records in slack"
+    if whole.gone:
+        yield f"slack holds {whole.gone} more records without their content, of {whole.gone_from} to {whole.gone_to}"
 
 
 __all__ = ["HIVES", "LOGS", "Plan", "coverage", "host_hives", "log_name", "make_plan", "patterns", "sought"]

@@ -8,7 +8,7 @@ an id is followed from its process's start to its end (4689, Sysmon 5) or to the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from forensics.times import microseconds
 
 MOST = 20_000
 _SLACK = 3_600_000_000  # an hour in microseconds: further back is another log (a clock set back within one is rare)
+_RECOVERED = '"recovery_grade":'  # inside a text, its quotes would be escaped
 _STARTED, _ENDED = "process.created", "process.exited"
 
 
@@ -39,18 +40,29 @@ def family(paths: Iterable[Path], watched: Sequence[Event]) -> Family:
     found: list[Fact] = []
     noted: dict[Path, list[int]] = {}
     tracker, left = _Tracker(watched), MOST
-    for path in paths if tracker.seeds else ():
-        for line in SpoolReader(path).lines():
-            if not tracker.belongs(line):
-                continue
-            if not left:
-                return Family(tuple(found), _frozen(noted), cut=True)
-            left -= 1
-            if is_note(line):
-                noted.setdefault(path, []).append(offset_of(line))
-            else:
-                found.append(replace(decode_fact(line), context=False))
+    for path, line in _in_order(paths) if tracker.seeds else ():
+        if not tracker.belongs(line):
+            continue
+        if not left:
+            return Family(tuple(found), _frozen(noted), cut=True)
+        left -= 1
+        if is_note(line):
+            noted.setdefault(path, []).append(offset_of(line))
+        else:
+            found.append(replace(decode_fact(line), context=False))
     return Family(tuple(found), _frozen(noted))
+
+
+def _in_order(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """The lines of all spools; those of recovered records, which stand in the order of no log, follow by time."""
+    recovered: list[tuple[int, Path, str]] = []
+    for path in paths:
+        for line in SpoolReader(path).lines():
+            if _RECOVERED in line:
+                recovered.append((_time(line) or 0, path, line))
+            else:
+                yield path, line
+    yield from ((path, line) for _, path, line in sorted(recovered))
 
 
 def _frozen(noted: dict[Path, list[int]]) -> dict[Path, tuple[int, ...]]:

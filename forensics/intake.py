@@ -26,12 +26,20 @@ KEPT, CONTEXT = ".kept", ".context"
 
 @dataclass(slots=True)
 class Count:
-    """What one artifact made of one file."""
+    """What one artifact made of one file.
+
+    `recovered` facts (among `facts`) are of records that the log does not count, `gone` are such records of which only
+    number and time are left, written between `gone_from` and `gone_to` (ISO 8601, "" when there are none).
+    """
 
     claimed: int = 0
     parsed: int = 0
     facts: int = 0
     context: int = 0
+    recovered: int = 0
+    gone: int = 0
+    gone_from: str = ""
+    gone_to: str = ""
 
     def add(self, other: Count) -> None:
         """Count another part of the same file in."""
@@ -39,6 +47,10 @@ class Count:
         self.parsed += other.parsed
         self.facts += other.facts
         self.context += other.context
+        self.recovered += other.recovered
+        self.gone += other.gone
+        self.gone_from = min(filter(None, (self.gone_from, other.gone_from)), default="")
+        self.gone_to = max(self.gone_to, other.gone_to)
 
 
 @dataclass(slots=True)

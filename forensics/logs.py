@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from forensics.artifacts.base import EventArtifact, FileInput
+from forensics.artifacts.base import EventArtifact, FileInput, Output
 from forensics.deferred import Putter
 from forensics.formats import FormatError
 from forensics.intake import Count, Intake
+from forensics.model import Fields, Problem
+from forensics.times import from_filetime, iso
 
 if TYPE_CHECKING:
-    from forensics.formats.evtx import Record
+    from forensics.formats.evtx import LogReader, Record
+    from forensics.formats.evtx_slack import Recovered
 
 Table = dict[tuple[str, int], list[EventArtifact]]
 
@@ -21,7 +26,8 @@ def read_log(
 ) -> None:
     """One pass over a log for all artifacts: only the ids they want are decoded, and what can wait is noted.
 
-    `part` is the share of a large log that this job reads; without `defer` nothing waits.
+    What can be recovered of records that the log no longer counts comes last, marked as such. `part` is the share of a
+    large log that this job reads; without `defer` nothing waits.
     """
     from forensics.formats.evtx import LogReader
 
@@ -29,12 +35,14 @@ def read_log(
     table = _table(artifacts)
     given.fh.seek(0)
     later = _deferrer(table, intake) if defer else None
-    reader = LogReader(given.fh, frozenset(event for _, event in table), part=part, defer=later)
+    reader = LogReader(given.fh, frozenset(event for _, event in table), part=part, defer=later, slack=True)
     for record in reader if artifacts else ():
         if isinstance(record, FormatError):
             intake.damaged(record, "bad_record")
         else:
             _take(record, table, given, intake)
+    if artifacts:
+        _recover(reader, table, given, intake)
     for artifact in artifacts:
         count = intake.result.counts.setdefault(artifact.name, Count())
         count.claimed, count.parsed = reader.tally.claimed, reader.tally.parsed
@@ -61,11 +69,61 @@ def read_again(
         intake.damaged(FormatError(f"{len(left)} of {len(only)} records could not be read again"), "bad_record")
 
 
-def _take(record: Record, table: Table, given: FileInput, intake: Intake) -> None:
-    source = given.source(f"record {record.record_id}")
+def _recover(reader: LogReader, table: Table, given: FileInput, intake: Intake) -> None:
+    """The facts of records in slack, and a count of those of which too little is left."""
+    from forensics.formats.evtx_values import UNKNOWN
+
+    for item in reader.recovered():
+        if isinstance(item, FormatError):
+            intake.damaged(item, "hidden_record")
+        else:
+            _take_recovered(item, table, given, intake)
+    left = reader.leftover
+    if left.skipped:
+        intake.damaged(FormatError(f"{left.skipped} records in slack were not looked at, there are too many"), "budget")
+    for artifact in {artifact.name: artifact for wanting in table.values() for artifact in wanting}.values():
+        ids = {UNKNOWN, *(event for events in artifact.wants.values() for event in events)}
+        count = intake.result.counts.setdefault(artifact.name, Count())
+        count.gone = sum(number for event, number in left.events.items() if event in ids)
+        if count.gone:
+            count.gone_from, count.gone_to = (_stamp(moment) for moment in (left.first, left.last))
+
+
+def _stamp(filetime: int) -> str:
+    moment = from_filetime(filetime)
+    return iso(moment) if isinstance(moment, datetime) else ""
+
+
+def _take_recovered(found: Recovered, table: Table, given: FileInput, intake: Intake) -> None:
+    record = found.record
+    where = "slack" if found.inside is None else f"inside record {found.inside}"
+    source = given.source(f"record {record.record_id} ({where}, offset 0x{record.offset:x})")
+    for artifact in _wanted_by(record, table):
+        facts = list(_marked(artifact.parse(record, source), found.grade, where))
+        intake.take(artifact, iter(facts))
+        intake.result.counts[artifact.name].recovered += sum(not isinstance(fact, Problem) for fact in facts)
+
+
+def _marked(items: Output, grade: str, where: str) -> Output:
+    """Facts that say of themselves that they are recovered."""
+    about: Fields = {"recovered": True, "recovered_from": where, "recovery_grade": grade}
+    for item in items:
+        if isinstance(item, Problem):
+            yield item
+        else:
+            yield replace(item, fields={**item.fields, **about}, tags=(*item.tags, "recovered"))
+
+
+def _wanted_by(record: Record, table: Table) -> Iterator[EventArtifact]:
     for artifact in table.get((record.channel.casefold(), record.event_id), ()):
         if not artifact.providers or record.provider in artifact.providers:
-            intake.take(artifact, artifact.parse(record, source))
+            yield artifact
+
+
+def _take(record: Record, table: Table, given: FileInput, intake: Intake) -> None:
+    source = given.source(f"record {record.record_id}")
+    for artifact in _wanted_by(record, table):
+        intake.take(artifact, artifact.parse(record, source))
 
 
 def _wanting(given: FileInput, artifacts: list[EventArtifact], intake: Intake) -> list[EventArtifact]:

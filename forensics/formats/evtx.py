@@ -12,16 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import BinaryIO
 
 import numpy as np
-from evtx import PyEvtxParser
 
 from forensics.formats import FormatError
 from forensics.formats.evtx_fallback import FileFacts, checksum_faults, decode, guarded
+from forensics.formats.evtx_fast import fast as _fast
 from forensics.formats.evtx_record import Record, load, to_record
-from forensics.formats.evtx_scan import CHUNK, FILE_HEAD, FILLER, UNKNOWN, Flags, Scan, Window, rebuild, scan
+from forensics.formats.evtx_scan import FILE_HEAD, Scan, Window, rebuild, scan
+from forensics.formats.evtx_slack import Leftover, Recovered, Slack
+from forensics.formats.evtx_values import CHUNK, UNKNOWN, Flags
 
 __all__ = ["LogReader", "Record", "Tally", "channel_of"]
 
@@ -85,6 +86,8 @@ class LogReader:
 
     `defer` (event id, the decoder's JSON, file offset) may take a sound record off: where it says True the record
     counts as read and is not given. `only` are the file offsets of the records to give, for a second reading.
+    With `slack`, records that the log does not count as its own are looked for too; after iteration, `recovered` gives
+    those that can be read.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class LogReader:
         *,
         defer: Callable[[int, str, int], bool] | None = None,
         only: frozenset[int] | None = None,
+        slack: bool = False,
     ) -> None:
         self._fh = fh
         self._wanted = wanted
@@ -104,6 +108,8 @@ class LogReader:
         self._part = part
         self._defer = defer
         self._only = None if only is None else np.array(sorted(only), dtype=np.int64)
+        self._looks_for_slack = slack
+        self._slack: Slack | None = None
         self.tally = Tally()
 
     def __iter__(self) -> Iterator[Record | FormatError]:
@@ -123,12 +129,28 @@ class LogReader:
         elif not facts.sound:
             self.tally.note("the file header's checksum does not hold")
         base, stop = self._span()
+        # What a header says whose checksum does not hold is not to be believed.
+        self._dirty = facts.dirty or not facts.sound
+        self._slack = Slack(self._wanted, (base, stop), dirty=self._dirty) if self._looks_for_slack else None
         self._fh.seek(base)
         while base < stop and (raw := self._read(min(self._window * CHUNK, stop - base))):
             yield from self._read_window(Window.of(raw, base), base + len(raw))
             base += len(raw)
         if self._part[0] + 1 == self._part[1]:
             yield from self._closing(facts, base)
+
+    def recovered(self) -> Iterator[Recovered | FormatError]:
+        """Wanted records that were read although the log does not count them, each once, none that is live.
+
+        A FormatError tells of a record that is hidden inside another. To be asked for after iteration.
+        """
+        if self._slack is not None:
+            yield from self._slack.read(self._fh)
+
+    @property
+    def leftover(self) -> Leftover:
+        """What is left of wanted records that cannot be read any more; complete after `recovered`."""
+        return Leftover() if self._slack is None else self._slack.leftover
 
     def _span(self) -> tuple[int, int]:
         """Where this part begins and ends, on borders of chunks; the last part has no end but the file's."""
@@ -146,7 +168,9 @@ class LogReader:
         return b"".join(parts)
 
     def _read_window(self, window: Window, end: int) -> Iterator[Record | FormatError]:
-        found = scan(window)
+        found = scan(window, dirty=self._dirty)
+        if self._slack is not None:
+            self._slack.take(window, found)
         yield from self._chunks(window, found, end)
         yield from self._gaps(window, found, end)
         self._jumps(found)
@@ -328,27 +352,6 @@ class LogReader:
             yield FormatError(f"zeroed chunk, {which} are missing", self._empty[0])
         if not facts.magic and not self.tally.chunks:
             yield FormatError("not an event log: neither its header nor any chunk has the magic", 0)
-
-
-def _fast(log: bytes, expected: int) -> Iterator[tuple[int, str]]:
-    """The Rust decoder's records as (index in the scan, JSON); what it cannot decode is left out."""
-    try:
-        records = PyEvtxParser(BytesIO(log), number_of_threads=1).records_json()
-    except (RuntimeError, OSError, ValueError):
-        return
-    patience = expected + WINDOW_CHUNKS + 8  # each record and each chunk may fail once
-    while patience > 0:
-        try:
-            record = next(records)
-        except StopIteration:
-            return
-        except (RuntimeError, ValueError):
-            patience -= 1
-            continue
-        if record is None:
-            return
-        if record["event_record_id"] != FILLER:
-            yield record["event_record_id"], record["data"]
 
 
 def channel_of(fh: BinaryIO) -> str | None:

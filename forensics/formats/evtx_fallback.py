@@ -23,7 +23,8 @@ from Evtx.Views import UnexpectedElementException
 
 from forensics.formats import FormatError
 from forensics.formats.evtx_record import Names
-from forensics.formats.evtx_scan import CHUNK, CHUNK_HEAD
+from forensics.formats.evtx_scan import CHUNK_HEAD
+from forensics.formats.evtx_values import CHUNK
 from forensics.times import from_filetime, from_iso, iso
 
 # All that python-evtx raises on damaged records, found by flipping and overwriting bytes of real logs: its own

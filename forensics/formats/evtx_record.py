@@ -60,11 +60,14 @@ class Names:
         return f"{name}_{number}"
 
 
-def load(text: str) -> object:
+def load(text: str, *, strict: bool = True) -> object:
     """The decoder's JSON; raises ValueError or RecursionError.
 
     Data elements of the same name become members of the same name in it, of which a plain reader keeps the last only.
+    Unless `strict`, control characters are let pass: the decoder does not escape them in names.
     """
+    if not strict:
+        return _LOOSE.decode(text)
     document = quick(text)
     # The decoder writes compact JSON: what was said once comes back letter for letter. Where it does not, a name was
     # said twice (or a number is beyond 64 bits), and the careful reader takes the text apart.
@@ -83,6 +86,7 @@ def _all_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 # For the records that say a name twice; one decoder for all (`json.loads` with a hook makes a new one for each).
 _DECODER = json.JSONDecoder(object_pairs_hook=_all_members)
+_LOOSE = json.JSONDecoder(object_pairs_hook=_all_members, strict=False)
 
 
 def to_record(document: object, record_id: int, filetime: int, offset: int) -> Record | None:

@@ -20,32 +20,23 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-CHUNK = 0x10000
+from forensics.formats.evtx_values import CHUNK, SMALLEST, Flags, Ints, Longs, Views, event_ids
+
 CHUNK_HEAD = 0x200
 FILE_HEAD = 0x1000
 CHUNK_MAGIC = b"ElfChnk\x00"
 RECORD_MAGIC = 0x2A2A
-SMALLEST = 28  # record header and the size after it
-UNKNOWN = -1  # the event id of a record whose shape is not the usual one
 FILLER = 0xFFFFFFFF  # the id of a record put where a damaged one stood, so that the decoder finds the next
 
 _PAD = 64  # bytes behind the last chunk, so that reads at a record's very end stay inside
 _RECORD = struct.Struct("<IIQQ")
 _SIZE = struct.Struct("<I")
-_FRAGMENT = 0x0001010F
-_TEMPLATE = 0x0C
-_WORD = 6  # BinXML type of an unsigned 16-bit value
-_EVENT_ID_VALUE = 3
+_NEVER = 2**64 - 1
 # A valid time for the rebuilt records: a nonsense one makes the decoder give up the rest of the chunk. The real time
 # is in the scan.
 _ANY_TIME = 132_000_000_000_000_000
 _EMPTY_BODY = b"\x0f\x01\x01\x00\x00"
-
-Ints = NDArray[np.int64]
-Longs = NDArray[np.uint64]
-Flags = NDArray[np.bool_]
 
 
 class Gap(NamedTuple):
@@ -117,6 +108,11 @@ class Window:
         """Whether chunk `index` begins as a chunk must."""
         return self.data.startswith(CHUNK_MAGIC, index * CHUNK)
 
+    def is_empty(self, index: int) -> bool:
+        """Whether the header of chunk `index` says that no record was written to it yet."""
+        ids = struct.unpack_from("<QQ", self.data, index * CHUNK + 0x18)
+        return self.has_magic(index) and ids == (_NEVER, _NEVER) and self.head(index).end == CHUNK_HEAD
+
     def is_zero(self, index: int) -> bool:
         """Whether chunk `index` is nothing but zeros."""
         return self.data.count(0, index * CHUNK, (index + 1) * CHUNK) == CHUNK
@@ -150,28 +146,16 @@ class Scan:
         return self.start // CHUNK
 
 
-class _Views:
-    """The window's bytes as unaligned little-endian integers, for index arithmetic."""
+def scan(window: Window, *, dirty: bool = True) -> Scan:
+    """Every record of the window's chunks, with its event id where the record has the usual shape.
 
-    def __init__(self, data: bytearray) -> None:
-        self.u8: NDArray[np.uint8] = np.frombuffer(data, dtype=np.uint8)
-        self.u16 = self._unaligned(data, "<u2", 2)
-        self.u32 = self._unaligned(data, "<u4", 4)
-        self.u64 = self._unaligned(data, "<u8", 8)
-
-    @staticmethod
-    def _unaligned(data: bytearray, kind: str, size: int) -> NDArray[np.generic]:
-        return np.ndarray((len(data) - size + 1,), dtype=kind, buffer=data, strides=(1,))
-
-    def long(self, at: Ints) -> Ints:
-        """The 32-bit values at these positions, widened so that sums cannot overflow."""
-        return self.u32[at].astype(np.int64)
-
-
-def scan(window: Window) -> Scan:
-    """Every record of the window's chunks, with its event id where the record has the usual shape."""
-    views = _Views(window.data)
+    Records in a chunk whose header says that there are none belong to a `dirty` log that was still being written; in a
+    log that was closed they are what an earlier use of the chunk left.
+    """
+    views = Views(window.data)
     usable = [index for index in range(window.count) if window.has_magic(index) or not window.is_zero(index)]
+    if not dirty:
+        usable = [index for index in usable if not window.is_empty(index)]
     heads = {index: window.head(index) for index in usable}
     fast = [index for index in usable if heads[index].sane]
     starts, broken = _walk_together(views, fast, heads)
@@ -186,7 +170,7 @@ def scan(window: Window) -> Scan:
     return _assemble(views, starts, rows, gaps, bounds)
 
 
-def _walk_together(views: _Views, chunks: list[int], heads: dict[int, ChunkHead]) -> tuple[Ints, set[int]]:
+def _walk_together(views: Views, chunks: list[int], heads: dict[int, ChunkHead]) -> tuple[Ints, set[int]]:
     """Follow the record chains of all `chunks` in step; chunks whose chain is not perfect are named as broken."""
     index = np.array(chunks, dtype=np.int64)
     at = index * CHUNK + CHUNK_HEAD
@@ -214,7 +198,7 @@ def _walk_together(views: _Views, chunks: list[int], heads: dict[int, ChunkHead]
     return starts[~np.isin(starts // CHUNK, list(broken))] if broken else starts, broken
 
 
-def _unfinished(views: _Views, chunks: list[int], heads: dict[int, ChunkHead]) -> Iterator[int]:
+def _unfinished(views: Views, chunks: list[int], heads: dict[int, ChunkHead]) -> Iterator[int]:
     """Chunks with a record behind the stated end that goes on with the ids: the header was not yet written back."""
     for number in chunks:
         end = number * CHUNK + heads[number].end
@@ -239,6 +223,8 @@ def _walk_alone(window: Window, index: int, head: ChunkHead) -> _Found:
         row = _well_formed(data, at, limit)
         # Behind the stated end, or without a header, only what goes on with the ids belongs to the chain.
         trusted = head.sane and at < end
+        if row is None and rows and not trusted:
+            row = _unflushed(data, at, limit, rows[-1])
         if row and (trusted or not rows or _follows(rows[-1], row)):
             rows.append(row)
             at += row.size
@@ -271,6 +257,17 @@ def _well_formed(data: bytearray, at: int, limit: int) -> Row | None:
     if _SIZE.unpack_from(data, at + size - 4)[0] != size:
         return None
     return Row(at, size, record_id, filetime, torn=False)
+
+
+def _unflushed(data: bytearray, at: int, limit: int, before: Row) -> Row | None:
+    """The record that Windows was writing: the next one in every respect, but its size is not yet repeated."""
+    if at + SMALLEST > limit:
+        return None
+    magic, size, record_id, filetime = _RECORD.unpack_from(data, at)
+    if magic != RECORD_MAGIC or size < SMALLEST or size % 8 or at + size > limit:
+        return None
+    row = Row(at, size, record_id, filetime, torn=True)
+    return row if _SIZE.unpack_from(data, at + size - 4)[0] == 0 and _follows(before, row) else None
 
 
 def _follows(before: Row, row: Row) -> bool:
@@ -307,7 +304,7 @@ def _gap(rows: list[Row], resumed: int, data: bytearray, at: int, head: ChunkHea
     return Gap(at, resumed, first, last)
 
 
-def _assemble(views: _Views, starts: Ints, rows: list[Row], gaps: list[Gap], bounds: dict[int, int]) -> Scan:
+def _assemble(views: Views, starts: Ints, rows: list[Row], gaps: list[Gap], bounds: dict[int, int]) -> Scan:
     """The arrays out of the perfect chains (`starts`) and the rows of the damaged ones."""
     slow = np.array([row.start for row in rows], dtype=np.int64)
     start = np.concatenate((starts, slow))
@@ -324,32 +321,10 @@ def _assemble(views: _Views, starts: Ints, rows: list[Row], gaps: list[Gap], bou
         bound=limits[start // CHUNK] if start.size else start,
         record_id=views.u64[start + 8].astype(np.uint64),
         filetime=views.u64[start + 16].astype(np.uint64),
-        event_id=_event_ids(views, start, stop),
+        event_id=event_ids(views, start, stop),
         torn=torn,
         gaps=gaps,
     )
-
-
-def _event_ids(views: _Views, start: Ints, stop: Ints) -> Ints:
-    """Value 3 of each record's template instance when it is a 16-bit number, else UNKNOWN."""
-    result = np.full(start.size, UNKNOWN, dtype=np.int64)
-    begin = start[which := np.flatnonzero(stop - start >= SMALLEST + 18)]
-    usual = (views.u32[begin + 24] == _FRAGMENT) & (views.u8[begin + 28] == _TEMPLATE)
-    which, begin = which[usual], begin[usual]
-    # An offset that names the very next byte means that the template's definition stands here and has to be skipped.
-    inline = views.long(begin + 34) == begin % CHUNK + 38
-    room = stop[which]
-    length = np.where(inline, views.long(np.minimum(begin + 58, room)), 0)
-    values = begin + 38 + np.where(inline, 24 + length, 0)
-    fits = values + 4 + 4 * (_EVENT_ID_VALUE + 1) <= room
-    which, values, room = which[fits], values[fits], room[fits]
-    count = views.long(values)
-    slots = [values + 4 + 4 * number for number in range(_EVENT_ID_VALUE + 1)]
-    at = values + 4 + 4 * count + sum(views.u16[slot].astype(np.int64) for slot in slots[:_EVENT_ID_VALUE])
-    there = (count > _EVENT_ID_VALUE) & (views.u16[slots[-1]] == 2) & (views.u8[slots[-1] + 2] == _WORD)
-    there &= at + 2 <= room
-    result[which[there]] = views.u16[at[there]]
-    return result
 
 
 def rebuild(window: Window, found: Scan, keep: Flags) -> bytes:
@@ -373,7 +348,7 @@ def rebuild(window: Window, found: Scan, keep: Flags) -> bytes:
     for number in range(chunks.size):
         first = int(np.searchsorted(slot, number))
         _write_chunk_head(data, number, int(begin[first]), int(stop[np.searchsorted(slot, number, side="right") - 1]))
-    views = _Views(data)
+    views = Views(data)
     size = (stop - begin).astype(np.uint32)
     views.u32[begin + 4] = size
     views.u32[stop - 4] = size

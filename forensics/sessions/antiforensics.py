@@ -56,4 +56,6 @@ def _by(row: Row, people: People) -> str:
 def _sign(kind: str, row: Row, rows: list[Row], label: str, **parts: str) -> AntiForensic:
     data = load("antiforensics")[kind]
     detail, causes = data["detail"].format(**parts), tuple(data["innocent_causes"])
+    if row.recovered_from:
+        detail += f" (the record was recovered from {row.recovered_from})"
     return AntiForensic(row.time, kind, detail, causes, ids_of(rows), label)

@@ -41,6 +41,11 @@ class Row:
         value = self.fields.get(name, "")
         return value if isinstance(value, str) else str(value)
 
+    @property
+    def recovered_from(self) -> str:
+        """Where a record was found that its log no longer counts ("slack"); "" for every other row."""
+        return self.get("recovered_from")
+
     def first(self, *names: str) -> str:
         """The first of these fields that is present, as text."""
         for name in names:
@@ -84,14 +89,24 @@ def of_fact(fact: Fact) -> Row:
     return Row(ident, None, "", fact.kind, source, fact.fields, user if isinstance(user, str) else "", snapshot)
 
 
+def _event(row: Row) -> tuple[str, str, str, datetime | None]:
+    """What makes an event record the same wherever it stands."""
+    return row.kind, row.get("channel"), row.get("record_number"), row.time
+
+
 class Rows:
-    """All rows of one host, by kind and in order; an id that comes twice counts once."""
+    """All rows of one host, by kind and in order; an id that comes twice counts once.
+
+    So does an event record that was recovered from slack while another log, or a shadow copy, still counts it.
+    """
 
     def __init__(self, events: Iterable[Event], undated: Iterable[Fact] = ()) -> None:
         found = {event.id: of_event(event) for event in events}
         for fact in undated:
             row = of_fact(fact)
             found.setdefault(row.id, row)
+        counted = {_event(row) for row in found.values() if "record_number" in row.fields and not row.recovered_from}
+        found = {ident: row for ident, row in found.items() if not row.recovered_from or _event(row) not in counted}
         self._ids = found
         self._kinds: dict[str, list[Row]] = defaultdict(list)
         for row in sorted(found.values(), key=lambda item: item.order):
@@ -149,14 +164,24 @@ def ids_of(rows: Iterable[Row]) -> tuple[str, ...]:
 
 
 def because(text: str, rows: Iterable[Row] = ()) -> str:
-    """A reason that names its events (at most four of them), and says when none of them is on the live volume."""
+    """A reason that names its events (at most four of them), and says when none of them is live.
+
+    That is when they are in a shadow copy alone, or were recovered from what their logs no longer count.
+    """
     rows = list(rows)
     idents = ids_of(rows)
     if not idents:
         return text
     more = f" and {len(idents) - 4} more" if len(idents) > 4 else ""
-    old = "" if any(not row.snapshot for row in rows) else " (only in a shadow copy)"
-    return f"{text}{old} [{', '.join(idents[:4])}{more}]"
+    return f"{text}{_not_live(rows)} [{', '.join(idents[:4])}{more}]"
+
+
+def _not_live(rows: Sequence[Row]) -> str:
+    if any(not row.snapshot and not row.recovered_from for row in rows):
+        return ""
+    where = ["a shadow copy"] if any(row.snapshot for row in rows) else []
+    where += ["records recovered from slack"] if any(row.recovered_from for row in rows) else []
+    return f" (only in {' and '.join(where)})"
 
 
 def stamp(moment: datetime) -> str:

@@ -57,6 +57,30 @@ def rows(data):
     return found
 
 
+def overlaid(new, old):
+    """The log `new` written over `old`, as Windows does it: behind the used bytes of each chunk lie the old ones."""
+    data = bytearray(new)
+    for chunk in chunk_offsets(data):
+        end = chunk + struct.unpack_from("<I", data, chunk + 0x30)[0]
+        data[end : chunk + CHUNK] = old[end : chunk + CHUNK].ljust(chunk + CHUNK - end, b"\0")
+    return data
+
+
+def behind(data):
+    """(offset, size, record id) of every whole record behind the used bytes of its chunk, found byte by byte."""
+    found = []
+    for chunk in chunk_offsets(data):
+        at = chunk + struct.unpack_from("<I", data, chunk + 0x30)[0]
+        while (at := data.find(b"**\0\0", at, chunk + CHUNK)) >= 0:
+            size, number = struct.unpack_from("<IQ", data, at + 4)
+            if size >= 28 and at + size <= chunk + CHUNK and data[at + 4 : at + 8] == data[at + size - 4 : at + size]:
+                found.append((at, size, number))
+                at += size
+            else:
+                at += 4
+    return found
+
+
 def seal(data):
     """Make every checksum right again, as somebody who changes a log on purpose would."""
     struct.pack_into("<I", data, 0x7C, zlib.crc32(data[:0x78]))

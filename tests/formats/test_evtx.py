@@ -114,6 +114,60 @@ def test_records_behind_the_stated_end_of_a_live_log(plain):
     assert tally.claimed == tally.parsed == COUNT
 
 
+@pytest.mark.parametrize("counted", [True, False])
+def test_the_newest_record_of_a_dirty_log_is_kept(counted):
+    """Windows repeats a record's size last: while it writes, zeros stand there, and the chunk may not count it yet."""
+    data = log(COUNT, dirty=True)
+    at, size, number = rows(data)[-1]
+    chunk = chunk_offsets(data)[-1]
+    data[at + size - 4 : at + size] = bytes(4)
+    if not counted:
+        struct.pack_into("<Q", data, chunk + 0x20, number - 1)
+        struct.pack_into("<I", data, chunk + 0x30, at - chunk)
+    records, errors, tally = read(seal(data))
+    assert numbers(records) == list(range(1, COUNT + 1))
+    assert records[-1] == read(log(COUNT))[0][-1]
+    assert errors == []
+    assert (tally.claimed, tally.parsed, tally.dirty) == (COUNT, COUNT, True)
+    assert tally.details[-1].startswith(f"record {number} at 0x{at:x}: its two sizes differ")
+
+
+@pytest.mark.parametrize("change", [(4, 0xFFF8), (8, 5), (16, 1)])
+def test_what_follows_is_no_unwritten_record_unless_it_goes_on(change):
+    """Another size, id or time than that of the next record."""
+    data = log(COUNT, dirty=True)
+    at, size, number = rows(data)[-1]
+    chunk = chunk_offsets(data)[-1]
+    data[at + size - 4 : at + size] = bytes(4)
+    struct.pack_into("<Q", data, chunk + 0x20, number - 1)
+    struct.pack_into("<I", data, chunk + 0x30, at - chunk)
+    struct.pack_into("<I" if change[0] == 4 else "<Q", data, at + change[0], change[1])
+    assert numbers(read(seal(data))[0]) == list(range(1, COUNT))
+
+
+def test_a_header_that_counts_too_many_chunks(plain):
+    data = bytearray(plain)
+    struct.pack_into("<H", data, 0x2A, 0xFFFF)
+    records, errors, tally = read(seal(data))
+    there = len(chunk_offsets(data))
+    assert numbers(records) == list(range(1, COUNT + 1))
+    (error,) = errors
+    assert str(error).startswith(f"file is cut: its header counts 65535 chunks, {there} are there")
+    assert (tally.claimed, tally.parsed) == (COUNT + 65_535 - there, COUNT)
+    data[0x7C] ^= 1
+    _, errors, tally = read(data)
+    assert errors == [], "a header whose checksum does not hold claims nothing"
+    assert (tally.claimed, tally.details) == (COUNT, ["the file header's checksum does not hold"])
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, FILE_HEAD - 1])
+def test_less_than_a_header(plain, size):
+    records, errors, tally = read(plain[:size])
+    (error,) = errors
+    assert (records, error.offset, tally.claimed) == ([], 0, 0)
+    assert str(error).startswith("cut inside the file header" if size else "empty file")
+
+
 def test_an_older_record_behind_the_end_is_no_record(plain):
     data = bytearray(plain)
     first, last = chunk_offsets(data)[0], chunk_offsets(data)[-1]
