@@ -33,9 +33,13 @@ MESSAGE_LIMIT = 400
 _LIST_LIMIT = 50  # items of a list shown in a message
 INT64 = range(-(2**63), 2**63)
 
-# Fields that any fact may get on its way here, whatever its kind declares: misfits, reasons for missing times, and the
-# hex of texts that had to be escaped.
-COMMON_FIELDS: dict[str, FieldType] = dict.fromkeys(("extra", "no_times", "raw_hex"), tuple[str, ...])
+# Fields that any fact may get on its way here, whatever its kind declares: misfits, reasons for missing times, the hex
+# of texts that had to be escaped; of what was recovered from a hive how far its place is shown, and before or after the
+# replay of the hive's logs.
+COMMON_FIELDS: dict[str, FieldType] = {
+    **dict.fromkeys(("extra", "no_times", "raw_hex"), tuple[str, ...]),
+    **dict.fromkeys(("deleted_grade", "deleted_phase"), str),
+}
 
 Kinds = Mapping[str, Kind]
 
@@ -209,6 +213,8 @@ def _prepared(fact: Fact, kinds: Kinds, *, safe: bool = False) -> tuple[Fact, Fi
     kind = kinds.get(fact.kind) or Kind(message="", fields={})
     fields = fit(fact.fields, kind.fields)
     message = render(fact.kind, kind.message, fields)
+    if "deleted_grade" in fields:
+        message = one_line(f"[deleted, {fields['deleted_grade']}] {message}", MESSAGE_LIMIT)
     if fact.seen_in and "live" not in fact.seen_in:
         message = one_line(f"[only in {', '.join(fact.seen_in[:3])}] {message}", MESSAGE_LIMIT)
     return fact, fields, message

@@ -48,6 +48,11 @@ class Row:
                 return self.get(name)
         return ""
 
+    @property
+    def deleted(self) -> str:
+        """The grade of a row that was recovered from free cells of a hive; "" of what is there."""
+        return self.get("deleted_grade")
+
     def text(self) -> str:
         """Every text of the row in one folded string, to search in."""
         parts: list[str] = []
@@ -149,13 +154,15 @@ def ids_of(rows: Iterable[Row]) -> tuple[str, ...]:
 
 
 def because(text: str, rows: Iterable[Row] = ()) -> str:
-    """A reason that names its events (at most four of them), and says when none of them is on the live volume."""
+    """A reason that names its events (at most four of them), and says when none of them is there any more."""
     rows = list(rows)
     idents = ids_of(rows)
     if not idents:
         return text
     more = f" and {len(idents) - 4} more" if len(idents) > 4 else ""
     old = "" if any(not row.snapshot for row in rows) else " (only in a shadow copy)"
+    if all(row.deleted for row in rows):
+        old += " (recovered from deleted registry keys or values)"
     return f"{text}{old} [{', '.join(idents[:4])}{more}]"
 
 
