@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from forensics.case import CASE_FILES, Case, CaseExistsError, merge_verdicts, problem_key
-from forensics.model import Coverage, Event, Evidence, Fact, Host, Problem, Verdicts
+from forensics.intake import HiveNote
+from forensics.model import Coverage, Event, Evidence, Fact, Host, Problem, Verdicts, to_plain
 from forensics.store import Sorter, Store
 from forensics.timeline import EVENTS, EventStore, Undated, events_of, order_key, undated_of, undated_store
 
@@ -27,6 +28,7 @@ class CaseBuilder:
         self._verdicts: list[Verdicts] = []
         self._problems: list[Problem] = []
         self._coverage: dict[str, list[Coverage]] = {}
+        self._hives: list[dict[str, Any]] = []
 
     def spool_folder(self) -> Path:
         """A new folder for the spools of one host."""
@@ -55,9 +57,15 @@ class CaseBuilder:
         self._context.extend([rows] if rows else [])
 
     def add_host(
-        self, evidence: Evidence, verdicts: Verdicts, problems: Sequence[Problem], coverage: list[Coverage]
+        self,
+        evidence: Evidence,
+        verdicts: Verdicts,
+        problems: Sequence[Problem],
+        coverage: list[Coverage],
+        hives: Mapping[str, HiveNote],
     ) -> None:
-        """Take in what was concluded about a host."""
+        """Take in what was concluded about a host; `hives` says by path how each hive was read."""
+        self._hives += [{"evidence": evidence.name, "path": path, **to_plain(note)} for path, note in hives.items()]
         self._evidence.append(evidence)
         self._verdicts.append(verdicts)
         self._problems.extend(problems)
@@ -76,7 +84,7 @@ class CaseBuilder:
             verdicts=merge_verdicts(self._verdicts),
             problems=sorted(self._problems, key=problem_key),
             coverage=self._coverage,
-            run={**run, "counts": counts},
+            run={**run, "hives": self._hives, "counts": counts},
         )
         self.discard()
         return case

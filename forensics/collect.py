@@ -7,13 +7,15 @@ known as surely as "found". One file becomes one job, whatever number of artifac
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forensics.artifacts.base import Artifact, EventArtifact, FileArtifact, RegistryArtifact
 from forensics.evidence.base import Found
-from forensics.intake import Count, JobResult
+from forensics.formats.hive_replay import STATES
+from forensics.intake import Count, HiveNote, JobResult
 from forensics.jobs import Job
 from forensics.logs import is_named_log, log_name
 from forensics.model import Coverage, Host, Problem
@@ -156,8 +158,21 @@ def coverage(
         )
         if shut:
             row = replace(row, detail=f"{row.detail}; {shut[0].path}: {shut[0].why}".lstrip("; "))
+        if hives := [note for path in mine if (note := results[path].hive)]:
+            row = replace(row, detail=f"{row.detail}; {_about_hives(hives)}".lstrip("; "))
         rows.append(_with_missing(row, _missing(artifact, jobs), whole=whole))
     return rows
+
+
+def _about_hives(notes: Sequence[HiveNote]) -> str:
+    """Whether the hives' logs were replayed, and what was deleted from them: `hives: 2 clean, 1 replayed; ...`."""
+    states = Counter(note.state for note in notes)
+    text = f"hives: {', '.join(f'{states[state]} {state}' for state in STATES if states[state])}"
+    keys, values = sum(note.keys for note in notes), sum(note.values for note in notes)
+    refused = sum(note.refused for note in notes)
+    if keys or values or refused:
+        text += f"; in their free cells {keys} deleted keys, {values} values, {refused} refused"
+    return f"{text}; cut" if any(note.cut for note in notes) else text
 
 
 def _missing(artifact: Artifact, jobs: Sequence[Job]) -> list[str]:

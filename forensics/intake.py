@@ -54,11 +54,34 @@ class Count:
 
 
 @dataclass(slots=True)
+class HiveNote:
+    """What kind of hive a file is, whether its logs were replayed, and what its free cells hold.
+
+    `state`: clean | replayed | dirty_not_replayed. Of the deleted `keys` and `values`, `rows` became facts, `repeated`
+    say what a live key or another deleted one says, `unread` made no sense to a parser; no artifact asks for the rest.
+    `refused` only looked like records, `alive` is in use once the logs are replayed, `broken` bins could not be
+    followed to their end, `cut` says that there was more than is looked at.
+    """
+
+    kind: str
+    state: str
+    keys: int = 0
+    values: int = 0
+    refused: int = 0
+    alive: int = 0
+    broken: int = 0
+    rows: int = 0
+    repeated: int = 0
+    unread: int = 0
+    cut: bool = False
+
+
+@dataclass(slots=True)
 class JobResult:
     """The outcome of a job: counts by artifact and what could not be read.
 
     `noted` are the hashes that the collector wrote down and that the file fulfils; `damaged` says that it was read from
-    parts of an image that fail their checksum.
+    parts of an image that fail their checksum; `hive` is there when the file was opened as a hive.
     """
 
     path: str
@@ -68,12 +91,14 @@ class JobResult:
     dropped_problems: int = 0
     noted: dict[str, str] = field(default_factory=dict)
     damaged: bool = False
+    hive: HiveNote | None = None
 
     def add(self, other: JobResult) -> None:
         """Take in the outcome of another part of the same file."""
         self.sha256 = self.sha256 or other.sha256
         self.noted.update(other.noted)
         self.damaged = self.damaged or other.damaged
+        self.hive = self.hive or other.hive
         for name, count in other.counts.items():
             self.counts.setdefault(name, Count()).add(count)
         self.problems.extend(other.problems)

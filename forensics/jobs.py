@@ -26,13 +26,14 @@ from forensics.artifacts.base import (
 from forensics.evidence import EvidenceError, Found, OpenedEvidence, Opening, open_evidence
 from forensics.evidence.base import DAMAGE, live_path
 from forensics.formats import FormatError
+from forensics.hives import LIMIT as _HIVE_LIMIT
+from forensics.hives import read_hive
 from forensics.intake import Count, Intake, JobResult
 from forensics.logs import read_again, read_log
 from forensics.model import Fact, Host, Problem, Source
 from forensics.times import windows_zone
 
 _IN_MEMORY = 32 * 1024 * 1024
-_HIVE_LIMIT = 1024 * 1024 * 1024
 # A hive's offsets are 32 bits wide; a log or journal of 64 GiB would be the largest ever seen. A sparse file of
 # terabytes costs nothing to plant and a day to hash.
 _HIVE_MOST, _FILE_MOST = 4 * 1024**3, 64 * 1024**3
@@ -197,7 +198,7 @@ def _dispatch(job: Job, writer: Intake, stack: ExitStack) -> None:
     if events:
         read_log(given, events, writer, job.part, defer=job.defer)
     if keys:
-        _read_hive(given, keys, writer, job.hive)
+        read_hive(given, keys, writer, job.hive, _logs(job.path))
     for artifact in wanted:
         if isinstance(artifact, FileArtifact):
             handle.seek(0)
@@ -239,23 +240,3 @@ def _companions(evidence: OpenedEvidence, path: str, artifact: FileArtifact, sta
 
 def _zone(host: Host) -> tuple[tzinfo | None, str]:
     return windows_zone(host.timezone or "", host.bias_minutes) if host.timezone or host.bias_minutes else (None, "")
-
-
-def _read_hive(given: FileInput, artifacts: list[RegistryArtifact], writer: Intake, expected: str) -> None:
-    """One opening of a hive for all artifacts that want keys of its kind."""
-    from forensics.formats.hive import Hive
-
-    try:
-        hive = Hive.open(given.read(_HIVE_LIMIT), _logs(given.read_from or given.path))
-    except FormatError as error:
-        for artifact in artifacts:
-            writer.lost(artifact, error)
-        return
-    kind = expected if hive.kind == "UNKNOWN" else hive.kind
-    for artifact in artifacts:
-        if kind in artifact.hives:
-            writer.take(artifact, artifact.parse(hive, given))
-            writer.result.counts[artifact.name].claimed = 1
-            writer.result.counts[artifact.name].parsed = 1
-    for problem in hive.problems:  # complete only now: the hive notes damage while it is read
-        writer.damaged(problem, "dirty_not_replayed" if hive.state == "dirty_not_replayed" else "bad_record")

@@ -74,6 +74,7 @@ Value = str | int | bool | tuple[str, ...]
 Fields = dict[str, Value]
 
 CONFIRMED, PROBABLE, POSSIBLE = "confirmed", "probable", "possible"
+DELETED = "deleted"  # the tag of facts out of deleted registry keys and values; never of what is there
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from forensics.case import Case
 from forensics.descendants import MOST, family
 from forensics.evidence.base import EvidenceError, Opening, SeveralError
 from forensics.intake import CONTEXT, KEPT, Count, JobResult
-from forensics.model import Coverage, Evidence, Fact, Host, Problem, Source, Verdicts
+from forensics.model import Coverage, Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
 from forensics.runinfo import input_hashes, run_info
 from forensics.spool import SpoolReader, Window
 from forensics.text import one_line
@@ -213,7 +213,8 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
         artifacts, plan.jobs, results, problems, blocked=survey.blocked, whole=survey.kind.endswith("image")
     )
     header = Evidence(name, str(path), survey.kind, host, len(results), input_hashes(path))
-    builder.add_host(header, verdicts, problems, rows)
+    hives = {path: result.hive for path, result in sorted(results.items()) if result.hive}
+    builder.add_host(header, verdicts, problems, rows, hives)
 
 
 def _merged(workers: Workers, survey: jobs.Survey, plan: collect.Plan, name: str) -> list[Problem]:
@@ -336,7 +337,8 @@ def windows(verdicts: Verdicts, margin: timedelta) -> list[Window]:
     """The spans around sessions and findings in which context is shown.
 
     A tunnel may be up for weeks: its context is around its starts, ends, clients and commands, not all that lies
-    between. Persistence counts where it scores (rules/persistence.yml), by the time it was first seen.
+    between. Persistence counts where it scores (rules/persistence.yml), by the time it was first seen (deleted: last
+    written).
     """
     spans: list[tuple[datetime | None, datetime | None]] = [
         (sandbox.start or sandbox.start_earliest, sandbox.end) for sandbox in verdicts.sandbox_sessions
@@ -347,9 +349,14 @@ def windows(verdicts: Verdicts, margin: timedelta) -> list[Window]:
         spans.extend((client.start, client.end) for client in tunnel.clients)
         spans.extend((command.time, None) for command in tunnel.commands)
         spans.extend((saved.time, None) for saved in tunnel.files_saved)
-    spans.extend((entry.first_seen, None) for entry in verdicts.persistence if entry.score)
+    spans.extend((_known_at(entry), None) for entry in verdicts.persistence if entry.score)
     spans.extend((sign.time, None) for sign in verdicts.anti_forensics)
     return [(start - margin, (end or start) + margin) for start, end in spans if start]
+
+
+def _known_at(entry: PersistenceEntry) -> datetime | None:
+    """When an entry was made; of a deleted one, where nobody noted that, when its key was last written."""
+    return entry.first_seen or (entry.last_write if entry.deleted else None)
 
 
 __all__ = ["Coverage", "Options", "Progress", "analyse", "cases", "inspect"]

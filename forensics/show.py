@@ -192,7 +192,7 @@ def show_summary(document: Document, zone: tzinfo, out: Console) -> None:
     _print_sandbox(document, zone, out, full=False)
     _print_tunnels(document, zone, out, full=False)
     entries = [entry for entry in document["persistence"] if entry["score"] > 0]
-    out.print(_heading("Persistence", len(entries), f"{len(document['persistence'])} autostart entries in all"))
+    out.print(_heading("Persistence", len(entries), _autostarts(document["persistence"])))
     if entries:
         top = sorted(entries, key=lambda entry: -entry["score"])[:_TOP]
         out.print(_persistence_lines(top, zone, full=False))
@@ -201,6 +201,12 @@ def show_summary(document: Document, zone: tzinfo, out: Console) -> None:
         for sign in document["anti_forensics"][:_TOP]:
             out.print(_line(f"  {moment(sign['time'], zone)}  {sign['kind']}: {sign['detail']}"))
     out.print(_coverage_line(document["coverage"]))
+
+
+def _autostarts(entries: Sequence[Document]) -> str:
+    gone = sum(1 for entry in entries if entry.get("deleted"))
+    more = f", {gone} more recovered from deleted keys" if gone else ""
+    return f"{len(entries) - gone} autostart entries in all{more}"
 
 
 def _heading(title: str, count: int, note: str) -> Text:
@@ -300,6 +306,7 @@ def _persistence_lines(entries: Sequence[Document], zone: tzinfo, *, full: bool)
         head = Text("  ").append(f"score {entry['score']:>3}", style="bold yellow" if entry["score"] else "dim")
         head.append(one_line(f"  {entry['mechanism']}  "), style="dim").append(one_line(entry["name"]), style="bold")
         whose = f"  as {entry['user']}" if entry["user"] else ""
+        whose += "  deleted" if entry.get("deleted") else ""
         lines += [head.append(one_line(f"{whose}  last write {moment(entry['last_write'], zone)}"), style="dim")]
         if entry["command"]:
             lines.append(_line(f"      {one_line(entry['command'], 0 if full else 240)}"))

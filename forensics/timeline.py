@@ -34,12 +34,12 @@ _LIST_LIMIT = 50  # items of a list shown in a message
 INT64 = range(-(2**63), 2**63)
 
 # Fields that any fact may get on its way here, whatever its kind declares: misfits, reasons for missing times, the hex
-# of texts that had to be escaped, and where a record comes from that its log no longer counts, and how sure that is.
+# of texts that had to be escaped; of what was recovered from a log's slack where it lay and how sure it is; of what was
+# recovered from a hive how far its place is shown, and before or after the replay of the hive's logs.
 COMMON_FIELDS: dict[str, FieldType] = {
     **dict.fromkeys(("extra", "no_times", "raw_hex"), tuple[str, ...]),
     "recovered": bool,
-    "recovered_from": str,
-    "recovery_grade": str,
+    **dict.fromkeys(("recovered_from", "recovery_grade", "deleted_grade", "deleted_phase"), str),
 }
 
 Kinds = Mapping[str, Kind]
@@ -217,6 +217,8 @@ def _prepared(fact: Fact, kinds: Kinds, *, safe: bool = False) -> tuple[Fact, Fi
     if "recovered" in fact.tags and "recovery_grade" in fields:
         about = f"[recovered from {fields.get('recovered_from')}, {fields['recovery_grade']}]"
         message = one_line(f"{about} {message}", MESSAGE_LIMIT)
+    if "deleted_grade" in fields:
+        message = one_line(f"[deleted, {fields['deleted_grade']}] {message}", MESSAGE_LIMIT)
     if fact.seen_in and "live" not in fact.seen_in:
         message = one_line(f"[only in {', '.join(fact.seen_in[:3])}] {message}", MESSAGE_LIMIT)
     return fact, fields, message

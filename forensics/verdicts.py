@@ -194,7 +194,10 @@ class TunnelSession:
 
 @dataclass(frozen=True, slots=True)
 class PersistenceEntry:
-    """One way of coming back. `mechanism`: run_key | service | scheduled_task | startup_folder | ..."""
+    """One way of coming back. `mechanism`: run_key | service | scheduled_task | startup_folder | ...
+
+    `deleted`: recovered from free cells of a hive; it is not there any more.
+    """
 
     id: str
     mechanism: str
@@ -209,6 +212,7 @@ class PersistenceEntry:
     attack: tuple[str, ...]
     events: tuple[str, ...]
     host: str = ""
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ ORDER = [
     {"artifacts"},
     {"spool"},
     {"deferred", "intake"},
-    {"logs"},
+    {"logs", "hives"},
     {"store"},
     {"timeline", "plain", "columns", "arrow"},
     {"case", "export"},

@@ -3,24 +3,58 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 
-from forensics.artifacts.base import FileInput
+from forensics.artifacts.base import FileInput, Kind
 from forensics.formats import FormatError
-from forensics.model import Problem, Source
+from forensics.formats.hive import Key
+from forensics.model import Fact, Problem, Source, make_fact
 from forensics.rules import load
+from forensics.rules.watch import is_watched
 
 # The folders of %SystemRoot% where programs of Windows lie directly; deeper ones include some that users can write.
 _STOCK_FOLDER = re.compile(
     r"^(?:[a-z]:\\windows\\|%systemroot%\\|%windir%\\|\\systemroot\\)?"
     r"(?:system32|syswow64)\\(?:drivers\\|wbem\\|driverstore\\filerepository\\[^\\]+\\)?[^\\]+$"
 )
+_WRITTEN = "Content Modification Time"
 _UNQUOTED = re.compile(r"^.*?\.(?:exe|sys|dll|com|bat|cmd|scr|ps1|vbs|js)(?=\s|$)", re.IGNORECASE)
 
 
-def place(given: FileInput, key_path: str, value_name: str | None = None) -> Source:
-    """The Source of a key or value: `Key\\Path\\ValueName`, the default value as `(Default)`."""
-    return given.source(key_path if value_name is None else f"{key_path}\\{value_name or '(Default)'}")
+RECOVERED = {
+    "registry.value_recovered": Kind(
+        "Registry value {value_name} of {key_path}[: {value_data}]",
+        {"key_path": str, "value_name": str, "value_type": str, "value_data": str},
+    )
+}
+
+
+def place(given: FileInput, key: Key | str, value_name: str | None = None) -> Source:
+    """The Source of a key or value: `Key\\Path\\ValueName`, the default value as `(Default)`.
+
+    Of a recovered one it says so: `Key\\Path\\ValueName (deleted, reachable_parent, offset 0x1a0)`.
+    """
+    path, mark = (key, "") if isinstance(key, str) else (key.path, key.mark(value_name))
+    return given.source((path if value_name is None else f"{path}\\{value_name or '(Default)'}") + mark)
+
+
+def recovered_values(given: FileInput, key: Key) -> Iterator[Fact]:
+    """The values of a recovered key of unknown place that name something watched: told without saying what they did."""
+    for value in key.values():
+        text = value.text()
+        if is_watched(value.name, text):
+            yield make_fact(
+                "registry.value_recovered",
+                place(given, key, value.name),
+                {_WRITTEN: key.last_write},
+                {
+                    "key_path": key.path,
+                    "value_name": value.name or "(Default)",
+                    "value_type": value.type_name,
+                    "value_data": text or value.lost,
+                },
+            )
 
 
 def lost(artifact: str, source: Source, error: FormatError) -> Problem:

@@ -1,14 +1,16 @@
 """Background and Desktop Activity Moderator: the last run of each program, by the SID that ran it.
 
 Says *as whom* a program ran: an entry for WindowsSandbox under S-1-5-18 is a launch that no user saw. Windows 10 1709
-and later; entries older than about a week are dropped at boot. Until 1803 the entries stand under `UserSettings`, later
-under `State\\UserSettings`. Paths are device paths or package family names. Version and SequenceNumber are counters.
-That the time is the end rather than the start of the last run is reported differently; take it as activity.
+and later; entries older than about a week are dropped at boot (and may be recovered from free cells). Until 1803 the
+entries stand under `UserSettings`, later under `State\\UserSettings`. Paths are device paths or package family names.
+Version and SequenceNumber are counters. That the time is the end rather than the start of the last run is reported
+differently; take it as activity.
 https://dfir.ru/2020/04/08/bam-internals/
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -22,6 +24,7 @@ from forensics.times import from_filetime
 
 _NAME = "bam"
 _COUNTERS = frozenset({"version", "sequencenumber"})
+_SID = re.compile(r"S-1-\d+(?:-\d+)+", re.IGNORECASE)
 _PLACES = tuple(
     f"Services\\{service}\\{settings}\\S-1-*"
     for service in ("bam", "dam")
@@ -31,16 +34,27 @@ _PLACES = tuple(
 
 def parse(hive: Hive, given: FileInput) -> Output:
     """One row for every program and SID; the same row of another control set is not repeated."""
-    seen: set[tuple[str, str, bytes]] = set()
+    seen = {_entry(key, value) for key in _keys(hive.live) for value in key.values()} if hive.deleted else set()
+    for key in _keys(hive):
+        yield from _rows(given, key, seen)
+    for key in hive.unplaced():
+        if _SID.fullmatch(key.name):
+            yield from _rows(given, key, seen)
+
+
+def _keys(hive: Hive) -> Iterator[Key]:
     for control_set in hive.control_sets():
         for where in _PLACES:
-            for key in hive.glob(f"{control_set}\\{where}"):
-                yield from _rows(given, key, seen)
+            yield from hive.glob(f"{control_set}\\{where}")
+
+
+def _entry(key: Key, value: RegValue) -> tuple[str, str, bytes]:
+    return key.name.upper(), value.name, value.raw
 
 
 def _rows(given: FileInput, key: Key, seen: set[tuple[str, str, bytes]]) -> Output:
     for value in key.values():
-        entry = (key.name.upper(), value.name, value.raw)
+        entry = _entry(key, value)
         if value.name.lower() in _COUNTERS or entry in seen:
             continue
         seen.add(entry)
@@ -48,7 +62,7 @@ def _rows(given: FileInput, key: Key, seen: set[tuple[str, str, bytes]]) -> Outp
 
 
 def _row(given: FileInput, key: Key, value: RegValue) -> Iterator[Fact | Problem]:
-    source = place(given, key.path, value.name)
+    source = place(given, key, value.name)
     if len(value.raw) < 8:
         yield lost(_NAME, source, FormatError(f"an entry takes 8 bytes or more, there are {len(value.raw)}"))
         return
@@ -79,4 +93,5 @@ ARTIFACT = RegistryArtifact(
             data_type="windows:registry:bam",
         )
     },
+    deleted=True,
 )

@@ -23,7 +23,7 @@ def parse(hive: Hive, given: FileInput) -> Output:
         path = hostinfo.text_of(key, "ProfileImagePath")
         yield make_fact(
             "profile.listed",
-            place(given, key.path),
+            place(given, key),
             {
                 "Content Modification Time": key.last_write,
                 "Start Time": _halves(key, "LocalProfileLoadTime"),
@@ -56,4 +56,5 @@ ARTIFACT = RegistryArtifact(
             {"sid": str, "profile_path": str, "profile_user": str, "key_path": str},
         )
     },
+    deleted=True,
 )

@@ -27,11 +27,13 @@ _NAME_PLACES = {3: 20, 7: 38, 8: 42, 9: 46}  # where the long name stands in it,
 
 
 def parse(hive: Hive, given: FileInput) -> Output:
-    """One row for every `.wsb` file named in the two keys, the same name once each."""
+    """One row for every `.wsb` file named in the two keys, the same name once each; then in recovered values."""
     for path in (f"{_RECENT}\\{_SUFFIX}", _RECENT):
         key = hive.key(path)
         if key is not None:
             yield from _rows(given, key)
+    for key in hive.unplaced():
+        yield from _rows(given, key)
 
 
 def _rows(given: FileInput, key: Key) -> Iterator[Fact | Problem]:
@@ -43,7 +45,7 @@ def _rows(given: FileInput, key: Key) -> Iterator[Fact | Problem]:
         if name.casefold().endswith(_SUFFIX):
             yield _fact(given, key, value, name, order)
         elif not name and key.name.casefold() == _SUFFIX:
-            yield lost(_NAME, place(given, key.path, value.name), FormatError("an entry without a file name"))
+            yield lost(_NAME, place(given, key, value.name), FormatError("an entry without a file name"))
 
 
 def _order(value: RegValue | None) -> dict[int, int]:
@@ -66,7 +68,7 @@ def _fact(given: FileInput, key: Key, value: RegValue, name: str, order: dict[in
         moment = NoTime("only the newest entry of the list has a time", "")
     return make_fact(
         "recent.document",
-        place(given, key.path, value.name),
+        place(given, key, value.name),
         {"Content Modification Time": moment},
         {
             "file_name": name,
@@ -110,4 +112,5 @@ ARTIFACT = RegistryArtifact(
             data_type="windows:registry:mrulistex",
         )
     },
+    deleted=True,
 )

@@ -4,6 +4,8 @@
 begins with NUL is invisible to regedit and to most tools (SharpHide); it is kept and tagged `hidden_name`.
 The time is the key's last write, shared by all its values: the entry was there at that time at the latest, not
 necessarily written then. `enabled` comes from StartupApproved, where Task Manager keeps the user's choice.
+A removed entry stays in the hive's free cells until they are used again. Where its key is no longer known, a recovered
+value is told as such (`registry.value_recovered`) when it names something watched.
 https://learn.microsoft.com/windows/win32/setupapi/run-and-runonce-registry-keys
 """
 
@@ -12,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from forensics.artifacts._registry import owner, place
+from forensics.artifacts._registry import RECOVERED, owner, place, recovered_values
 from forensics.artifacts.base import FileInput, Kind, Output, RegistryArtifact
 from forensics.formats.hive import Hive, Key, RegValue
 from forensics.model import Fact, make_fact
@@ -33,8 +35,8 @@ class _Place:
 
 
 def parse(hive: Hive, given: FileInput) -> Output:
-    """One row for every value of every autostart key of a SOFTWARE or NTUSER hive."""
-    of_user = hive.key("Software") is not None
+    """One row for every value of every autostart key of a SOFTWARE or NTUSER hive; recovered values of unknown keys."""
+    of_user = hive.live.key("Software") is not None
     user, sid = owner(given) if of_user else (None, None)
     for spot in _places(of_user=of_user):
         key = hive.key(spot.path)
@@ -42,6 +44,12 @@ def parse(hive: Hive, given: FileInput) -> Output:
             continue
         for holder in key.subkeys() if spot.depth else (key,):
             yield from _entries(hive, given, spot, holder, user, sid)
+    names = {spot.path.rpartition("\\")[2].lower() for spot in _places(of_user=of_user) if not spot.values}
+    for key in hive.unplaced():
+        if key.name.lower() in names:
+            yield from _entries(hive, given, _Place(key.path, key.path, 0, (), ""), key, user, sid)
+        else:
+            yield from recovered_values(given, key)
 
 
 def _places(*, of_user: bool) -> Iterator[_Place]:
@@ -65,7 +73,7 @@ def _entries(hive: Hive, given: FileInput, spot: _Place, key: Key, user: str | N
         location = spot.location if not spot.depth else f"{spot.location}\\{key.name}"
         yield make_fact(
             "autorun.configured",
-            place(given, key.path, value.name),
+            place(given, key, value.name),
             {"Content Modification Time": key.last_write},
             {
                 "mechanism": "run_key",
@@ -109,6 +117,8 @@ ARTIFACT = RegistryArtifact(
                 "reason": str,
             },
             data_type="windows:registry:run",
-        )
+        ),
+        **RECOVERED,
     },
+    deleted=True,
 )

@@ -4,7 +4,8 @@ A service is a classic way of coming back, and older VS Code builds registered t
 For a shared host process (svchost) the code is in `ServiceDll`, which counts as much as the command line.
 A stock Windows has some 700 entries. Those whose program and DLL lie directly in a folder of Windows, and which are no
 interpreter, become context; that is a judgement by path, not by content.
-The time is the key's last write: any later change of the entry moves it.
+The time is the key's last write: any later change of the entry moves it. A removed service is recovered from free cells
+unless a control set still has the very same; a key of unknown place counts as a service when it has a start type.
 https://learn.microsoft.com/windows-hardware/drivers/install/hklm-system-currentcontrolset-services-registry-tree
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from forensics.artifacts._registry import looks_stock, place
+from forensics.artifacts._registry import RECOVERED, looks_stock, place, recovered_values
 from forensics.artifacts.base import FileInput, Kind, Output, RegistryArtifact
 from forensics.formats.hive import Hive, Key
 from forensics.formats.hostinfo import number_of, text_of
@@ -36,16 +37,30 @@ class _Service:
 
 
 def parse(hive: Hive, given: FileInput) -> Output:
-    """One row for every service of the current control set, and those of other sets that differ from it."""
-    seen: set[_Service] = set()
+    """One row for every service of the current control set, and those of other sets that differ from it.
+
+    Then what was recovered of unknown place.
+    """
+    seen = {service for _, _, service in _services(hive.live)} if hive.deleted else set()
+    for control_set, key, service in _services(hive):
+        if service not in seen:
+            seen.add(service)
+            yield from _row(given, key, service, control_set)
+    for key in hive.unplaced():
+        found = _read(key)
+        if found and found.start:
+            yield from _row(given, key, found, None)
+        else:
+            yield from recovered_values(given, key)
+
+
+def _services(hive: Hive) -> Iterator[tuple[str, Key, _Service]]:
     for control_set in hive.control_sets():
         listing = hive.key(f"{control_set}\\Services")
         for key in listing.subkeys() if listing else ():
             service = _read(key)
-            if service is None or service in seen:
-                continue
-            seen.add(service)
-            yield from _row(given, key, service, control_set)
+            if service is not None:
+                yield control_set, key, service
 
 
 def _read(key: Key) -> _Service | None:
@@ -61,12 +76,12 @@ def _read(key: Key) -> _Service | None:
     return _Service(key.name, image, library, text_of(key, "ObjectName"), label)
 
 
-def _row(given: FileInput, key: Key, service: _Service, control_set: str) -> Iterator[Fact]:
+def _row(given: FileInput, key: Key, service: _Service, control_set: str | None) -> Iterator[Fact]:
     stock = all(looks_stock(path) for path in (service.image, service.library) if path)
     watched = is_watched(service.name, service.image or "", service.library or "")
     yield make_fact(
         "service.configured",
-        place(given, key.path),
+        place(given, key),
         {"Content Modification Time": key.last_write},
         {
             "mechanism": "service",
@@ -118,6 +133,8 @@ ARTIFACT = RegistryArtifact(
                 "key_path": str,
             },
             data_type="windows:registry:service",
-        )
+        ),
+        **RECOVERED,
     },
+    deleted=True,
 )

@@ -4,12 +4,14 @@ MirrorFace started Windows Sandbox by a scheduled task. The copy in the registry
 differences betray hiding: without `SD` under Tree (or without a Tree entry at all) a task runs on but is shown
 neither by schtasks nor by the Task Scheduler window. Such tasks are tagged `hidden_task`. DynamicInfo holds the last
 registration, the last start and the last successful end. Tasks below `\\Microsoft\\Windows\\` that start a program of
-Windows or a COM handler become context.
+Windows or a COM handler become context. Recovered tasks are never called hidden:
+their Tree entry was deleted with them.
 https://cyber.wtf/2022/06/01/windows-registry-analysis-todays-episode-tasks/
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from forensics.artifacts._registry import looks_stock, lost, place
@@ -24,6 +26,7 @@ from forensics.times import Moment, NoTime
 _NAME = "task_cache"
 _CACHE = "Microsoft\\Windows NT\\CurrentVersion\\Schedule\\TaskCache"
 _STOCK_FOLDER = "\\microsoft\\windows\\"
+_GUID = re.compile(r"\{[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}", re.IGNORECASE)
 _NO_RUNS = NoTime("no DynamicInfo", "")
 
 
@@ -32,7 +35,7 @@ class _Shown:
     """A Tree entry: the task's path, and whether it has the descriptor without which nobody is shown it."""
 
     path: str
-    key_path: str
+    key: Key
     has_descriptor: bool
 
 
@@ -43,9 +46,14 @@ def parse(hive: Hive, given: FileInput) -> Output:
     tasks = hive.key(f"{_CACHE}\\Tasks")
     for key in tasks.subkeys() if tasks else ():
         shown = tree.pop(key.name.lower(), None)
-        yield from _task(given, key, shown, _hidden(shown, keeps_descriptors=keeps_descriptors))
+        hidden = None if hive.deleted else _hidden(shown, keeps_descriptors=keeps_descriptors)
+        yield from _task(given, key, shown, hidden)
     for identifier, shown in tree.items():
-        yield _orphan(given, identifier, shown)
+        if not hive.deleted or hive.live.key(f"{_CACHE}\\Tasks\\{identifier}") is None:
+            yield _orphan(given, identifier, shown)
+    for key in hive.unplaced():
+        if _GUID.fullmatch(key.name) and key.value("Actions"):
+            yield from _task(given, key, None, None)
 
 
 def _tree(hive: Hive) -> dict[str, _Shown]:
@@ -55,7 +63,7 @@ def _tree(hive: Hive) -> dict[str, _Shown]:
         identifier = text_of(key, "Id")
         if start and identifier:
             path = key.path[len(start.path) :]
-            found[identifier.lower()] = _Shown(path, key.path, key.value("SD") is not None)
+            found[identifier.lower()] = _Shown(path, key, key.value("SD") is not None)
     return found
 
 
@@ -68,7 +76,7 @@ def _task(given: FileInput, key: Key, shown: _Shown | None, hidden: str | None) 
     programs = [action.command_line for action in actions if action.command_line]
     yield make_fact(
         "task.cached",
-        place(given, key.path),
+        place(given, key),
         _moments(key, runs),
         {
             "mechanism": "scheduled_task",
@@ -97,7 +105,7 @@ def _actions(given: FileInput, key: Key, problems: list[Problem]) -> tuple[taskc
     try:
         return taskcache.read_actions(value.raw).actions
     except FormatError as error:
-        problems.append(lost(_NAME, place(given, key.path, "Actions"), error))
+        problems.append(lost(_NAME, place(given, key, "Actions"), error))
         return ()
 
 
@@ -108,7 +116,7 @@ def _runs(given: FileInput, key: Key, problems: list[Problem]) -> taskcache.Runs
     try:
         return taskcache.read_runs(value.raw)
     except FormatError as error:
-        problems.append(lost(_NAME, place(given, key.path, "DynamicInfo"), error))
+        problems.append(lost(_NAME, place(given, key, "DynamicInfo"), error))
         return None
 
 
@@ -139,14 +147,14 @@ def _is_stock(name: str | None, programs: list[str]) -> bool:
 def _orphan(given: FileInput, identifier: str, shown: _Shown) -> Fact:
     return make_fact(
         "task.cached",
-        place(given, shown.key_path, "Id"),
+        place(given, shown.key, "Id"),
         {"Last registered Time": NoTime("the task itself is gone", "")},
         {
             "mechanism": "scheduled_task",
-            "location": f"HKLM\\SOFTWARE\\{shown.key_path}",
+            "location": f"HKLM\\SOFTWARE\\{shown.key.path}",
             "entry_name": shown.path,
             "task_name": shown.path,
-            "key_path": shown.key_path,
+            "key_path": shown.key.path,
             "reason": f"its key {identifier} under TaskCache\\Tasks is gone: deleted, or lost in a damaged hive",
         },
         tags=("orphan_task",),
@@ -177,4 +185,5 @@ ARTIFACT = RegistryArtifact(
             data_type="task_scheduler:task_cache:entry",
         )
     },
+    deleted=True,
 )

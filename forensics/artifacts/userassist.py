@@ -4,6 +4,8 @@ The best witness that a person at the desktop opened Windows Sandbox or VS Code,
 A program started by a task, a service or another program leaves nothing here. Value names are ROT13; a leading GUID is
 a known folder and is resolved (rules/known_folders.yml). Entries of 72 bytes: Windows 7 and later; 16 bytes: before,
 where the count starts at 5. The counters of the key itself (UEME_CTL...) are no programs and are left out.
+An entry is known by its shape: a recovered value of 72 bytes whose name decodes to something watched is one as well,
+even where its key is lost.
 https://github.com/libyal/winreg-kb/blob/main/docs/sources/explorer-keys/User-assist.md
 """
 
@@ -28,6 +30,7 @@ _COUNTS = "Software\\Microsoft\\Windows\\CurrentVersion\\Explorer\\UserAssist\\*
 _PREFIXES = ("UEME_RUNPATH:", "UEME_RUNPIDL:", "UEME_RUNCPL:", "UEME_UISCUT:")
 _COUNTERS = ("UEME_CTL", "UEME_UI")
 _OLD_START = 5
+_ENTRY = 72
 
 
 class Usage(NamedTuple):
@@ -39,12 +42,17 @@ class Usage(NamedTuple):
 
 
 def parse(hive: Hive, given: FileInput) -> Output:
-    """One row for every program or shortcut."""
+    """One row for every program or shortcut; recovered values of unknown keys that are entries by their shape."""
     user, sid = owner(given)
     for key in hive.glob(_COUNTS):
         for value in key.values():
             name = _without_prefix(codecs.decode(value.name, "rot13"))
             if name:
+                yield from _row(given, key, value, name, (user, sid))
+    for key in hive.unplaced():
+        for value in key.values():
+            name = _without_prefix(codecs.decode(value.name, "rot13"))
+            if len(value.raw) == _ENTRY and (key.name.casefold() == "count" or is_watched(name)):
                 yield from _row(given, key, value, name, (user, sid))
 
 
@@ -76,7 +84,7 @@ def _resolve(name: str) -> str:
 def _row(
     given: FileInput, key: Key, value: RegValue, name: str, user: tuple[str | None, str | None]
 ) -> Iterator[Fact | Problem]:
-    source = place(given, key.path, value.name)
+    source = place(given, key, value.name)
     try:
         usage = decode(value.raw)
     except FormatError as error:
@@ -123,4 +131,5 @@ ARTIFACT = RegistryArtifact(
             data_type="windows:registry:userassist",
         )
     },
+    deleted=True,
 )

@@ -199,7 +199,9 @@ def _persistence(entry: PersistenceEntry) -> Iterator[Row]:
 
 
 def _persistence_moments(entry: PersistenceEntry) -> Iterator[Timed]:
-    what = f"Persistence ({entry.mechanism.replace('_', ' ')}, score {entry.score}): {entry.name} in {entry.location}"
+    state = ", deleted" if entry.deleted else ""
+    kind = entry.mechanism.replace("_", " ")
+    what = f"Persistence ({kind}, score {entry.score}{state}): {entry.name} in {entry.location}"
     details = _joined(f"runs {entry.command}" if entry.command else "", _because(entry.reasons))
     if entry.first_seen:
         yield "seen", "First Seen", entry.first_seen, f"{what} first seen; {details}"

@@ -106,17 +106,10 @@ class Key:
                 return self._hive.read_value(found, vk, cell, len(self._hive.cells.buf))
         return None
 
-    def spare_values(self) -> Iterator[int]:
-        """The offsets that stand in the value list behind its end: they may be of values that were removed."""
-        count = self._nk.values_number()
-        if not count:
-            return
-        try:
-            listing = self._hive.cells.cell(self._nk.unpack_dword(0x28))
-        except FormatError:
-            return  # reported where the values are read
-        spare = self._hive.cells.buf[listing.start + 4 * count : listing.start + listing.length]
-        yield from (int.from_bytes(spare[at : at + 4], "little") for at in range(0, len(spare) & ~3, 4))
+    def mark(self, value_name: str | None = None) -> str:
+        """What is added to the place of this key or a value of it: nothing, unless it was recovered."""
+        del value_name
+        return ""
 
     def ancestors(self) -> Iterator[Key]:
         """This key and those above it, up to the root."""
@@ -132,7 +125,10 @@ class Hive:
     `state`: `clean` | `replayed` (its logs were applied) | `dirty_not_replayed` (recent changes may be missing).
     `kind`: SYSTEM | SOFTWARE | NTUSER | USRCLASS | SAM | SECURITY | AMCACHE | UNKNOWN, by content, not by file name.
     `root_name`: the stored name of the root key, which is no part of any path.
+    `deleted`: whether this is the view of what was recovered from free cells (`hive_deleted`).
     """
+
+    deleted = False
 
     def __init__(self, data: bytes, state: str, reports: Reports) -> None:
         self.state = state
@@ -165,6 +161,15 @@ class Hive:
     def problems(self) -> list[FormatError]:
         """What was found wrong so far, each place once."""
         return self._reports.listing()
+
+    @property
+    def live(self) -> Hive:
+        """The hive as it is; itself, unless this is the view of what was recovered."""
+        return self
+
+    def unplaced(self) -> Iterator[Key]:
+        """Recovered keys whose place is not known; none in a live hive."""
+        yield from ()
 
     # -- looking up -------------------------------------------------------------------------------------------------
 

@@ -9,10 +9,13 @@ offsets) and graded by how far its place in the tree can be shown:
 - `fragment`: a value that no key lists any more, or a key whose own cell is partly overwritten.
 
 A parent's cell may have been used again by another key. Deleting a subkey changes the last write of its parent, so a
-live parent that was last written before the deleted key cannot be the one: such a key is an `orphan`.
+parent that was last written before the deleted key cannot be the one: such a key is an `orphan`.
 
-A value record names no key. The value list of a deleted key gives its values back; of a live key, Windows leaves the
-last entry of the list behind the shortened list when a value is removed (`leftovers`).
+A value record names no key. The value list of a deleted key gives its values back. When a value of a live key is
+removed, Windows moves the later entries of the list forward; what stood last stays behind the shortened list. So a
+removed value that stood last is given back to its key, any other is a `fragment`.
+
+The hive may be crafted: everything that is followed is counted against a budget, and `cut` says that one ran out.
 
 Structures: https://github.com/msuhanov/regf/blob/master/Windows%20registry%20file%20format%20specification.md
 """
@@ -22,12 +25,12 @@ from __future__ import annotations
 import re
 import struct
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from forensics.formats.hive import MAX_DEPTH, Hive, Key, RegValue
-from forensics.formats.hive_cells import BINS, Cell
+from forensics.formats.hive import MAX_DEPTH, Hive, RegValue
+from forensics.formats.hive_cells import BINS, Cell, Cells, Reports
 from forensics.times import Moment, NoTime, from_filetime
 
 REACHABLE, ORPHAN, FRAGMENT = "reachable_parent", "orphan", "fragment"
@@ -45,7 +48,9 @@ _LONGEST_KEY, _LONGEST_VALUE = 510, 1024  # bytes of a name; Windows allows valu
 _MOST_VALUES = 4096  # of one deleted key
 _LARGEST_DATA = 16344  # above, data is spread over several cells, of which no order is left
 _INLINE = 0x80000000
-_NOWHERE = 0xFFFFFFFF
+_MOST_LOOKS = 2_000_000  # entries of value lists that are looked at; SYSTEM hives with thousands of finds take 10,000
+_LONGEST_PATH, _MOST_PATHS = 8192, 4_000_000  # characters of one path and of all; beyond, a key keeps its name only
+_OFFSETS = struct.Struct("<I")
 _TYPES = range(12)
 _DEVPROP = 0xFFFF0000
 _NO_TIME = NoTime("a value has no time of its own and its key is gone", "")
@@ -60,11 +65,15 @@ class DeletedValue:
     grade: str
     written: Moment
     offset: int
+    phase: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DeletedKey:
-    """A key record out of free space, with those of its values that could be found."""
+    """A key record out of free space, with those of its values that could be found.
+
+    `parent` is the offset of the deleted key that its path leads over next, 0 when there is none.
+    """
 
     path: str
     name: str
@@ -72,6 +81,8 @@ class DeletedKey:
     grade: str
     offset: int
     values: tuple[DeletedValue, ...] = ()
+    parent: int = 0
+    phase: str = ""
 
 
 @dataclass(slots=True)
@@ -79,18 +90,14 @@ class Carved:
     """What the free space of a hive holds.
 
     `loose` are the values without a deleted key; `refused` is what began with the signature of a record and was none;
-    `cut` says that there was more than `MOST`.
+    `cut` says that there was more than is looked at, `broken` how many bins could not be followed to their end.
     """
 
     keys: list[DeletedKey] = field(default_factory=list)
     loose: list[DeletedValue] = field(default_factory=list)
     refused: int = 0
     cut: bool = False
-
-    @property
-    def value_count(self) -> int:
-        """All values, those of deleted keys included."""
-        return len(self.loose) + sum(len(key.values) for key in self.keys)
+    broken: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,38 +121,60 @@ class _Entry:
     value: RegValue
 
 
-def carve(hive: Hive, watched: Iterable[Key] = ()) -> Carved:
-    """Everything deleted that can be recognised; `watched` are live keys whose removed values are looked for too."""
-    return _Carver(hive).run(watched)
+def carve(hive: Hive) -> Carved:
+    """Everything deleted that can be recognised."""
+    return _Carver(hive).run()
 
 
 class _Carver:
     def __init__(self, hive: Hive) -> None:
-        self._hive = hive
         self._buf = hive.cells.buf
+        self._reports = Reports()  # its own: what free space holds is no damage of the hive
+        self._cells = Cells(self._buf, self._reports)
         self._nodes: dict[int, _Node] = {}
         self._entries: dict[int, _Entry] = {}
         self._free = bytearray(len(self._buf) // 8 + 1)  # one flag for 8 bytes: is the place in a free cell
         self._live: dict[int, tuple[str, Moment] | None] = {hive.root.cell: ("", hive.root.last_write)}
         self._lists_read: dict[int, frozenset[int]] = {}
+        self._places: dict[int, tuple[str, str]] = {}
+        self._taken: set[int] = set()
+        self._looks, self._path_room, self._data_room = _MOST_LOOKS, _MOST_PATHS, len(self._buf)
         self._found = Carved()
 
-    def run(self, watched: Iterable[Key]) -> Carved:
-        cells = list(self._hive.cells.free())
-        for cell in cells:
-            begin, length = (cell.start - 4) // 8, (cell.length + 4) // 8
-            self._free[begin : begin + length] = b"\x01" * length
-        for cell in cells:
+    def run(self) -> Carved:
+        before = len(self._reports.listing())
+        free, keys = self._sort_cells()
+        self._found.broken = len(self._reports.listing()) - before
+        for cell in free:
             self._scan(cell)
-        taken: set[int] = set()
         for node in self._nodes.values():
-            self._found.keys.append(self._key(node, taken))
-        for key in watched:
-            self._found.loose.extend(self._leftovers(key, taken))
+            self._found.keys.append(self._key(node))
+        if len(self._taken) < len(self._entries):
+            for start in keys:
+                self._found.loose.extend(self._leftovers(start))
         for entry in self._entries.values():
-            if entry.cell not in taken:
-                self._found.loose.append(_deleted(entry, "", FRAGMENT, _NO_TIME))
+            if entry.cell not in self._taken:
+                self._found.loose.append(_deleted(entry, UNKNOWN_PATH, FRAGMENT, _NO_TIME))
         return self._found
+
+    def _sort_cells(self) -> tuple[list[Cell], list[int]]:
+        """The free cells, and where the keys in use begin."""
+        free: list[Cell] = []
+        keys: list[int] = []
+        for cell, is_free in self._cells.every():
+            if is_free:
+                begin, length = (cell.start - 4) // 8, (cell.length + 4) // 8
+                self._free[begin : begin + length] = b"\x01" * length
+                free.append(cell)
+            elif self._buf[cell.start : cell.start + 2] == b"nk" and cell.length >= _KEY_HEAD:
+                keys.append(cell.start)
+        return free, keys
+
+    def _look(self) -> bool:
+        """Whether another entry of a list may be looked at: lists that overlap could be read for hours."""
+        self._looks -= 1
+        self._found.cut = self._found.cut or self._looks < 0
+        return self._looks >= 0
 
     # -- finding records --------------------------------------------------------------------------------------------
 
@@ -209,7 +238,7 @@ class _Carver:
         return size % 8 == 0 and length + 4 <= size <= end - at + 4
 
     def _offset_fits(self, relative: int) -> bool:
-        return relative % 8 == 0 and self._hive.cells.is_inside(relative, 8)
+        return relative % 8 == 0 and self._cells.is_inside(relative, 8)
 
     def _name(self, start: int, length: int, end: int, *, latin: bool) -> str | None:
         if start + length > end or (not latin and length % 2):
@@ -233,6 +262,10 @@ class _Carver:
             return b"", f"{size} bytes of data were spread over several cells"
         if not self._is_free(data, size + 4):
             return b"", "the room of its data is in use again"
+        if size > self._data_room:
+            self._found.cut = True
+            return b"", "the deleted values claim more data than the hive holds"
+        self._data_room -= size
         return self._buf[BINS + data + 4 : BINS + data + 4 + size], ""
 
     def _is_free(self, relative: int, length: int) -> bool:
@@ -241,39 +274,62 @@ class _Carver:
 
     # -- placing them -----------------------------------------------------------------------------------------------
 
-    def _key(self, node: _Node, taken: set[int]) -> DeletedKey:
+    def _key(self, node: _Node) -> DeletedKey:
         path, grade = self._place(node)
         if not node.whole:
             grade = FRAGMENT
-        mine = [entry for entry in self._listed(node) if entry.cell not in taken]
-        taken.update(entry.cell for entry in mine)
-        values = tuple(_deleted(entry, path, grade, node.written) for entry in mine)
-        return DeletedKey(path, node.name, node.written, grade, BINS + node.cell + 4, values)
+        mine = []
+        for entry in self._listed(node):
+            if entry.cell not in self._taken:
+                self._taken.add(entry.cell)
+                mine.append(_deleted(entry, path, grade, node.written))
+        above = self._above(node)
+        parent = BINS + above.cell + 4 if above else 0
+        return DeletedKey(path, node.name, node.written, grade, BINS + node.cell + 4, tuple(mine), parent)
 
     def _listed(self, node: _Node) -> Iterator[_Entry]:
         """The deleted values that a deleted key's list names, when the list was not overwritten."""
         if not node.values or not self._is_free(node.listing, 4 + 4 * node.values):
             return
-        for cell in struct.unpack_from(f"<{node.values}I", self._buf, BINS + node.listing + 4):
+        for (cell,) in _OFFSETS.iter_unpack(self._buf[(at := BINS + node.listing + 4) : at + 4 * node.values]):
+            if not self._look():
+                return
             if cell in self._entries:
                 yield self._entries[cell]
 
+    def _above(self, node: _Node) -> _Node | None:
+        """The deleted key that is the parent of this one."""
+        above = self._nodes.get(node.parent)
+        return above if above and _is_older(node.written, above.written) else None
+
     def _place(self, node: _Node) -> tuple[str, str]:
         """The path of a deleted key as far as its parents tell it, and what that is worth."""
-        names, seen, at = [node.name], {node.cell}, node
-        while len(names) < MAX_DEPTH:
-            above = self._nodes.get(at.parent)
-            if above is None:
-                live = self._live_key(at.parent)
-                if live is None or not _is_older(at.written, live[1]):
-                    break
-                return "\\".join(filter(None, (live[0], *reversed(names)))), REACHABLE
-            if above.cell in seen:
-                break
+        chain, seen = [node], {node.cell}
+        while (base := self._base(chain[-1], seen)) is None:
+            above = self._nodes[chain[-1].parent]
             seen.add(above.cell)
-            names.append(above.name)
-            at = above
-        return "\\".join((UNKNOWN_PATH, *reversed(names))), ORPHAN
+            chain.append(above)
+        for item in reversed(chain):
+            base = self._places[item.cell] = self._joined(*base, item.name)
+        return base
+
+    def _base(self, top: _Node, seen: set[int]) -> tuple[str, str] | None:
+        """What stands above the highest known key of a chain; None when that is another deleted key."""
+        above = self._above(top)
+        if above is None:
+            live = None if top.parent in self._nodes else self._live_key(top.parent)
+            return (live[0], REACHABLE) if live and _is_older(top.written, live[1]) else (UNKNOWN_PATH, ORPHAN)
+        if above.cell in seen or len(seen) >= MAX_DEPTH:
+            return UNKNOWN_PATH, ORPHAN
+        return self._places.get(above.cell)
+
+    def _joined(self, path: str, grade: str, name: str) -> tuple[str, str]:
+        length = len(path) + 1 + len(name)
+        if length > min(_LONGEST_PATH, self._path_room):
+            self._found.cut = True
+            return f"{UNKNOWN_PATH}\\{name}", ORPHAN
+        self._path_room -= length
+        return f"{path}\\{name}" if path else name, grade
 
     def _live_key(self, cell: int) -> tuple[str, Moment] | None:
         """Path and last write of the live key in this cell, None when the tree has no such key."""
@@ -309,16 +365,26 @@ class _Carver:
 
     def _children(self, listing: int, count: int) -> frozenset[int]:
         if listing not in self._lists_read:
-            self._lists_read[listing] = frozenset(self._hive.cells.children(listing, count))
+            self._lists_read[listing] = frozenset(self._cells.children(listing, count))
         return self._lists_read[listing]
 
-    def _leftovers(self, key: Key, taken: set[int]) -> Iterator[DeletedValue]:
-        """Removed values of a live key: what its value list still names behind its end."""
-        for cell in key.spare_values():
+    def _leftovers(self, start: int) -> Iterator[DeletedValue]:
+        """Removed values of the key in use at `start`: what its value list still names behind its end."""
+        count, listing = struct.unpack_from("<II", self._buf, start + 0x24)
+        at = BINS + listing
+        if not count or not self._offset_fits(listing):
+            return
+        size = -int(struct.unpack_from("<i", self._buf, at)[0])
+        if size <= 4 + 4 * count or size % 8 or not self._cells.is_inside(listing, size):
+            return
+        for (cell,) in _OFFSETS.iter_unpack(self._buf[at + 4 + 4 * count : at + size]):
+            if not self._look():
+                return
             entry = self._entries.get(cell)
-            if entry and cell not in taken:
-                taken.add(cell)
-                yield _deleted(entry, key.path, REACHABLE, key.last_write)
+            key = self._live_key(start - 4 - BINS) if entry and cell not in self._taken else None
+            if entry and key:
+                self._taken.add(cell)
+                yield _deleted(entry, key[0], REACHABLE, key[1])
 
 
 def _deleted(entry: _Entry, path: str, grade: str, written: Moment) -> DeletedValue:

@@ -154,8 +154,8 @@ class Cells:
         index = bisect_right(self._starts, offset) - 1
         return index >= 0 and self._starts[index] + _BIN_HEADER <= offset and offset + length <= self._ends[index]
 
-    def free(self) -> Iterator[Cell]:
-        """The cells that no key uses, in order: what was deleted stands there until it is overwritten.
+    def every(self) -> Iterator[tuple[Cell, bool]]:
+        """All cells in order, and whether each is free: what was deleted stands there until it is overwritten.
 
         A bin whose chain of cells breaks off is left there; the chain is not trusted to begin again.
         """
@@ -166,9 +166,9 @@ class Cells:
                 size: int = sizes(self.buf, at)[0]
                 length = abs(size)
                 if length < 8 or length % 8 or at + length > end:
+                    self.reports.add("the chain of cells breaks off", at)
                     break
-                if size > 0:
-                    yield Cell(at + 4, length - 4)
+                yield Cell(at + 4, length - 4), size > 0
                 at += length
 
     # -- subkeys ----------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from forensics.formats import FormatError
 from forensics.formats.hive_marvin import marvin32
 
 CLEAN, REPLAYED, DIRTY = "clean", "replayed", "dirty_not_replayed"
+STATES = (CLEAN, REPLAYED, DIRTY)
 _HEADER = 512
 _BINS = 0x1000
 _LOG_TYPES = (1, 2, 6)

@@ -3,12 +3,15 @@
 A task stands in its XML file, in the registry's task cache and in the logs (4698, 106); a service in the registry and
 in 7045 and 4697; a Run value in the hive and in Sysmon 13. They are one entry. Every entry is listed; the score says
 which to look at first, from place, program and account rather than from the mere shape.
+
+What was recovered from free cells of a hive is no entry of the host any more. It is listed as deleted, together with
+what the logs know of it, and apart from an entry of the same name that is there now.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -21,6 +24,10 @@ from forensics.sessions.texts import basename, split_command
 
 _TASKS = ("task.defined", "task.cached", "task.registered", "task.updated", "task.deleted")
 _SERVICES = ("service.configured", "service.installed")
+# Kinds whose rows say that an entry is there, not that it was made once.
+_DEFINITIONS = frozenset({"task.defined", "task.cached", "service.configured", "autorun.configured"})
+_GONE = "\0deleted"  # behind the name of a deleted entry beside a live one
+_Key = tuple[str, str, str]  # mechanism, owner, name
 _AUTORUN_VALUE = re.compile(
     r"\\(?:currentversion\\(?:run|runonce|runonceex|runservices|policies\\explorer\\run))$", re.IGNORECASE
 )
@@ -39,6 +46,11 @@ class Entry:
     mechanism: str
     owner: str
     rows: list[Row] = field(default_factory=list)
+
+    @property
+    def deleted(self) -> list[Row]:
+        """The rows that were recovered; an entry has either these or live ones, besides those of logs."""
+        return [row for row in self.rows if row.deleted]
 
     def first(self, *names: str) -> str:
         """The first of these fields that a row has; definitions before log events, the newest before older ones."""
@@ -67,17 +79,18 @@ def persistence(rows: Rows, host: Host, label: str) -> tuple[PersistenceEntry, .
 
 
 def _merged(rows: Rows, people: People) -> list[Entry]:
-    entries: dict[tuple[str, str, str], Entry] = {}
+    entries: dict[_Key, Entry] = {}
     definitions = {_task_name(row) for row in rows.of("task.defined", "task.cached", "task.registered", "task.updated")}
-    for row in rows.of(*_TASKS):
-        # 106 and 141 carry no command: alone, a deletion tells of an entry that was there.
-        if row.kind != "task.deleted" or _task_name(row) in definitions:
-            _into(entries, "scheduled_task", "", _task_name(row), row)
-    for row in rows.of(*_SERVICES):
-        _into(entries, "service", "", row.first("service_name", "entry_name").casefold(), row)
-    for row in rows.of("autorun.configured"):
-        owner = (row.get("user_sid") or row.get("profile_user")).casefold()
-        _into(entries, row.get("mechanism") or "run_key", owner, _place_and_name(row), row)
+    recovered: list[tuple[_Key, Row]] = []
+    for key, row in _defined(rows, definitions):
+        if row.deleted:
+            recovered.append((key, row))
+        else:
+            _into(entries, *key, row)
+    for (mechanism, owner, name), row in recovered:
+        there = entries.get((mechanism, owner, name))
+        lives = there is not None and any(not item.deleted and item.kind in _DEFINITIONS for item in there.rows)
+        _into(entries, mechanism, owner, f"{name}{_GONE}" if lives else name, row)
     for row in rows.of("registry.value_set"):
         _set_value(entries, row, people)
     for row in rows.of("tunnel.service_registered"):
@@ -85,7 +98,20 @@ def _merged(rows: Rows, people: People) -> list[Entry]:
     return [entry for _, entry in sorted(entries.items(), key=lambda item: item[0])]
 
 
-def _into(entries: dict[tuple[str, str, str], Entry], mechanism: str, owner: str, name: str, row: Row) -> None:
+def _defined(rows: Rows, definitions: set[str]) -> Iterator[tuple[_Key, Row]]:
+    """The rows that define entries or tell of them by name, each with the key of its entry."""
+    for row in rows.of(*_TASKS):
+        # 106 and 141 carry no command: alone, a deletion tells of an entry that was there.
+        if row.kind != "task.deleted" or _task_name(row) in definitions:
+            yield ("scheduled_task", "", _task_name(row)), row
+    for row in rows.of(*_SERVICES):
+        yield ("service", "", row.first("service_name", "entry_name").casefold()), row
+    for row in rows.of("autorun.configured"):
+        owner = (row.get("user_sid") or row.get("profile_user")).casefold()
+        yield (row.get("mechanism") or "run_key", owner, _place_and_name(row)), row
+
+
+def _into(entries: dict[_Key, Entry], mechanism: str, owner: str, name: str, row: Row) -> None:
     entries.setdefault((mechanism, owner, name), Entry(mechanism, owner)).rows.append(row)
 
 
@@ -101,7 +127,7 @@ def _place_and_name(row: Row) -> str:
     return f"{wow}{tail}\\{row.first('entry_name', 'value_name').casefold()}"
 
 
-def _set_value(entries: dict[tuple[str, str, str], Entry], row: Row, people: People) -> None:
+def _set_value(entries: dict[_Key, Entry], row: Row, people: People) -> None:
     """Sysmon 13 on a Run key: with the entry that it made, or as the entry that is gone since."""
     path = row.get("key_path")
     if not _AUTORUN_VALUE.search(path):
@@ -120,7 +146,7 @@ def _set_value(entries: dict[tuple[str, str, str], Entry], row: Row, people: Peo
         _into(entries, "run_key", sid.casefold(), name, row)
 
 
-def _registered(entries: dict[tuple[str, str, str], Entry], row: Row) -> None:
+def _registered(entries: dict[_Key, Entry], row: Row) -> None:
     """The CLI's own word that it registered its Run value: it supports the entry of that profile."""
     profile = row.get("profile_user").casefold()
     for entry in (entries[key] for key in sorted(entries)):
@@ -145,23 +171,26 @@ def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
         text = f"known autostart: {known} (by place and command; signature not checked)"
         reasons.append(because(text, entry.rows))
     reasons += _remarks(entry)
+    gone = entry.deleted
+    identity = [entry.mechanism, entry.owner, name.casefold(), _key_of(location), *(["deleted"] if gone else [])]
     attack = {item for hit in scored for item in hit.attack}
     if scored:
         attack |= set(load("persistence")["techniques"].get(entry.mechanism, ()))
     return PersistenceEntry(
-        id=stable_id("persistence", label, entry.mechanism, entry.owner, name.casefold(), _key_of(location)),
+        id=stable_id("persistence", label, *identity),
         mechanism=entry.mechanism,
         location=location,
         name=name,
         command=command or None,
         user=run_as if entry.mechanism != "run_key" else user,
-        first_seen=_first_seen(entry.rows),
+        first_seen=_first_seen(entry.rows, gone=bool(gone)),
         last_write=_last_write(entry.rows),
         score=total(scored),
         reasons=tuple(dict.fromkeys(reasons)) or ("nothing about its place, program or account stands out",),
         attack=tuple(sorted(attack)),
         events=ids_of(entry.rows),
         host=label,
+        deleted=bool(gone),
     )
 
 
@@ -236,6 +265,9 @@ def known_entry(facts: dict[str, str]) -> str | None:
 def _remarks(entry: Entry) -> list[str]:
     """What differs between the artifacts, and what happened to the entry since."""
     found = []
+    if gone := entry.deleted:
+        how = ", ".join(sorted({row.deleted for row in gone}))
+        found.append(because(f"deleted: recovered from free cells ({how}), no longer in effect", gone))
     deleted = [row for row in entry.rows if row.kind == "task.deleted"]
     if deleted and deleted[-1].time:
         found.append(because(f"deleted at {stamp(deleted[-1].time)}", deleted))
@@ -258,10 +290,13 @@ def _times(rows: Iterable[Row], meanings: frozenset[str], kinds: frozenset[str])
     ]
 
 
-def _first_seen(rows: Iterable[Row]) -> datetime | None:
-    """The earliest making; without one the first time at which the entry is known to be there."""
+def _first_seen(rows: Iterable[Row], *, gone: bool) -> datetime | None:
+    """The earliest making; without one the first time at which the entry is known to be there.
+
+    The last write of a key that lost an entry is when it was lost, or later: that says nothing of a deleted entry.
+    """
     rows = list(rows)
-    made = _times(rows, _BIRTH, _MADE) or _times(rows, _CHANGE, _MADE | _CHANGED)
+    made = _times(rows, _BIRTH, _MADE) or _times(rows, frozenset() if gone else _CHANGE, _MADE | _CHANGED)
     # The date inside a task's XML is free text of whoever wrote it: only where nothing else is left.
     return min(made or _times(rows, frozenset({"Registration Time"}), frozenset()), default=None)
 

@@ -53,6 +53,11 @@ class Row:
                 return self.get(name)
         return ""
 
+    @property
+    def deleted(self) -> str:
+        """The grade of a row that was recovered from free cells of a hive; "" of what is there."""
+        return self.get("deleted_grade")
+
     def text(self) -> str:
         """Every text of the row in one folded string, to search in."""
         parts: list[str] = []
@@ -166,7 +171,8 @@ def ids_of(rows: Iterable[Row]) -> tuple[str, ...]:
 def because(text: str, rows: Iterable[Row] = ()) -> str:
     """A reason that names its events (at most four of them), and says when none of them is live.
 
-    That is when they are in a shadow copy alone, or were recovered from what their logs no longer count.
+    That is when they are in a shadow copy alone, were recovered from what their logs no longer count, or are deleted
+    registry entries.
     """
     rows = list(rows)
     idents = ids_of(rows)
@@ -177,10 +183,11 @@ def because(text: str, rows: Iterable[Row] = ()) -> str:
 
 
 def _not_live(rows: Sequence[Row]) -> str:
-    if any(not row.snapshot and not row.recovered_from for row in rows):
+    if any(not row.snapshot and not row.recovered_from and not row.deleted for row in rows):
         return ""
     where = ["a shadow copy"] if any(row.snapshot for row in rows) else []
     where += ["records recovered from slack"] if any(row.recovered_from for row in rows) else []
+    where += ["deleted registry keys or values"] if any(row.deleted for row in rows) else []
     return f" (only in {' and '.join(where)})"
 
 

@@ -153,7 +153,8 @@ class Tunnels:
             "command_lines": tuple(row.get("command_line") for row, _ in hosts)
             + tuple(period.command_line for period in periods if period.command_line),
             "parents": tuple(parent for row, _ in hosts if (parent := row.get("parent_executable"))),
-            "as_service": any(period.as_service for period in periods) or bool(bundle.entries),
+            "as_service": any(period.as_service for period in periods)
+            or any(not entry.deleted for entry in bundle.entries),
             "clients": len(connected),
             "user_is_service": bundle.profile == "SYSTEM" or any(is_service_sid(sid) for sid in sids),
             "public_port": any(port.public for port in ports),

@@ -178,3 +178,79 @@ def test_a_system_account_by_any_name() -> None:
         entry = only(scene)
         assert entry.user == "SYSTEM"
         assert any("PER-10" in reason for reason in entry.reasons), account
+
+
+class TestDeleted:
+    """Rows that were recovered from free cells of a hive."""
+
+    GONE = "deleted: recovered from free cells (reachable_parent), no longer in effect"
+
+    def test_a_deleted_run_value_is_told_as_such(self) -> None:
+        scene = Scene()
+        run_value(scene, "HelloSync", MSBUILD, deleted_grade="reachable_parent")
+        entry = only(scene)
+        assert entry.deleted
+        assert entry.score > 0
+        assert any(reason.startswith(self.GONE) for reason in entry.reasons)
+        assert (entry.first_seen, entry.last_write) == (None, at(0)), "its key was written when it went"
+
+    def test_a_live_entry_keeps_its_identity_beside_a_deleted_one(self) -> None:
+        alone = Scene()
+        run_value(alone, "HelloSync", "C:\\Program Files\\a.exe")
+        scene = Scene()
+        run_value(scene, "HelloSync", "C:\\Program Files\\a.exe")
+        run_value(scene, "HelloSync", MSBUILD, deleted_grade="reachable_parent")
+        entries = {entry.deleted: entry for entry in scene.build().persistence}
+        assert set(entries) == {True, False}
+        assert entries[False] == only(alone)
+        assert entries[True].command == MSBUILD
+        assert entries[True].id != entries[False].id
+
+    def test_a_deleted_service_belongs_to_its_installation(self) -> None:
+        scene = Scene()
+        exe = "C:\\ProgramData\\ScnCfg\\ScnCfg32.exe"
+        scene.add("service.installed", 0, service_name="ScnCfgSvc", command_line=exe, service_account="LocalSystem")
+        scene.file(
+            "service.configured", "C:/Windows/System32/config/SYSTEM", {MTIME: 3}, "x (deleted)", mechanism="service",
+            service_name="ScnCfgSvc", entry_name="ScnCfgSvc", command_line=exe, deleted_grade="reachable_parent",
+        )  # fmt: skip
+        entry = only(scene)
+        assert entry.deleted
+        assert (entry.first_seen, entry.last_write) == (at(0), at(3))
+        assert len(entry.events) == 2
+
+    def test_a_deleted_task_joins_the_log_and_not_the_file_that_is_there(self) -> None:
+        scene = Scene()
+        scene.add("task.registered", 0, task_name="\\Hello", command_line=MSBUILD)
+        scene.add("task.deleted", 50, task_name="\\Hello")
+        fields: dict[str, Value] = {"task_name": "\\Hello", "command_line": MSBUILD, "deleted_grade": "orphan"}
+        hive = "C:/Windows/System32/config/SOFTWARE"
+        scene.file("task.cached", hive, {MTIME: 5, "Last registered Time": 1}, "x", **fields)
+        entry = only(scene)
+        assert entry.deleted
+        assert any("deleted at" in reason for reason in entry.reasons)
+        assert any("free cells (orphan)" in reason for reason in entry.reasons)
+        scene.file("task.defined", "C:/Windows/System32/Tasks/Hello", {"Creation Time": 60}, task_name="\\Hello")
+        assert sorted(entry.deleted for entry in scene.build().persistence) == [False, True]
+
+    def test_sysmon_tells_when_a_deleted_value_was_made(self) -> None:
+        scene = Scene()
+        run_value(scene, "HelloSync", MSBUILD, machine=True, deleted_grade="reachable_parent")
+        scene.add("registry.value_set", -50, key_path=f"HKLM\\{RUN}", value_name="HelloSync", value_data=MSBUILD,
+                  user_sid=DEV)  # fmt: skip
+        entry = only(scene)
+        assert entry.deleted
+        assert entry.first_seen == at(-50)
+
+    def test_only_live_entries_let_a_tunnel_come_back(self) -> None:
+        command = "C:\\t\\code-tunnel.exe --cli-data-dir C:\\Users\\田中\\.vscode\\cli tunnel service internal-run"
+        texts = []
+        for grade in ("", "reachable_parent"):
+            scene = Scene()
+            scene.process(0, "C:\\t\\code-tunnel.exe", "C:\\t\\code-tunnel.exe tunnel --name x")
+            extra: dict[str, Value] = {"deleted_grade": grade} if grade else {}
+            run_value(scene, "Visual Studio Code Tunnel", command, **extra)
+            (session,) = scene.build().tunnel_sessions
+            assert session.persistence, "the entry is named in either case"
+            texts.append(session.score)
+        assert texts[0] > texts[1]
