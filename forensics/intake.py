@@ -45,8 +45,10 @@ class Count:
 class JobResult:
     """The outcome of a job: counts by artifact and what could not be read.
 
-    `noted` are the hashes that the collector wrote down and that the file fulfils; `damaged` says that it was read from
-    parts of an image that fail their checksum.
+    `noted` are the hashes that the collector wrote down (one that the file does not fulfil is a problem), `times` the
+    file's own times as far as the evidence kept them, `beside` the SHA-256 of files that were read with it (its `-wal`)
+    by suffix; `damaged` says that it was read from parts of an image that fail
+    their checksum.
     """
 
     path: str
@@ -55,12 +57,16 @@ class JobResult:
     problems: list[Problem] = field(default_factory=list)
     dropped_problems: int = 0
     noted: dict[str, str] = field(default_factory=dict)
+    times: dict[str, str] = field(default_factory=dict)
+    beside: dict[str, str] = field(default_factory=dict)
     damaged: bool = False
 
     def add(self, other: JobResult) -> None:
         """Take in the outcome of another part of the same file."""
         self.sha256 = self.sha256 or other.sha256
         self.noted.update(other.noted)
+        self.times.update(other.times)
+        self.beside.update(other.beside)
         self.damaged = self.damaged or other.damaged
         for name, count in other.counts.items():
             self.counts.setdefault(name, Count()).add(count)

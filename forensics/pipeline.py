@@ -214,6 +214,7 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     )
     header = Evidence(name, str(path), survey.kind, host, len(results), input_hashes(path))
     builder.add_host(header, verdicts, problems, rows)
+    builder.add_files(name, results.values())
 
 
 def _merged(workers: Workers, survey: jobs.Survey, plan: collect.Plan, name: str) -> list[Problem]:
