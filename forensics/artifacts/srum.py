@@ -127,19 +127,17 @@ def _table(given: FileInput, database: esefile.Database, table: str, ids: _Ids) 
             yield _lost(given, row)
             continue
         yield from _row(given, database.state, row, ids, tally)
-    yield make_fact(
-        "srum.table", given.source(table), {},
-        {
-            "table_name": table,
-            "database_state": database.state,
-            "record_count": tally.rows,
-            "records_left_out": tally.left_out,
-            "records_without_name": tally.nameless,
-            "first_record_time": iso(tally.first) if tally.first else None,
-            "last_record_time": iso(tally.last) if tally.last else None,
-        },
-        context=True,
-    )  # fmt: skip
+    fields: dict[str, Value | None] = {
+        "table_name": table,
+        "database_state": database.state,
+        "record_count": tally.rows,
+        "records_told": tally.rows - tally.left_out,
+        "records_without_name": tally.nameless,
+        "first_record_time": iso(tally.first) if tally.first else None,
+        "last_record_time": iso(tally.last) if tally.last else None,
+    }
+    none = NoTime("a table as a whole has no time", "")
+    yield make_fact("srum.table", given.source(table), {_RECORDED: none}, fields, context=True)
 
 
 def _row(given: FileInput, state: str, row: esefile.Row, ids: _Ids, tally: _Tally) -> Iterator[Fact]:
@@ -224,7 +222,7 @@ ARTIFACT = FileArtifact(
                 "table_name": str,
                 "database_state": str,
                 "record_count": int,
-                "records_left_out": int,
+                "records_told": int,
                 "records_without_name": int,
                 "first_record_time": str,
                 "last_record_time": str,

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from forensics.formats import FormatError, sqlitescratch
+from forensics.formats.sqlitescratch import ERRORS
 
 SqlValue = None | int | float | str | bytes
 
 VALUE_LIMIT = 1024 * 1024  # characters or bytes of one value; a timeline's payload has a few thousand
 _MOST_DAMAGED = 1_000
-_ERRORS = (sqlite3.Error, OverflowError)
 _FUNCTIONS = frozenset({"substr", "typeof", "count"})
 _ROWIDS = ("rowid", "_rowid_", "oid")
 
@@ -54,7 +54,7 @@ class Database:
         """The columns of a table that are stored (generated ones are expressions, and are not evaluated)."""
         try:
             found = self.connection.execute(f"PRAGMA table_xinfo({_quoted(table)})").fetchall()
-        except sqlite3.Error:
+        except ERRORS:
             return ()
         return tuple(str(row[1]) for row in found if not row[6] and _is_sayable(row[1]))
 
@@ -62,7 +62,7 @@ class Database:
         """How many rows the table has by its smallest index, None when that cannot be told."""
         try:
             (number,) = self.connection.execute(f"SELECT count(*) FROM {_quoted(table)}").fetchone()
-        except sqlite3.Error:
+        except ERRORS:
             return None
         return int(number)
 
@@ -87,7 +87,7 @@ class Database:
             return ""
         try:
             self.connection.execute(f"SELECT {name} FROM {_quoted(table)} LIMIT 0").fetchall()
-        except sqlite3.Error as error:
+        except ERRORS as error:
             return "" if "no such column" in str(error) else name
         return name
 
@@ -115,12 +115,12 @@ class _Reading:
         for _ in range(_MOST_DAMAGED):
             try:
                 yield from self._run("ASC", self._last)
-            except _ERRORS as error:
+            except ERRORS as error:
                 if "interrupted" in str(error):
                     yield FormatError(f"{self._table}: takes too many steps, given up after {self._parsed} rows")
                     return
                 behind = self._next()
-                if behind is None:
+                if behind is None or (self._last is not None and behind <= self._last):
                     yield from self._backward(error)
                     return
                 yield from self._alone(behind)
@@ -135,7 +135,7 @@ class _Reading:
             return None
         try:
             found = self._connection.execute(*self._select(self._key, "ASC", self._last, None, "LIMIT 1")).fetchone()
-        except _ERRORS:
+        except ERRORS:
             return None
         return None if found is None else int(found[0])
 
@@ -143,7 +143,7 @@ class _Reading:
         """One row by its number: sqlite3 steps ahead, so the sound row before damage fails with it in a run."""
         try:
             found = list(self._run("ASC", number - 1, None, "LIMIT 1"))
-        except _ERRORS as error:
+        except ERRORS as error:
             found = [FormatError(f"{self._table} row {number} is lost: {error}")]
         yield from found
 
@@ -151,7 +151,7 @@ class _Reading:
         """The rows behind the damage, last first, down to the other side of it."""
         first, lowest = self._last, None
         for more in ("", "LIMIT 1") if self._key else ():
-            with suppress(*_ERRORS):
+            with suppress(*ERRORS):
                 for item in self._run("DESC", first, lowest, more):
                     lowest = item.rowid if isinstance(item, Row) else lowest
                     yield item
@@ -237,12 +237,12 @@ def _connected(copy: sqlitescratch.Copy) -> tuple[sqlite3.Connection, tuple[str,
         sqlitescratch.guard(connection, copy.size)
         try:
             tables = _tables(connection)
-        except sqlite3.Error as error:
+        except ERRORS as error:
             copy.problems.append(FormatError(f"the database is damaged: {error}"))
             connection.execute("PRAGMA writable_schema=ON")  # with it, SQLite goes on behind what it cannot read
             tables = _tables(connection)
         connection.set_authorizer(_authorize)
-    except sqlite3.Error as error:
+    except ERRORS as error:
         connection.close()
         raise FormatError(f"the database cannot be read: {error}") from error
     return connection, tables

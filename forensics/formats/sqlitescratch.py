@@ -17,6 +17,8 @@ from typing import BinaryIO
 
 from forensics.formats import FormatError, sqlitejournal
 
+# What sqlite3 raises over damage: its own errors, numbers that Python does not take, messages that are no UTF-8.
+ERRORS = (sqlite3.Error, OverflowError, UnicodeError)
 FILE_LIMIT = 8 * 1024**3
 _BLOCK = 4 * 1024 * 1024
 _EVERY = 10_000  # steps of SQLite's machine between two looks at the budget
@@ -78,12 +80,12 @@ def _write(stream: BinaryIO, place: Path) -> int:
 
 
 def _apply(copy: Copy, head: bytes, beside: Mapping[str, BinaryIO]) -> None:
+    if not head:
+        raise FormatError("the file is empty")  # SQLite drops a log beside it
     if "-wal" in beside:
         _apply_log(copy, beside["-wal"])
     elif sqlitejournal.uses_log(head):
         copy.state = "no write-ahead log was beside it"
-    if not head and not copy.logged:
-        raise FormatError("the file is empty, and no write-ahead log fills it")
     if "-journal" in beside and not sqlitejournal.uses_log(head):
         _apply_journal(copy, beside["-journal"])
 
@@ -121,9 +123,10 @@ def _checkpoint(place: Path) -> int:
         with closing(sqlite3.connect(place, isolation_level=None)) as connection:
             guard(connection, 0)
             connection.execute("PRAGMA writable_schema=ON")  # a damaged schema is no reason not to apply the log
+            connection.execute("PRAGMA synchronous=OFF")
             row = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             return max(0, int(row[1]))
-    except sqlite3.Error:
+    except ERRORS:
         return 0
 
 
@@ -166,5 +169,5 @@ def guard(connection: sqlite3.Connection, size: int) -> None:
     budget = iter(range(steps))
     connection.set_progress_handler(lambda: next(budget, None) is None, _EVERY)
     connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
-    for pragma in ("synchronous=OFF", "trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0", "temp_store=MEMORY"):
+    for pragma in ("trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
