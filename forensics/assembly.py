@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from forensics.case import CASE_FILES, Case, CaseExistsError, merge_verdicts, problem_key
-from forensics.intake import HiveNote
+from forensics.intake import HiveNote, JobResult
 from forensics.model import Coverage, Event, Evidence, Fact, Host, Problem, Verdicts, to_plain
 from forensics.store import Sorter, Store
 from forensics.timeline import EVENTS, EventStore, Undated, events_of, order_key, undated_of, undated_store
@@ -29,6 +29,7 @@ class CaseBuilder:
         self._problems: list[Problem] = []
         self._coverage: dict[str, list[Coverage]] = {}
         self._hives: list[dict[str, Any]] = []
+        self._files: list[dict[str, Any]] = []
 
     def spool_folder(self) -> Path:
         """A new folder for the spools of one host."""
@@ -71,6 +72,20 @@ class CaseBuilder:
         self._problems.extend(problems)
         self._coverage[evidence.name] = coverage
 
+    def add_files(self, name: str, results: Iterable[JobResult]) -> None:
+        """Note the files of an evidence that were read: hash, what the collector noted, original times."""
+        self._files += [
+            {
+                "evidence": name,
+                "path": item.path,
+                "sha256": item.sha256,
+                "beside": item.beside,
+                "noted": item.noted,
+                "times": item.times,
+            }
+            for item in sorted(results, key=lambda result: result.path)
+        ]
+
     def build(self, run: dict[str, Any]) -> Case:
         """The finished Case; the spools are gone afterwards."""
         kept = [event for event in self._events if self._is_shown(event)]
@@ -84,7 +99,7 @@ class CaseBuilder:
             verdicts=merge_verdicts(self._verdicts),
             problems=sorted(self._problems, key=problem_key),
             coverage=self._coverage,
-            run={**run, "hives": self._hives, "counts": counts},
+            run={**run, "hives": self._hives, "files_read": self._files, "counts": counts},
         )
         self.discard()
         return case

@@ -17,7 +17,7 @@ import yaml
 import forensics
 from forensics import collect
 from forensics.artifacts._filesystem import JOURNALS
-from forensics.artifacts.base import Artifact, all_artifacts
+from forensics.artifacts.base import Artifact, FileArtifact, all_artifacts
 from forensics.evidence.globs import GlobSet
 
 KAPE, VELOCIRAPTOR, DEFINITIONS = "Mirrortrace.tkape", "Custom.Windows.Mirrortrace.yaml", "mirrortrace.yaml"
@@ -29,15 +29,21 @@ _ALIASES = frozenset(JOURNALS) - {JOURNAL}
 
 
 def globs_of(artifact: Artifact) -> tuple[str, ...]:
-    """What an artifact reads on a volume: its own globs, and the transaction logs of hives."""
+    """What an artifact reads on a volume: its own globs, and the logs and journals of what they find."""
     found = {glob for glob in collect.sought(artifact) if glob not in _ALIASES}
-    return tuple(sorted(found | _logs(found)))
+    return tuple(sorted(found | _logs(found) | _siblings(artifact)))
 
 
 def every_glob() -> tuple[str, ...]:
     """What the tool reads on a volume, without globs that a wider one contains."""
     found = {glob for glob in collect.patterns(all_artifacts()) if glob not in _ALIASES}
-    return reduced(found | _logs(found))
+    return reduced(found.union(_logs(found), *map(_siblings, all_artifacts())))
+
+
+def _siblings(artifact: Artifact) -> set[str]:
+    if not isinstance(artifact, FileArtifact):
+        return set()
+    return {glob + suffix for glob in artifact.paths for suffix in artifact.siblings}
 
 
 def _logs(globs: Iterable[str]) -> set[str]:

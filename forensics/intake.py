@@ -80,8 +80,10 @@ class HiveNote:
 class JobResult:
     """The outcome of a job: counts by artifact and what could not be read.
 
-    `noted` are the hashes that the collector wrote down and that the file fulfils; `damaged` says that it was read from
-    parts of an image that fail their checksum; `hive` is there when the file was opened as a hive.
+    `noted` are the hashes that the collector wrote down (one that the file does not fulfil is a problem), `times` the
+    file's own times as far as the evidence kept them, `beside` the SHA-256 of files that were read with it (its `-wal`)
+    by suffix; `damaged` says that it was read from parts of an image that fail their checksum; `hive` is there when the
+    file was opened as a hive.
     """
 
     path: str
@@ -90,6 +92,8 @@ class JobResult:
     problems: list[Problem] = field(default_factory=list)
     dropped_problems: int = 0
     noted: dict[str, str] = field(default_factory=dict)
+    times: dict[str, str] = field(default_factory=dict)
+    beside: dict[str, str] = field(default_factory=dict)
     damaged: bool = False
     hive: HiveNote | None = None
 
@@ -97,6 +101,8 @@ class JobResult:
         """Take in the outcome of another part of the same file."""
         self.sha256 = self.sha256 or other.sha256
         self.noted.update(other.noted)
+        self.times.update(other.times)
+        self.beside.update(other.beside)
         self.damaged = self.damaged or other.damaged
         self.hive = self.hive or other.hive
         for name, count in other.counts.items():

@@ -9,11 +9,13 @@ import io
 import logging
 import os
 import struct
+import tempfile
 import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from pathlib import Path
 from typing import BinaryIO
 
 from forensics.artifacts.base import (
@@ -25,13 +27,14 @@ from forensics.artifacts.base import (
 )
 from forensics.evidence import EvidenceError, Found, OpenedEvidence, Opening, open_evidence
 from forensics.evidence.base import DAMAGE, live_path
+from forensics.evidence.opened import Digests
 from forensics.formats import FormatError
 from forensics.hives import LIMIT as _HIVE_LIMIT
 from forensics.hives import read_hive
 from forensics.intake import Count, Intake, JobResult
 from forensics.logs import read_again, read_log
 from forensics.model import Fact, Host, Problem, Source
-from forensics.times import windows_zone
+from forensics.times import iso, windows_zone
 
 _IN_MEMORY = 32 * 1024 * 1024
 # A hive's offsets are 32 bits wide; a log or journal of 64 GiB would be the largest ever seen. A sparse file of
@@ -88,6 +91,9 @@ def start_worker(path: str, name: str, opening: Opening) -> None:
     logging.disable(logging.CRITICAL)  # libraries log what our own problems already say
     _shown_name = name
     try:
+        if opening.scratch:  # what a killed worker leaves is then removed with the run's own folder
+            Path(opening.scratch).mkdir(mode=0o700, parents=True, exist_ok=True)
+            tempfile.tempdir = opening.scratch
         _evidence = open_evidence(path, opening)
     except EvidenceError as error:
         _failure = error
@@ -181,6 +187,7 @@ def _dispatch(job: Job, writer: Intake, stack: ExitStack) -> None:
             handle = io.BytesIO(handle.read(_IN_MEMORY + 1))
         _check(job, evidence, handle, writer)
         times = evidence.times(job.path)
+        writer.result.times = {meaning: iso(moment) for meaning, moment in times.items()}
     except (OSError, EvidenceError, EOFError, ValueError, zlib.error, struct.error) as error:
         writer.problem("unreadable", f"the file cannot be read: {error}")
         return
@@ -203,7 +210,8 @@ def _dispatch(job: Job, writer: Intake, stack: ExitStack) -> None:
         if isinstance(artifact, FileArtifact):
             handle.seek(0)
             beside = _companions(evidence, job.path, artifact, stack)
-            writer.take(artifact, artifact.parse(replace(given, companions=beside) if beside else given))
+            siblings = _siblings(evidence, job.path, artifact, writer, stack)
+            writer.take(artifact, artifact.parse(replace(given, companions=beside, siblings=siblings)))
             count = writer.result.counts[artifact.name]
             count.claimed, count.parsed = 1, int(not any(p.artifact == artifact.name for p in writer.result.problems))
 
@@ -217,11 +225,9 @@ def _check(job: Job, evidence: OpenedEvidence, handle: BinaryIO, writer: Intake)
     noted = {name: text for name, text in evidence.noted(job.path).hashes.items() if evidence.is_whole(job.path)}
     digests = evidence.digests(handle, noted.keys() - {"sha256"})
     writer.result.sha256 = digests.sha256
-    computed = {**digests.others, "sha256": digests.sha256}
-    if wrong := [name for name, text in noted.items() if computed[name] != text]:
-        said = ", ".join(f"{name} is {computed[name]}, the collector noted {noted[name]}" for name in wrong)
-        writer.everyone("hash_mismatch", f"the file is not what was collected: its {said}")
-    writer.result.noted = {name: text for name, text in noted.items() if name not in wrong}
+    if wrong := wrong_hashes(digests, noted):
+        writer.everyone("hash_mismatch", f"the file is not what was collected: its {wrong}")
+    writer.result.noted = evidence.noted(job.path).hashes
     if damage := evidence.touched():
         writer.everyone("media_damage", f"read from damaged parts of the image: {'; '.join(damage)}")
         writer.mark_damaged(damaged=True)
@@ -236,6 +242,38 @@ def _companions(evidence: OpenedEvidence, path: str, artifact: FileArtifact, sta
         except (OSError, EvidenceError, EOFError, ValueError, zlib.error, struct.error):
             continue  # its own job says what is wrong with it
     return found
+
+
+def _siblings(
+    evidence: OpenedEvidence, path: str, artifact: FileArtifact, writer: Intake, stack: ExitStack
+) -> dict[str, BinaryIO]:  # fmt: skip
+    """The files that belong to `path`, by their suffix; one that is there and cannot be read is said."""
+    found: dict[str, BinaryIO] = {}
+    for suffix in artifact.siblings:
+        try:
+            handle = stack.enter_context(evidence.open(path + suffix))
+            noted = evidence.noted(path + suffix).hashes if evidence.is_whole(path + suffix) else {}
+            digests = evidence.digests(handle, noted.keys() - {"sha256"})
+        except FileNotFoundError:
+            continue
+        except (OSError, EvidenceError, EOFError, ValueError, zlib.error, struct.error) as error:
+            writer.everyone("unreadable", f"{path.rpartition('/')[2]}{suffix}, which belongs to it, fails: {error}")
+            continue
+        writer.result.beside[suffix] = digests.sha256
+        if wrong := wrong_hashes(digests, noted):
+            writer.everyone("hash_mismatch", f"its {suffix} is not what was collected: {wrong}")
+        found[suffix] = handle
+    return found
+
+
+def wrong_hashes(digests: Digests, noted: dict[str, str]) -> str:
+    """What the collector noted that the file does not fulfil, in words; "" when all fits."""
+    computed = {**digests.others, "sha256": digests.sha256}
+    return ", ".join(
+        f"{name} is {computed[name]}, the collector noted {text}"
+        for name, text in noted.items()
+        if computed[name] != text
+    )
 
 
 def _zone(host: Host) -> tuple[tzinfo | None, str]:

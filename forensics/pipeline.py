@@ -215,6 +215,7 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     header = Evidence(name, str(path), survey.kind, host, len(results), input_hashes(path))
     hives = {path: result.hive for path, result in sorted(results.items()) if result.hive}
     builder.add_host(header, verdicts, problems, rows, hives)
+    builder.add_files(name, results.values())
 
 
 def _merged(workers: Workers, survey: jobs.Survey, plan: collect.Plan, name: str) -> list[Problem]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 FILETIME_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+OLE_EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
 # Windows NT did not exist before, and no evidence is from after: outside, a value is damage or a sentinel.
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
@@ -107,6 +108,17 @@ def from_iso(text: str, zone: tzinfo | None = UTC) -> Moment:
         return checked(naive.replace(tzinfo=zone).astimezone(UTC), text)
     except OverflowError:
         return NoTime("out of range", text)
+
+
+def from_ole(days: float) -> Moment:
+    """An OLE automation date (days since 1899-12-30 UTC) as a time, to the millisecond: its fraction is no finer."""
+    raw = repr(days)
+    if days == 0:
+        return NoTime("zero: never set", raw)
+    try:
+        return checked(OLE_EPOCH + timedelta(milliseconds=round(days * 86_400_000)), raw)
+    except (OverflowError, ValueError):
+        return NoTime("out of range", raw)
 
 
 def from_dos(date: int, clock: int, zone: tzinfo | None) -> Moment:

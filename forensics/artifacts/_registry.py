@@ -98,6 +98,12 @@ def file_name(path: str) -> str:
     return path.replace("/", "\\").rpartition("\\")[2]
 
 
+def resolved(path: str) -> str:
+    """A path whose front is the GUID of a known folder (rules/known_folders.yml), with that folder's place."""
+    folder = load("known_folders").get(path[:38].upper()) if path.startswith("{") else None
+    return folder + path[38:] if folder else path
+
+
 @cache
 def _interpreters() -> frozenset[str]:
     return frozenset(load("registry")["interpreters"])

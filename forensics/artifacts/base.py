@@ -49,8 +49,9 @@ class FileInput:
     `path` is the full path inside the evidence with forward slashes and its drive (`C:/Users/...`), `times` the
     file system's own times by Timesketch meaning (`Creation Time`, `Content Modification Time`, ...), empty when the
     collection did not keep them. `zone` is the host's time zone, None when unknown. `companions` are the files of the
-    same drive that the artifact declared as such and that the evidence holds, by the path it declared. `read_from` is
-    the path with the shadow copy that it was read from (`C:@vss1/...`), "" for the live file.
+    same drive that the artifact declared as such and that the evidence holds, by the path it declared. `siblings` are
+    those that lie beside it under its own name with a suffix, by that suffix. `read_from` is the path with the shadow
+    copy that it was read from (`C:@vss1/...`), "" for the live file.
     """
 
     path: str
@@ -62,6 +63,7 @@ class FileInput:
     zone: tzinfo | None
     times: dict[str, datetime] = field(default_factory=dict)
     companions: dict[str, BinaryIO] = field(default_factory=dict)
+    siblings: dict[str, BinaryIO] = field(default_factory=dict)
     read_from: str = ""
 
     def source(self, locator: str = "") -> Source:
@@ -95,6 +97,8 @@ class FileArtifact:
 
     `companions` are paths (no globs, relative to the root of the file's drive) of other files without which a file is
     understood less well: they are opened beside it where the evidence has them, and parsed by their own artifacts.
+    `siblings` are the suffixes of files that belong to one file, beside it under its name (`-wal` of a database): they
+    are collected with it and opened with it, from the same shadow copy, and are never parsed alone.
     """
 
     name: str
@@ -102,6 +106,7 @@ class FileArtifact:
     parse: Callable[[FileInput], Output]
     emits: dict[str, Kind]
     companions: tuple[str, ...] = ()
+    siblings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

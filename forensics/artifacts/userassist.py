@@ -16,12 +16,11 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from forensics.artifacts._registry import file_name, lost, owner, place
+from forensics.artifacts._registry import file_name, lost, owner, place, resolved
 from forensics.artifacts.base import FileInput, Kind, Output, RegistryArtifact
 from forensics.formats import FormatError
 from forensics.formats.hive import Hive, Key, RegValue
 from forensics.model import Fact, Problem, make_fact
-from forensics.rules import load
 from forensics.rules.watch import is_watched
 from forensics.times import Moment, from_filetime
 
@@ -75,12 +74,6 @@ def _without_prefix(name: str) -> str:
     return "" if name.startswith(_COUNTERS) else name
 
 
-def _resolve(name: str) -> str:
-    """A known folder's GUID in front replaced by its place."""
-    folder = load("known_folders").get(name[:38].upper()) if name.startswith("{") else None
-    return folder + name[38:] if folder else name
-
-
 def _row(
     given: FileInput, key: Key, value: RegValue, name: str, user: tuple[str | None, str | None]
 ) -> Iterator[Fact | Problem]:
@@ -90,7 +83,7 @@ def _row(
     except FormatError as error:
         yield lost(_NAME, source, error)
         return
-    executable = _resolve(name)
+    executable = resolved(name)
     yield make_fact(
         "userassist.run",
         source,
