@@ -14,13 +14,14 @@ from typing import Any, BinaryIO
 
 from dissect.target import container, filesystem, volume
 
-from forensics.evidence import bitlocker
+from forensics.evidence import ad1, bitlocker
 from forensics.evidence.assemble import assembled
 from forensics.evidence.base import EvidenceError, Opening, Refusal
 from forensics.evidence.ewf import segments_of
 from forensics.evidence.ewf_media import EwfMedia
 from forensics.evidence.imagetree import DAMAGE, ImageTree
 from forensics.evidence.layout import decoded
+from forensics.evidence.logical import members_of
 from forensics.evidence.members import Member
 from forensics.evidence.opened import OpenedEvidence
 from forensics.evidence.snapshots import snapshot_trees
@@ -40,10 +41,11 @@ class Volumes:
 def open_image(path: Path, opening: Opening, depth: int = 0) -> OpenedEvidence:
     """Open a split E01, raw, split raw, VMDK, VHD, VHDX, VDI, QCOW2 or AD1 image that holds Windows or a collection."""
     disk = media_of(path)
-    logical = getattr(disk, "__type__", "raw") == "ad1"
-    kind = "AD1 container" if logical else f"{getattr(disk, '__type__', 'raw')} image"
-    found = _logical(disk) if logical else _volumes_of(disk, opening)
-    windows = [] if logical else [tree for tree in found.trees if tree.has_windows()]
+    if isinstance(disk, ad1.Image):
+        return _logical(path, disk, opening, depth)
+    kind = f"{getattr(disk, '__type__', 'raw')} image"
+    found = _volumes_of(disk, opening)
+    windows = [tree for tree in found.trees if tree.has_windows()]
     if not windows:
         return _collection(path, kind, found, opening, depth)
     chosen = _chosen(path, windows, opening)
@@ -56,45 +58,24 @@ def open_image(path: Path, opening: Opening, depth: int = 0) -> OpenedEvidence:
 
 
 def media_of(path: Path) -> Any:  # noqa: ANN401  # dissect carries no types
-    """The media inside a container, as a stream."""
+    """The media inside a container, as a stream; an AD1 holds files and no media and is given as it is."""
     with path.open("rb") as handle:
         magic = handle.read(16)
     if magic[:4] in (b"EVF2", b"LEF2"):
         raise EvidenceError(f"{path} is an Ex01/Lx01 image, which no open library reads; convert it to E01 first")
     if magic[:3] == b"LVF":
         raise EvidenceError(f"{path} is an L01 image of single files, which is not read; export them to a folder")
+    if magic[:8] == ad1.LOCKED:
+        raise EvidenceError(f"{path} is an encrypted AD1, which is not read; decrypt it with FTK Imager first")
     try:
         if magic[:3] == b"EVF":
             return EwfMedia(segments_of(path))
-        if magic == b"ADSEGMENTEDFILE\x00":
-            from dissect.target.filesystems.ad1 import AD1Filesystem
-
-            return AD1Filesystem([part.open("rb") for part in _ad1_segments(path)])
+        if magic == ad1.MAGIC:
+            return ad1.Image(path)
         return container.open(path)
     except DAMAGE as error:
         cause = error.__cause__ or error
         raise EvidenceError(f"{path} cannot be opened as an image: {cause}", integrity=True) from error
-
-
-def _ad1_segments(first: Path) -> list[Path]:
-    """`x.ad1`, `x.ad2` ... in order."""
-    found = [first]
-    while (
-        following := next(
-            (
-                path
-                for path in first.parent.glob(f"{first.stem}.*")
-                if path.suffix.casefold() == f".ad{len(found) + 1}" and path.is_file() and not path.is_symlink()
-            ),
-            None,
-        )
-    ) is not None:
-        found.append(following)
-    return found
-
-
-def _logical(fs: Any) -> Volumes:  # noqa: ANN401
-    return Volumes([ImageTree(fs, 0)])
 
 
 def _volumes_of(disk: Any, opening: Opening) -> Volumes:  # noqa: ANN401
@@ -157,10 +138,14 @@ def _letter(trees: list[ImageTree], windows: ImageTree) -> None:
 # -- an image of collected files -----------------------------------------------------------------------------------
 
 
+def _logical(path: Path, image: ad1.Image, opening: Opening, depth: int) -> OpenedEvidence:
+    """The files of an AD1."""
+    refusals: list[Refusal] = []
+    return _assembled(path, "AD1 container", members_of(image, refusals), refusals, opening, depth)
+
+
 def _collection(path: Path, kind: str, found: Volumes, opening: Opening, depth: int) -> OpenedEvidence:
     """A KAPE container or a logical image: its files are a collection's members."""
-    from forensics.evidence.containers import open_member
-
     refusals = [Refusal("", "unreadable", note) for note in found.notes]
     if found.locked:
         raise EvidenceError(f"{path} holds no Windows installation that can be read ({'; '.join(found.notes)})")
@@ -169,7 +154,15 @@ def _collection(path: Path, kind: str, found: Volumes, opening: Opening, depth: 
         why = f" ({'; '.join(found.notes)})" if found.notes else ""
         why = why or ("" if found.trees else " (no file system was found in it)")
         raise EvidenceError(f"{path} holds no Windows installation{why}")
-    kind = kind.replace(" image", " container")  # what is not in it was not collected
+    # What is not in a container was not collected.
+    return _assembled(path, kind.replace(" image", " container"), members, refusals, opening, depth)
+
+
+def _assembled(
+    path: Path, kind: str, members: list[Member], refusals: list[Refusal], opening: Opening, depth: int
+) -> OpenedEvidence:
+    from forensics.evidence.containers import open_member
+
     return assembled(
         str(path), kind, members, refusals, opening, lambda member, how: open_member(path, member, how, depth + 1)
     )
