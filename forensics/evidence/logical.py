@@ -27,7 +27,7 @@ Drives = dict[str, str]
 
 def members_of(image: Image, refusals: list[Refusal]) -> list[Member]:
     """Every file of the image, under the drive of its source."""
-    entries = []
+    entries: list[Entry] = []
     for entry in image.entries(refusals):
         if len(entries) >= _MOST:
             refusals.append(Refusal("", "budget", f"more than {_MOST} entries"))

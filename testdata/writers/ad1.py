@@ -4,8 +4,8 @@ After the public samples, byte by byte: a 512-byte margin in front of each segme
 imaged, and that name once more as an attribute (category 1, key 0x10002); then for each entry its header, the table of
 its chunks (count, then count + 1 offsets), the chunks (zlib; level 0 where nothing shall be compressed), its attributes
 as text; at the end two tables of GUIDs for the keys that were used. All offsets count behind the margin.
-Not in the samples, which are of one folder: folders (type 5, after pyad1 and AD1-tools), and the time of the last record
-change (key 0xa002, after dissect.evidence's table).
+Not in the samples, which are of one folder each: folders (type 5, after pyad1 and AD1-tools), and the time of the last
+record change (key 0xa002, after dissect.evidence's table).
 """
 
 from __future__ import annotations
