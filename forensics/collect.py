@@ -35,6 +35,7 @@ HIVES = {
     "USRCLASS": ("Users/*/AppData/Local/Microsoft/Windows/UsrClass.dat",),
 }
 PART_SIZE = 8 * 1024 * 1024  # below, sharing a log out costs more than it gains
+_UNREAD = frozenset({"locked", "unreadable"})  # of a whole volume, where no path is said
 # Faults after which a file gives nothing more.
 FATAL = frozenset({"unreadable", "killed_timeout", "killed_memory", "crashed", "parser_failed"})
 # Logs that Windows and its parts are known to write under these names: not opened to see whether they are something
@@ -146,6 +147,7 @@ def coverage(
     collection it means that it was not collected.
     """
     rows = []
+    unread = [item.detail for item in problems if item.fault in _UNREAD and not item.source.path]
     for artifact in artifacts:
         mine = list(dict.fromkeys(job.path for job in jobs if artifact.name in job.artifacts))
         counts = [results[path].counts[artifact.name] for path in mine if artifact.name in results[path].counts]
@@ -160,8 +162,20 @@ def coverage(
             row = replace(row, detail=f"{row.detail}; {shut[0].path}: {shut[0].why}".lstrip("; "))
         if hives := [note for path in mine if (note := results[path].hive)]:
             row = replace(row, detail=f"{row.detail}; {_about_hives(hives)}".lstrip("; "))
-        rows.append(_with_missing(row, _missing(artifact, jobs), whole=whole))
+        row = _with_missing(row, _missing(artifact, jobs), whole=whole)
+        rows.append(_with_unread(row, unread) if unread and _on_any_drive(artifact) else row)
     return rows
+
+
+def _on_any_drive(artifact: Artifact) -> bool:
+    """Whether it may lie on another volume than the one that Windows runs from (a moved profile, a person's folder)."""
+    return any(not pattern.casefold().startswith("windows/") for pattern in sought(artifact))
+
+
+def _with_unread(row: Coverage, unread: list[str]) -> Coverage:
+    """What may lie on a volume that was not read was not looked at completely."""
+    state = "partial" if row.state in ("complete", "nothing_found") else row.state
+    return replace(row, state=state, detail=f"{row.detail}; not looked at: {'; '.join(unread)}".lstrip("; "))
 
 
 def _about_hives(notes: Sequence[HiveNote]) -> str:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from forensics import jobs
-from forensics.evidence.base import DAMAGE, EvidenceError
+from forensics.evidence.base import DAMAGE, EvidenceError, Refusal
 from forensics.evidence.containers import kind_of
 from forensics.model import to_plain
 from forensics.pipeline import Options, Progress
@@ -66,6 +68,7 @@ def _start(path: str, name: str, opening: Any, opened: bool) -> None:  # noqa: A
 
 def check_media(place: str) -> Verification | EvidenceError:
     """Hash the media of an image and compare with the stored hashes."""
+    from forensics.evidence import ad1
     from forensics.evidence.ewf_media import EwfMedia
     from forensics.evidence.image import media_of
 
@@ -75,8 +78,8 @@ def check_media(place: str) -> Verification | EvidenceError:
         found = Verification(path.name, getattr(media, "__type__", "raw"))
         if isinstance(media, EwfMedia):
             _ewf(media, found)
-        elif found.kind == "ad1":
-            found.notes.append("an AD1 holds hashes of its files, which are not checked yet")
+        elif isinstance(media, ad1.Image):
+            _logical(media, found)
         else:
             _plain(media, found)
     except EvidenceError as error:
@@ -113,6 +116,20 @@ def _plain(media: Any, found: Verification) -> None:  # noqa: ANN401  # dissect 
     found.notes.append("this kind of image stores no hash: compare these with the acquisition's own")
 
 
+def _logical(image: Any, found: Verification) -> None:  # noqa: ANN401  # ad1.Image
+    """Hold every file of an AD1 against the hashes that are stored beside it."""
+    found.kind, files = "ad1", 0
+    refusals: list[Refusal] = []
+    for entry in image.entries(refusals):
+        if entry.folder or not entry.size:
+            continue
+        files += 1
+        found.size += entry.size
+        _stored("/".join(entry.parts), image.noted(entry).hashes, partial(image.open, entry), found)
+    found.faults += [f"{refusal.path or 'the image'}: {refusal.why}" for refusal in refusals[:_MOST_FAULTS]]
+    found.notes.append(f"{files} files with content, {found.compared} stored hashes")
+
+
 def check_files(place: str) -> Verification | EvidenceError:
     """Hash every file of a collection whose hash the collector noted."""
     try:
@@ -132,14 +149,22 @@ def check_files(place: str) -> Verification | EvidenceError:
 
 
 def _file(evidence: Any, path: str, noted: dict[str, str], found: Verification) -> None:  # noqa: ANN401  # OpenedEvidence
+    _stored(path, noted, lambda: evidence.open(path), found)
+
+
+def _stored(path: str, noted: dict[str, str], open_it: Callable[[], BinaryIO], found: Verification) -> None:
+    """Hash one file and compare; a file without a noted hash is read all the same, damage shows in that, too."""
+    digests = {name: hashlib.new(name, usedforsecurity=False) for name in noted}
     try:
-        with evidence.open(path) as handle:
-            digests = evidence.digests(handle, noted.keys() - {"sha256"})
+        with open_it() as handle:
+            while block := handle.read(_BLOCK):
+                for digest in digests.values():
+                    digest.update(block)
     except DAMAGE as error:
-        found.faults.append(f"{path} cannot be read: {error}")
+        if len(found.faults) < _MOST_FAULTS:
+            found.faults.append(f"{path} cannot be read: {error}")
         return
-    computed = {**digests.others, "sha256": digests.sha256}
     for name, text in noted.items():
         found.compared += 1
-        if computed[name] != text and len(found.faults) < _MOST_FAULTS:
-            found.faults.append(f"{path}: its {name.upper()} is {computed[name]}, the collector noted {text}")
+        if (computed := digests[name].hexdigest()) != text and len(found.faults) < _MOST_FAULTS:
+            found.faults.append(f"{path}: its {name.upper()} is {computed}, the collector noted {text}")

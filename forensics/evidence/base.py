@@ -124,7 +124,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """What the collector wrote down about a file: its hash (`sha1`, `sha256`) and the original times."""
+    """What the collector wrote down about a file: its hash (`md5`, `sha1`, `sha256`) and the original times."""
 
     times: dict[str, datetime] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)

@@ -6,9 +6,12 @@ skipped while walking.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+
+_PEOPLE = "Users/"
 
 
 def normal(path: str) -> str:
@@ -30,13 +33,25 @@ def _regex(pattern: str) -> str:
     return body + "[^/]+" if split[-1] == "**" else body.removesuffix("/")
 
 
-class GlobSet:
-    """Some globs, compiled together."""
+def _widened(pattern: str) -> str:
+    return pattern.removeprefix(_PEOPLE) if pattern.startswith(f"{_PEOPLE}**/") else pattern
 
-    def __init__(self, patterns: Iterable[str]) -> None:
+
+class GlobSet:
+    """Some globs, compiled together.
+
+    `anywhere`: on a drive without Windows people keep their files where they like, so what is sought anywhere below
+    `Users` is sought on the whole drive.
+    """
+
+    def __init__(self, patterns: Iterable[str], *, anywhere: bool = False) -> None:
         self.patterns = tuple(sorted(set(patterns)))
-        self._each = [(pattern, re.compile(_regex(pattern), re.DOTALL)) for pattern in self.patterns]
-        self._split = [normal(pattern).split("/") for pattern in self.patterns]
+        self.anywhere = anywhere
+        meant = [_widened(pattern) if anywhere else pattern for pattern in self.patterns]
+        self._each = [
+            (pattern, re.compile(_regex(form), re.DOTALL)) for pattern, form in zip(self.patterns, meant, strict=True)
+        ]
+        self._split = [normal(form).split("/") for form in meant]
         # A million MFT entries pass here: most are refused by their last component alone.
         self._by_name: dict[str, list[int]] = {}
         self._by_suffix: dict[str, list[int]] = {}
@@ -63,15 +78,18 @@ class GlobSet:
 
     def deep(self) -> GlobSet:
         """The patterns with `**` in them: they need an index, not a walk."""
-        return GlobSet(pattern for pattern in self.patterns if "**" in pattern)
+        return self._only("**" in pattern for pattern in self.patterns)
 
     def shallow(self) -> GlobSet:
         """The patterns without `**`: a walk visits only folders they name."""
-        return GlobSet(pattern for pattern in self.patterns if "**" not in pattern)
+        return self._only("**" not in pattern for pattern in self.patterns)
 
     def named(self) -> GlobSet:
         """The patterns whose last component says something of the name."""
-        return GlobSet(pattern for pattern in self.patterns if pattern.rpartition("/")[2].strip("*?"))
+        return self._only(pattern.rpartition("/")[2].strip("*?") for pattern in self.patterns)
+
+    def _only(self, keep: Iterable[object]) -> GlobSet:
+        return GlobSet(itertools.compress(self.patterns, keep), anywhere=self.anywhere)
 
     def may_contain(self, folder: tuple[str, ...]) -> bool:
         """Whether a file below this folder (lower-case components from the root) could match a pattern."""

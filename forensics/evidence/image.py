@@ -14,18 +14,24 @@ from typing import Any, BinaryIO
 
 from dissect.target import container, filesystem, volume
 
-from forensics.evidence import bitlocker
+from forensics.evidence import ad1, bitlocker
 from forensics.evidence.assemble import assembled
 from forensics.evidence.base import EvidenceError, Opening, Refusal
 from forensics.evidence.ewf import segments_of
 from forensics.evidence.ewf_media import EwfMedia
 from forensics.evidence.imagetree import DAMAGE, ImageTree
 from forensics.evidence.layout import decoded
+from forensics.evidence.logical import members_of
 from forensics.evidence.members import Member
 from forensics.evidence.opened import OpenedEvidence
 from forensics.evidence.snapshots import snapshot_trees
+from forensics.evidence.whose import described
 
 _MOST_FILES = 2_000_000
+# Partition types that Windows gives no letter (GPT GUID or MBR number): boot and reserved ones hold none of its files.
+_BOOT = frozenset({"c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "e3c9e316-0b5c-4db8-817d-f92df00215ae", "239"})
+_RECOVERY = frozenset({"de94bba4-06d1-4d40-a16a-bfd50179d6ac", "39"})
+_KINDS = {b"NTFS    ": "NTFS", b"EXFAT   ": "exFAT", b"ReFS\x00\x00\x00\x00": "ReFS"}
 
 
 @dataclass(slots=True)
@@ -33,78 +39,69 @@ class Volumes:
     """What the volumes of an image turned out to be."""
 
     trees: list[ImageTree] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    locked: bool = False
+    refusals: list[Refusal] = field(default_factory=list)
+
+    @property
+    def notes(self) -> str:
+        """Why volumes were not read, as one text."""
+        return "; ".join(refusal.why for refusal in self.refusals)
+
+    @property
+    def locked(self) -> bool:
+        """Whether one of them is locked."""
+        return any(refusal.fault == "locked" for refusal in self.refusals)
 
 
 def open_image(path: Path, opening: Opening, depth: int = 0) -> OpenedEvidence:
     """Open a split E01, raw, split raw, VMDK, VHD, VHDX, VDI, QCOW2 or AD1 image that holds Windows or a collection."""
     disk = media_of(path)
-    logical = getattr(disk, "__type__", "raw") == "ad1"
-    kind = "AD1 container" if logical else f"{getattr(disk, '__type__', 'raw')} image"
-    found = _logical(disk) if logical else _volumes_of(disk, opening)
-    windows = [] if logical else [tree for tree in found.trees if tree.has_windows()]
+    if isinstance(disk, ad1.Image):
+        return _logical(path, disk, opening, depth)
+    kind = f"{getattr(disk, '__type__', 'raw')} image"
+    found = _volumes_of(disk, opening)
+    windows = [tree for tree in found.trees if tree.has_windows()]
     if not windows:
         return _collection(path, kind, found, opening, depth)
-    chosen = _chosen(path, windows, opening)
+    chosen = _chosen(path, windows, found, opening)
+    found.refusals += [_other(tree) for tree in windows if tree is not chosen]
+    found.trees = [tree for tree in found.trees if tree is chosen or tree not in windows]
     _letter(found.trees, chosen)
     trees = [*found.trees, *(snapshot_trees(chosen, chosen.refusals) if opening.snapshots else ())]
-    opened = OpenedEvidence(path.name, kind, trees, [Refusal("", "unreadable", note) for note in found.notes])
+    opened = OpenedEvidence(path.name, kind, trees, found.refusals)
     opened.damage = getattr(disk, "damage", None)
     opened.chunk_size = getattr(disk, "chunk_size", 0)
     return opened
 
 
 def media_of(path: Path) -> Any:  # noqa: ANN401  # dissect carries no types
-    """The media inside a container, as a stream."""
+    """The media inside a container, as a stream; an AD1 holds files and no media and is given as it is."""
     with path.open("rb") as handle:
         magic = handle.read(16)
     if magic[:4] in (b"EVF2", b"LEF2"):
         raise EvidenceError(f"{path} is an Ex01/Lx01 image, which no open library reads; convert it to E01 first")
     if magic[:3] == b"LVF":
         raise EvidenceError(f"{path} is an L01 image of single files, which is not read; export them to a folder")
+    if magic[:8] == ad1.LOCKED:
+        raise EvidenceError(f"{path} is an encrypted AD1, which is not read; decrypt it with FTK Imager first")
     try:
         if magic[:3] == b"EVF":
             return EwfMedia(segments_of(path))
-        if magic == b"ADSEGMENTEDFILE\x00":
-            from dissect.target.filesystems.ad1 import AD1Filesystem
-
-            return AD1Filesystem([part.open("rb") for part in _ad1_segments(path)])
+        if magic == ad1.MAGIC:
+            return ad1.Image(path)
         return container.open(path)
     except DAMAGE as error:
         cause = error.__cause__ or error
         raise EvidenceError(f"{path} cannot be opened as an image: {cause}", integrity=True) from error
 
 
-def _ad1_segments(first: Path) -> list[Path]:
-    """`x.ad1`, `x.ad2` ... in order."""
-    found = [first]
-    while (
-        following := next(
-            (
-                path
-                for path in first.parent.glob(f"{first.stem}.*")
-                if path.suffix.casefold() == f".ad{len(found) + 1}" and path.is_file() and not path.is_symlink()
-            ),
-            None,
-        )
-    ) is not None:
-        found.append(following)
-    return found
-
-
-def _logical(fs: Any) -> Volumes:  # noqa: ANN401
-    return Volumes([ImageTree(fs, 0)])
-
-
 def _volumes_of(disk: Any, opening: Opening) -> Volumes:  # noqa: ANN401
     found = Volumes()
     for number, stream in enumerate(_volumes(disk)):
-        tree, note = _tree(stream, number, opening, found)
-        if note:
-            found.notes.append(note)
-        if tree:
-            found.trees.append(tree)
+        read = _tree(stream, number, opening)
+        if isinstance(read, ImageTree):
+            found.trees.append(read)
+        elif read:
+            found.refusals.append(read)
     return found
 
 
@@ -116,7 +113,8 @@ def _volumes(disk: Any) -> list[Any]:  # noqa: ANN401
     return parts or [disk]
 
 
-def _tree(stream: Any, number: int, opening: Opening, found: Volumes) -> tuple[ImageTree | None, str]:  # noqa: ANN401
+def _tree(stream: Any, number: int, opening: Opening) -> ImageTree | Refusal | None:  # noqa: ANN401
+    kind, boot = str(getattr(stream, "type", "")), b""
     try:
         stream.seek(0)
         boot = stream.read(512)
@@ -124,52 +122,86 @@ def _tree(stream: Any, number: int, opening: Opening, found: Volumes) -> tuple[I
         if bitlocker.is_locked(boot):
             stream, why = bitlocker.unlocked(stream, opening.keys)
             if stream is None:
-                found.locked = True
-                return None, f"volume {number} is locked by BitLocker: {why}"
-        elif not boot.strip(b"\x00"):
-            return None, ""
-        return ImageTree(filesystem.open(stream), number, stream), ""
+                return Refusal("", "locked", f"volume {number} is locked by BitLocker: {why}")
+        elif not boot.strip(b"\x00") or (kind in _BOOT and _file_system(boot) in ("FAT", "unknown")):
+            return None
+        tree = ImageTree(filesystem.open(stream), number, stream)
+        tree.lettered = kind not in _RECOVERY
     except DAMAGE as error:
-        return None, f"volume {number} has no readable file system: {error}"
+        cause = error.__cause__ or error
+        why = f"volume {number} ({_file_system(boot)}) has no readable file system: {type(cause).__name__}: {cause}"
+        return Refusal("", "unreadable", why)
+    return tree
 
 
-def _chosen(path: Path, windows: list[ImageTree], opening: Opening) -> ImageTree:
-    numbers = ", ".join(str(tree.number) for tree in windows)
+def _file_system(boot: bytes) -> str:
+    """What a boot sector says that the volume is."""
+    if boot[54:57] == b"FAT" or boot[82:85] == b"FAT":
+        return "FAT"
+    return _KINDS.get(boot[3:11], "unknown")
+
+
+def _chosen(path: Path, windows: list[ImageTree], found: Volumes, opening: Opening) -> ImageTree:
+    if opening.volume is None and len(windows) == 1:
+        return windows[0]
+    for tree in windows:
+        if tree.number == opening.volume:
+            return tree
+    listed = "; ".join(described(tree) for tree in windows)
+    closed = f"; {found.notes}" if found.locked else ""
     if opening.volume is not None:
-        for tree in windows:
-            if tree.number == opening.volume:
-                return tree
-        raise EvidenceError(f"{path} has no Windows on volume {opening.volume}; it has on {numbers}")
-    if len(windows) > 1:
         raise EvidenceError(
-            f"{path} holds {len(windows)} Windows installations (volumes {numbers}); choose one with --os-volume"
+            f"{path} has no Windows on volume {opening.volume} that can be read; it has: {listed}{closed}"
         )
-    return windows[0]
+    raise EvidenceError(
+        f"{path} holds {len(windows)} Windows installations, choose one with --os-volume: {listed}{closed}"
+    )
+
+
+def _other(tree: ImageTree) -> Refusal:
+    """Another installation's logs and profiles are another host's: they must not be read as this one's data drive."""
+    why = f"another Windows installation was not read: {described(tree)}; choose it with --os-volume {tree.number}"
+    return Refusal("", "not_read", why)
 
 
 def _letter(trees: list[ImageTree], windows: ImageTree) -> None:
-    """Name the drives: the Windows volume is C:, the others follow in disk order (an assumption, not a record)."""
+    """Name the drives: the Windows volume is C:, the others follow in disk order, those last that Windows hides.
+
+    The letters are an assumption, not a record.
+    """
     letters = iter("DEFGHIJKLMNOPQRSTUVWXYZ")
-    for tree in trees:
+    for tree in sorted(trees, key=lambda tree: (not tree.lettered, tree.number)):
         tree.drive = "C:" if tree is windows else f"{next(letters, '#')}:"
 
 
 # -- an image of collected files -----------------------------------------------------------------------------------
 
 
+def _logical(path: Path, image: ad1.Image, opening: Opening, depth: int) -> OpenedEvidence:
+    """The files of an AD1."""
+    refusals: list[Refusal] = []
+    return _assembled(path, "AD1 container", members_of(image, refusals), refusals, opening, depth)
+
+
 def _collection(path: Path, kind: str, found: Volumes, opening: Opening, depth: int) -> OpenedEvidence:
     """A KAPE container or a logical image: its files are a collection's members."""
-    from forensics.evidence.containers import open_member
-
-    refusals = [Refusal("", "unreadable", note) for note in found.notes]
+    refusals = found.refusals
     if found.locked:
-        raise EvidenceError(f"{path} holds no Windows installation that can be read ({'; '.join(found.notes)})")
+        raise EvidenceError(f"{path} holds no Windows installation that can be read ({found.notes})")
     members = [member for tree in found.trees for member in _members(tree, refusals)]
     if not members:
-        why = f" ({'; '.join(found.notes)})" if found.notes else ""
+        why = f" ({found.notes})" if found.notes else ""
         why = why or ("" if found.trees else " (no file system was found in it)")
         raise EvidenceError(f"{path} holds no Windows installation{why}")
-    kind = kind.replace(" image", " container")  # what is not in it was not collected
+    # What is not in a container was not collected.
+    return _assembled(path, kind.replace(" image", " container"), members, refusals, opening, depth)
+
+
+def _assembled(
+    path: Path, kind: str, members: list[Member], refusals: list[Refusal], opening: Opening, depth: int
+) -> OpenedEvidence:
+    from forensics.evidence.containers import open_member
+
     return assembled(
         str(path), kind, members, refusals, opening, lambda member, how: open_member(path, member, how, depth + 1)
     )

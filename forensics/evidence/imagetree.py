@@ -35,6 +35,7 @@ class ImageTree:
         self.stream = stream
         self.keep: list[Any] = []
         self.made = ""
+        self.lettered = True
         self._strays: dict[str, Any] = {}
         self._searches = 0
         self.drive = "C:"

@@ -25,6 +25,7 @@ class Member:
     """One regular file of a collection: decoded path components, size, and how to open it.
 
     `why` is set for what is no regular file or cannot be opened. `place` is its path on this machine, where it has one.
+    `noted` gives what the container itself keeps of the file (times, hashes).
     """
 
     parts: tuple[str, ...]
@@ -32,6 +33,7 @@ class Member:
     open: Callable[[], BinaryIO]
     why: str = ""
     place: Path | None = None
+    noted: Callable[[], Noted] | None = None
 
 
 def blocked(parts: tuple[str, ...], why: str) -> Member:
@@ -47,7 +49,11 @@ def blocked(parts: tuple[str, ...], why: str) -> Member:
 class _Held:
     spelled: str
     member: Member
-    noted: Noted = field(default_factory=Noted)
+    listed: Noted = field(default_factory=Noted)
+
+    def noted(self) -> Noted:
+        """What the collector's lists say, else what the container keeps."""
+        return self.listed if self.listed != Noted() or self.member.noted is None else self.member.noted()
 
 
 class MemberTree:
@@ -75,13 +81,13 @@ class MemberTree:
         held = other._held.get(normal(name))  # of its own kind
         if held is None or normal(path) in self._held:
             return False
-        self._held[normal(path)] = _Held(path, held.member, held.noted)
+        self._held[normal(path)] = _Held(path, held.member, held.listed)
         return True
 
     def note(self, known: dict[str, Noted], prefix: str) -> None:
         """Fill in what the collector noted, by source path (`c:/users/...`, `vss1/users/...`)."""
         for key, held in self._held.items():
-            held.noted = known.get(f"{prefix}/{key}", held.noted)
+            held.listed = known.get(f"{prefix}/{key}", held.listed)
 
     def expand(self) -> None:
         """Put back the holes of sparse uploads: `X` has `X.idx` beside it, which says where its parts belong."""
@@ -135,11 +141,11 @@ class MemberTree:
 
     def times(self, path: str) -> dict[str, datetime]:
         """The original times of the member, as the collector noted them."""
-        return self._get(path).noted.times
+        return self._get(path).noted().times
 
     def noted(self, path: str) -> Noted:
         """What the collector noted about the member."""
-        return self._get(path).noted
+        return self._get(path).noted()
 
 
 def _folders(path: str) -> Iterator[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import BinaryIO
@@ -13,6 +14,7 @@ from forensics.evidence.ewf_media import Damage
 from forensics.evidence.globs import GlobSet
 
 _BLOCK = 1024 * 1024
+_DATA_DRIVE = re.compile(r"[A-BD-Z]:")  # Windows itself is C: in everything that is opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,17 @@ class OpenedEvidence:
 
     def find(self, patterns: Iterable[str]) -> list[Found]:
         """Every regular file that one of the globs matches, on all drives, in a stable order without doubles."""
-        return self._collect((drive, tree.find(GlobSet(patterns))) for drive, tree in self.trees.items())
+        return self._collect((drive, tree.find(globs)) for drive, tree, globs in self._each(patterns))
 
     def blocked(self, patterns: Iterable[str]) -> list[Found]:
         """What one of the globs matches and what cannot be opened."""
-        return self._collect((drive, tree.blocked(GlobSet(patterns))) for drive, tree in self.trees.items())
+        return self._collect((drive, tree.blocked(globs)) for drive, tree, globs in self._each(patterns))
+
+    def _each(self, patterns: Iterable[str]) -> Iterator[tuple[str, Tree, GlobSet]]:
+        """Every drive with the globs as they are meant there."""
+        wanted = tuple(patterns)
+        for drive, tree in self.trees.items():
+            yield drive, tree, GlobSet(wanted, anywhere=bool(_DATA_DRIVE.match(drive)))
 
     @staticmethod
     def _collect(trees: Iterable[tuple[str, Iterable[Found]]]) -> list[Found]:

@@ -20,8 +20,10 @@ from forensics.evidence.ewf import segments_of
 from forensics.evidence.ewf_media import EwfMedia
 from testdata.collections import escape
 from testdata.host import scenario
+from testdata.image import VOLUME_START
 from testdata.render import whole
-from testdata.writers import ntfs
+from testdata.writers import ad1, ntfs
+from testdata.writers.disk import Part, fat16, gpt, mbr
 from tests.running import BUILT
 
 KAPE = BUILT / "kape/WS-TANAKA"
@@ -139,7 +141,7 @@ def kape_vhdx(top: Path) -> Layout:
     return Layout(top / "2024_Triage.zip")
 
 
-def volume(top: Path, files: Tree) -> Path:
+def volume(top: Path, files: Tree, name: str = "volume", size: int = 48 << 20) -> Path:
     """An NTFS volume with these files."""
     if missing := ntfs.missing_tools():
         pytest.skip(f"needs {', '.join(missing)}")
@@ -148,10 +150,10 @@ def volume(top: Path, files: Tree) -> Path:
     folders = {"/".join(name.split("/")[:depth]) for name in contents for depth in range(1, name.count("/") + 1)}
     described = ntfs.Description(contents, dict.fromkeys(folders, moment), moment, 0x1122334455667788)
     try:
-        ntfs.build(top / "volume.raw", 48 << 20, described)
+        ntfs.build(top / f"{name}.raw", size, described)
     except OSError as error:
         pytest.skip(f"this machine may not mount: {error}")
-    return top / "volume.raw"
+    return top / f"{name}.raw"
 
 
 # -- Velociraptor --------------------------------------------------------------------------------------------------
@@ -249,6 +251,42 @@ def lower_case(top: Path) -> Layout:
     return Layout(folder(top / "export", {name.lower(): data for name, data in under("C/", tree()).items()}))
 
 
+# -- AD1 -----------------------------------------------------------------------------------------------------------
+
+
+def ftk_tree(source: str) -> dict[str, tuple[bytes, ntfs.Times]]:
+    """The files below a source as FTK Imager shows it: `[root]`, slack and indexes beside, streams below their file."""
+    moment = whole(scenario("ws-tanaka"))
+    files = {name: data for name, data in tree().items() if name != "$Extend/$J"}
+    files |= {"$Extend/$UsnJrnl": b"", "$Extend/$UsnJrnl/$J": (KAPE / "C/$Extend/$J").read_bytes()}
+    files |= {"Windows/System32/Tasks/$I30": bytes(4096), "Users/田中/NTUSER.DAT.FileSlack": bytes(300)}
+    return {f"{source}/[root]/{name}": (data, moment) for name, data in files.items()}
+
+
+def ad1_live(top: Path) -> Layout:
+    """Chosen files of a live system, in segments."""
+    ad1.write(top / "custom.ad1", ad1.CUSTOM, ftk_tree("C:\\:NONAME [NTFS]"), segment=64 * 1024)
+    assert (top / "custom.ad4").exists()
+    return Layout(top / "custom.ad1")
+
+
+def ad1_disk(top: Path) -> Layout:
+    """Chosen files of a disk with two volumes, nothing compressed."""
+    files = {"disk.E01:Partition 1 [100MB]:SYSTEM [FAT32]/[root]/EFI/x": (b"x", whole(scenario("ws-tanaka")))}
+    files |= ftk_tree("disk.E01:Partition 2 [50647MB]:NONAME [NTFS]")
+    ad1.write(top / "custom.AD1", ad1.CUSTOM, files, level=0)
+    (top / "custom.ad1").rename(top / "WS.AD1")
+    (top / "WS.ad1.txt").write_text("Case Information:")
+    return Layout(top / "WS.AD1")
+
+
+def ad1_folder(top: Path) -> Layout:
+    """One folder: a triage that another collector had made."""
+    ad1.write(top / "t.ad1", "E:\\triage\\WS-TANAKA", {f"C/{name}": (data, None) for name, data in tree().items()},
+              ntfs=False)  # fmt: skip
+    return Layout(top / "t.ad1")
+
+
 # -- images --------------------------------------------------------------------------------------------------------
 
 
@@ -306,11 +344,49 @@ def in_container(kind: str, suffix: str) -> Callable[[Path], Layout]:
     return lambda top: Layout(convert(raw_of(top), top / f"disk.{suffix}", kind))
 
 
+def windows_volume(top: Path) -> Path:
+    """The Windows volume of the shipped disk, on its own."""
+    disk, target = raw_of(top), top / "windows.raw"
+    with disk.open("rb") as source, target.open("wb") as handle:
+        source.seek(VOLUME_START)
+        while block := source.read(1 << 20):
+            handle.write(block) if block.strip(b"\x00") else handle.seek(len(block), 1)
+        handle.truncate(disk.stat().st_size - VOLUME_START)
+    disk.unlink()
+    return target
+
+
+def logical_drive(top: Path) -> Layout:
+    """The volume alone, without a partition table."""
+    return Layout(windows_volume(top))
+
+
+def gpt_parts(top: Path) -> list[Part]:
+    """What Windows Setup leaves in front of the data: EFI, reserved, Windows."""
+    return [
+        Part("EFI system partition", fat16({"BOOT.TXT": b"hello"})),
+        Part("Microsoft reserved partition", 2 << 20),
+        Part("Basic data partition", windows_volume(top)),
+    ]
+
+
+def gpt_disk(top: Path) -> Layout:
+    return Layout(gpt(top / "disk.dd", gpt_parts(top)))
+
+
+def mbr_disk(top: Path) -> Layout:
+    parts = [Part("EFI system partition", fat16({})), Part("Basic data partition", windows_volume(top))]
+    return Layout(mbr(top / "disk.dd", parts))
+
+
 IMAGES: dict[str, Callable[[Path], Layout]] = {
     "raw": raw,
     "raw_gz": raw_gz,
     "split_raw": split_raw,
     "lower_e01": lower_e01,
+    "logical_drive": logical_drive,
+    "gpt_disk": gpt_disk,
+    "mbr_disk": mbr_disk,
     "vmdk": in_container("vmdk", "vmdk"),
     "vhd": in_container("vpc", "vhd"),
     "vhdx": in_container("vhdx", "vhdx"),
@@ -339,4 +415,7 @@ COLLECTIONS: dict[str, Callable[[Path], Layout]] = {
     "uac": uac,
     "plain_folder": plain_folder,
     "lower_case": lower_case,
+    "ad1_live": ad1_live,
+    "ad1_disk": ad1_disk,
+    "ad1_folder": ad1_folder,
 }
