@@ -90,3 +90,14 @@ def seal(data):
         head = bytes(data[chunk : chunk + 0x78]) + bytes(data[chunk + 0x80 : chunk + CHUNK_HEAD])
         struct.pack_into("<I", data, chunk + 0x7C, zlib.crc32(head))
     return data
+
+
+def forgotten(data, record_id):
+    """The log whose chunk ends before this record: it is wiped itself, those behind it stay in slack."""
+    data = bytearray(data)
+    at = next(at for at, _, number in rows(data) if number == record_id)
+    chunk = at - (at - FILE_HEAD) % CHUNK
+    struct.pack_into("<Q", data, chunk + 0x20, record_id - 1)
+    struct.pack_into("<I", data, chunk + 0x30, at - chunk)
+    data[at : at + 4] = bytes(4)
+    return seal(data)

@@ -104,3 +104,9 @@ def test_any_shape_gives_texts(system, data, user):
 @given(JSON)
 def test_any_value_is_a_text(value):
     assert isinstance(text_of(value), str)
+
+
+def test_control_characters_are_let_pass_where_asked():
+    with pytest.raises(ValueError, match="control character"):
+        load('{"a\x01": {"b": 1, "b": 2}}')
+    assert load('{"a\x01": {"b": 1, "b": 2}}', strict=False) == {"a\x01": {"b": 1, "b_1": 2}}
