@@ -330,6 +330,15 @@ def test_a_deleted_task_is_not_called_hidden() -> None:
     assert [item.tags for item in read.live if item.kind == "task.cached"] == [()]
 
 
+def test_a_deleted_task_whose_tree_entry_is_overwritten_is_not_called_hidden() -> None:
+    freed = Freed(software().build())
+    freed.reuse(freed.delete_key(f"{CACHE}\\Tree\\Hello", GONE), b"\xee" * 80)
+    freed.delete_key(f"{CACHE}\\Tasks\\{TASK}", GONE)
+    fact = Read(bytes(freed.data), SOFTWARE).only()
+    assert (fact.fields["task_name"], fact.tags) == ("\\Hello", ("deleted",))
+    assert "reason" not in fact.fields
+
+
 def test_a_deleted_task_of_which_only_the_tree_is_left() -> None:
     freed = Freed(software().build())
     freed.delete_key(f"{CACHE}\\Tree\\Hello", GONE)
