@@ -55,6 +55,11 @@ def decoded(parts: tuple[str, ...]) -> tuple[str, ...]:
     return (*parts[:start], *(unquote(part, errors="surrogateescape") for part in parts[start:]))
 
 
+def climbs(part: str) -> bool:
+    """Whether a decoded component holds a step upwards; a device (`\\\\.\\C:`) has separators in it by right."""
+    return ".." in part and ".." in part.replace("\\", "/").split("/")
+
+
 def _is_windows(rest: tuple[str, ...]) -> bool:
     """Whether the components below a prefix look like the top of a Windows volume, and strongly enough."""
     first = rest[0].casefold()
