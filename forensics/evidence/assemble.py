@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from forensics.evidence.base import SNAPSHOT, EvidenceError, Opening, Refusal, SeveralError
-from forensics.evidence.layout import Prefix, climbs, find_prefixes, other_drives
+from forensics.evidence.layout import Prefix, climbs, find_prefixes, other_drives, other_shadows
 from forensics.evidence.loose import loose_tree
 from forensics.evidence.members import Member, MemberTree
 from forensics.evidence.opened import OpenedEvidence
@@ -109,6 +109,7 @@ def _drives(name: str, kind: str, members: list[Member], refusals: list[Refusal]
         mine = [replace(item, shadow="") if item.shadow == newest.shadow else item for item in mine]
     group = mine[0].group
     paths = [member.parts for member in members if member.parts[: len(group)] == group]
+    mine = [*mine, *other_shadows(paths, mine)]
     mine = [*mine, *other_drives(paths, mine)]
     trees = _fill(mine, members)
     _tell_originals(trees, originals_of(members, group, refusals))

@@ -87,6 +87,17 @@ def test_each_shadow_copy_has_its_own_log(tmp_path: Path) -> None:
     assert {name for name, _, _ in seen} == {"old.wsb", "first.wsb", "last.wsb"}
 
 
+def test_a_row_of_both_views_stands_once_whatever_journal_it_came_through(tmp_path: Path) -> None:
+    live, old = files(FIRST, LAST), files(FIRST, LAST, in_log=2)
+    path = folder(tmp_path / "in", under("C/", live) | under("VSS1/", old))
+    rows = timeline(path, tmp_path / "case").lines("timeline.jsonl")
+    rows = [row for row in rows if row["kind"] == "activity.recorded" and row["timestamp_desc"] == "Start Time"]
+    assert [(row["display_text"], row["seen_in"]) for row in rows] == [
+        ("first.wsb", ["live", "vss1"]),
+        ("last.wsb", ["live", "vss1"]),
+    ]
+
+
 def test_a_log_that_is_not_what_was_collected_is_said(tmp_path: Path) -> None:
     content = files(FIRST, LAST)
     listed = "SourceFile,DestinationFile,SourceFileSha1\r\n"
