@@ -101,7 +101,7 @@ def make_plan(
     for number, item in enumerate(found):
         names, hive = _wanted_by(item, artifacts)
         if names:
-            waits = defer and item.live_path not in compared
+            waits = defer and item.same_as not in compared
             parts = min(processes, max(1, item.size // PART_SIZE)) if item.path.casefold().endswith(".evtx") else 1
             jobs += [
                 Job(item.path, item.size, names, str(spool / f"{number:06d}-{part}"), host, hive, (part, parts), waits)

@@ -2,7 +2,8 @@
 
 Rows that all say the same become one, with `seen_in: [live, vss1, ...]`; a row that only an older view has stays, so
 marked: what was deleted, truncated or cleared since. Rows are the same when kind, times, fields and place in the file
-are; lines of a text log are compared without their number, since a log that was begun anew counts from one again.
+are; lines of a text log are compared without their number, since a log that was begun anew counts from one again. What
+a row says of the whole file (how its journal was applied, why its clock is taken for local) may differ.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from forensics.spool import SpoolReader, encode_fact, open_spool
 from forensics.times import microseconds
 
 _LINE = re.compile(r"line \d+")
+_OF_THE_FILE = frozenset({"database_state", "log_zone_reason"})
+_OF_A_LINE = _OF_THE_FILE | {"line_number", "file_offset"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,8 @@ class View:
 
 
 def twins(found: Iterable[Found]) -> frozenset[str]:
-    """The live paths of all files that some snapshot holds."""
-    return frozenset(item.live_path for item in found if item.view != "live")
+    """All files that some snapshot holds, as `Found.same_as` names them."""
+    return frozenset(item.same_as for item in found if item.view != "live")
 
 
 def groups(found: Sequence[Found], jobs: Iterable[Job]) -> list[tuple[View, ...]]:
@@ -46,8 +49,8 @@ def groups(found: Sequence[Found], jobs: Iterable[Job]) -> list[tuple[View, ...]
         spools.setdefault(job.path, []).append(job.spool)
     by_path: dict[str, list[Found]] = {}
     for item in found:
-        if item.live_path in wanted and item.path in spools:
-            by_path.setdefault(item.live_path, []).append(item)
+        if item.same_as in wanted and item.path in spools:
+            by_path.setdefault(item.same_as, []).append(item)
     return [
         tuple(View(item.view, tuple(spools[item.path])) for item in sorted(items, key=_newest_first))
         for _, items in sorted(by_path.items())
@@ -95,7 +98,9 @@ def _key(fact: Fact, counts: Counter[bytes]) -> bytes:
     """What makes a row the same; equal lines of one log are told apart by their order."""
     is_line = _LINE.fullmatch(fact.source.locator) is not None
     times = {meaning: microseconds(moment) for meaning, moment in fact.times.items()}
-    content = [fact.kind, times, fact.fields, fact.no_times, "" if is_line else fact.source.locator]
+    apart = _OF_A_LINE if is_line else _OF_THE_FILE
+    fields = {name: value for name, value in fact.fields.items() if name not in apart}
+    content = [fact.kind, times, fields, fact.no_times, "" if is_line else fact.source.locator]
     packed = dumps(content).encode("utf-8", "surrogatepass")
     key = hashlib.blake2b(packed, digest_size=16).digest()
     if not is_line:

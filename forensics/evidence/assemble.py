@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from forensics.evidence.base import SNAPSHOT, EvidenceError, Opening, Refusal, SeveralError
-from forensics.evidence.layout import Prefix, find_prefixes, other_drives
+from forensics.evidence.layout import Prefix, climbs, find_prefixes, other_drives, other_shadows
 from forensics.evidence.loose import loose_tree
 from forensics.evidence.members import Member, MemberTree
 from forensics.evidence.opened import OpenedEvidence
@@ -29,6 +29,7 @@ def assembled(
     """The evidence that these members are; raises EvidenceError with one sentence when they are none."""
     if not members:
         raise EvidenceError(f"{name} is empty" if not refusals else f"{name} holds no readable file: {refusals[0].why}")
+    members = _inside(members, refusals)
     prefixes = find_prefixes(member.parts for member in members if not member.why)
     containers = _containers(members)
     groups = sorted({prefix.group for prefix in prefixes})
@@ -46,6 +47,17 @@ def assembled(
     if tree := loose_tree(members):
         return OpenedEvidence(name, f"loose files in {kind}", [tree], refusals)
     raise EvidenceError(f"{name} holds no Windows installation, no collection of one, and no file of a known kind")
+
+
+def _inside(members: list[Member], refusals: list[Refusal]) -> list[Member]:
+    """The members without those whose escaped names (`%2e%2e%2f`) lead upwards once they are undone."""
+    kept = []
+    for member in members:
+        if any(climbs(part) for part in member.parts):
+            refusals.append(Refusal("/".join(member.parts), "refused", "its escaped name climbs out of the collection"))
+        else:
+            kept.append(member)
+    return kept
 
 
 def _several(name: str, names: list[str]) -> SeveralError:
@@ -97,6 +109,7 @@ def _drives(name: str, kind: str, members: list[Member], refusals: list[Refusal]
         mine = [replace(item, shadow="") if item.shadow == newest.shadow else item for item in mine]
     group = mine[0].group
     paths = [member.parts for member in members if member.parts[: len(group)] == group]
+    mine = [*mine, *other_shadows(paths, mine)]
     mine = [*mine, *other_drives(paths, mine)]
     trees = _fill(mine, members)
     _tell_originals(trees, originals_of(members, group, refusals))

@@ -121,6 +121,11 @@ class Found:
         """The same file's path on the live volume."""
         return live_path(self.path)
 
+    @property
+    def same_as(self) -> str:
+        """What all views of the file have in common: its path, in the spelling of none of them."""
+        return self.live_path.casefold()
+
 
 @dataclass(frozen=True, slots=True)
 class Noted:

@@ -55,6 +55,11 @@ def decoded(parts: tuple[str, ...]) -> tuple[str, ...]:
     return (*parts[:start], *(unquote(part, errors="surrogateescape") for part in parts[start:]))
 
 
+def climbs(part: str) -> bool:
+    """Whether a decoded component holds a step upwards; a device (`\\\\.\\C:`) has separators in it by right."""
+    return ".." in part and ".." in part.replace("\\", "/").split("/")
+
+
 def _is_windows(rest: tuple[str, ...]) -> bool:
     """Whether the components below a prefix look like the top of a Windows volume, and strongly enough."""
     first = rest[0].casefold()
@@ -108,6 +113,25 @@ def without_accessors(group: tuple[str, ...]) -> tuple[str, ...]:
     while group and group[-1].casefold() in _ACCESSORS:
         group = group[:-1]
     return group
+
+
+def other_shadows(paths: Iterable[tuple[str, ...]], known: list[Prefix]) -> list[Prefix]:
+    """Shadow copies of which only some files were collected, without anything that looks like Windows.
+
+    KAPE leaves out of `VSS1` what the live volume has as well, so often little is in it. It lies beside the drives;
+    where these have no folder of their own, a folder of that name is one of the volume.
+    """
+    groups = {item.group for item in known if item.parts and not item.shadow}
+    taken = {item.parts for item in known}
+    found: dict[tuple[str, ...], Prefix] = {}
+    for parts in paths:
+        for depth, part in enumerate(parts[:_DEPTH][:-1]):
+            match = _SHADOW.match(part)
+            if match and (group := without_accessors(parts[:depth])) in groups and parts[: depth + 1] not in taken:
+                head = parts[: depth + 1]
+                found[head] = Prefix(head, "C:", group, f"vss{match.group(1) or match.group(2)}")
+                break
+    return sorted(found.values(), key=lambda item: item.parts)
 
 
 def other_drives(paths: Iterable[tuple[str, ...]], known: list[Prefix]) -> list[Prefix]:

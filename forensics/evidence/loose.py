@@ -37,6 +37,8 @@ _NAMED = {
     "tunnel-service.log": "Users/_/.vscode/cli/tunnel-service.log",
     "tunnel-stable.lock": "Users/_/.vscode/cli/tunnel-stable.lock",
     "remoteagent.log": "Users/_/.vscode-server/data/logs/_/remoteagent.log",
+    "activitiescache.db": "Users/_/AppData/Local/ConnectedDevicesPlatform/_/ActivitiesCache.db",
+    "srudb.dat": "Windows/System32/sru/SRUDB.dat",
     "consolehost_history.txt": (
         "Users/_/AppData/Roaming/Microsoft/Windows/PowerShell/PSReadLine/ConsoleHost_history.txt"
     ),

@@ -77,11 +77,17 @@ class MemberTree:
         self._held[key] = _Held(spelled, member)
 
     def alias(self, path: str, other: MemberTree, name: str) -> bool:
-        """Say that `path` has the content of `name` of another tree; False where that is not known, or not needed."""
+        """Say that `path` has the content of `name` of another tree; False where that is not known, or not needed.
+
+        Content may be the same under another name: then the times are the other's own and are left out.
+        """
         held = other._held.get(normal(name))  # of its own kind
         if held is None or normal(path) in self._held:
             return False
-        self._held[normal(path)] = _Held(path, held.member, held.listed)
+        if normal(held.spelled) == normal(path):
+            self._held[normal(path)] = _Held(held.spelled, held.member, held.listed)
+        else:
+            self._held[normal(path)] = _Held(path, held.member, Noted({}, held.noted().hashes))
         return True
 
     def note(self, known: dict[str, Noted], prefix: str) -> None:

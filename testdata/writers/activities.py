@@ -2,7 +2,7 @@
 
 Tables and columns as Windows 10 1903 and later have them (documented by kacos2000/WindowsTimeline and in plaso's
 parser): identities are GUIDs as bytes, times whole seconds of Unix, `AppId` and payloads JSON. The service keeps the
-database in WAL mode, so what happened last lies in the `-wal` only.
+database in WAL mode, so what happened last lies in the `-wal` only, whose random salt is another in each build.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import base64
 import json
 import sqlite3
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,7 +50,7 @@ class Activity:
     """One activity. `kind` 5: opened, 6: in use (`seconds`), 10: clipboard (`clipboard`). `names` by platform."""
 
     start: datetime
-    names: dict[str, str]
+    names: Mapping[str, str] = field(hash=False)
     kind: int = 5
     display_text: str = ""
     app: str = ""

@@ -17,7 +17,7 @@ import pytest
 from forensics.evidence import EvidenceError, open_evidence
 from tests.evidence.layouts import folder, shipped_members, tarred, tree, under, zipped
 from tests.running import KAPE_FOLDER as KAPE
-from tests.running import fingerprint, timeline
+from tests.running import Run, fingerprint, obedient, timeline
 
 CANARY = "HOST-SECRET-8f31c2"
 SMALL = {"C/Windows/System32/config/SYSTEM": b"regf"}
@@ -113,15 +113,43 @@ def test_pipes_sockets_and_folders_under_wanted_names(tmp_path: Path) -> None:
     assert states["run_keys"]["state"] == "partial"
 
 
+def places(done: Run) -> set[tuple[str, ...]]:
+    """Where the rows of a timeline come from; sessions come from no place."""
+    keys = ("source_path", "source_locator", "timestamp_desc")
+    return {tuple(row.get(key, "") for key in keys) for row in done.lines("timeline.jsonl") if row.get("source_path")}
+
+
 def test_a_file_that_may_not_be_read_costs_itself(tmp_path: Path) -> None:
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        pytest.skip("the superuser may read everything")
     top = tmp_path / "in"
     shutil.copytree(KAPE, top)
-    (top / "C/Windows/System32/default.wsb").chmod(0)
-    done = timeline(top, tmp_path / "case")
-    assert done.code == 3
-    assert any("default.wsb" in row["source"]["path"] for row in done.lines("problems.jsonl"))
+    closed = ["Windows/System32/default.wsb", "Windows/System32/winevt/Logs/Security.evtx", "Users/田中/NTUSER.DAT"]
+    for name in closed:
+        (top / "C" / name).chmod(0)
+    done = timeline(top, tmp_path / "case", before=obedient())
+    assert done.code == 3, done.err
+    rows = done.lines("problems.jsonl")
+    for name in closed:
+        (row,) = [row for row in rows if row["source"]["path"] == f"C:/{name}"]
+        assert (row["fault"], "Permission denied" in row["detail"]) == ("unreadable", True)
+    whole = timeline(KAPE, tmp_path / "whole")
+    read, kept = places(done), places(whole)
+    kept = {place for place in kept if place[0].removeprefix("C:/") not in closed}
+    assert len(read & kept) > 0.9 * len(kept), "the other files give what they gave; context may follow a lost session"
+
+
+def test_a_folder_that_may_not_be_listed_costs_itself(tmp_path: Path) -> None:
+    top = tmp_path / "in"
+    shutil.copytree(KAPE, top)
+    tasks = top / "C/Windows/System32/Tasks"
+    tasks.chmod(0)
+    try:
+        done = timeline(top, tmp_path / "case", before=obedient())
+    finally:
+        tasks.chmod(0o755)
+    assert done.code == 3, done.err
+    (row,) = [row for row in done.lines("problems.jsonl") if "cannot be listed" in row["detail"]]
+    assert row["source"]["path"] == "C/Windows/System32/Tasks"
+    assert done.document()["sandbox_sessions"]
 
 
 # -- archives ----------------------------------------------------------------------------------------------------------
