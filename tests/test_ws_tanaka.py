@@ -15,6 +15,8 @@ from testdata.expected import differences
 from tests.running import BUILT, LAYOUTS, Run, fingerprint, timeline, tool
 
 EXPECTED = json.loads((BUILT / "expected/sessions.json").read_text(encoding="utf-8"))
+# Told by other evidence: Windows Timeline databases are made in its own test, SRUM has no writer but a public sample.
+ELSEWHERE = {"activities_cache", "srum"}
 PLANTED = {"Visual Studio Code Tunnel", "HelloSync", "\\GoogleUpdaterInternalService", "ScnCfgSvc"}
 
 
@@ -54,11 +56,13 @@ def _without(value: Any, names: set[str]) -> Any:
 def test_every_artifact_has_a_fact_in_the_shipped_evidence(runs: dict[str, Run]) -> None:
     facts = {row["artifact"]: row["facts"] for row in runs["e01"].document()["coverage"]}
     assert set(facts) == {artifact.name for artifact in all_artifacts()}
-    assert [name for name, count in facts.items() if not count] == []
+    assert {name for name, count in facts.items() if not count} == ELSEWHERE
 
 
 def test_coverage_is_complete_and_nothing_is_unread(runs: dict[str, Run]) -> None:
-    assert {row["state"] for row in runs["e01"].document()["coverage"]} == {"complete"}
+    coverage = runs["e01"].document()["coverage"]
+    assert {row["artifact"] for row in coverage if row["state"] == "nothing_found"} == ELSEWHERE
+    assert {row["state"] for row in coverage if row["artifact"] not in ELSEWHERE} == {"complete"}
     assert runs["e01"].lines("problems.jsonl") == []
 
 
@@ -167,4 +171,4 @@ def test_inspect_parses_nothing_and_counts() -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert {row["artifact"] for row in found["artifacts"]} == {artifact.name for artifact in all_artifacts()}
-    assert all(row["files"] for row in found["artifacts"])
+    assert {row["artifact"] for row in found["artifacts"] if not row["files"]} == ELSEWHERE
