@@ -19,7 +19,7 @@ _SECRETS = ("--password", "--key")
 _HASH_UP_TO = 4 * 1024 * 1024 * 1024
 _LIBRARIES = (
     "dissect.target", "dissect.evidence", "dissect.ntfs", "dissect.fve", "python-registry", "python-evtx", "evtx",
-    "libesedb-python", "libscca-python", "libvshadow-python", "pyzipper", "mft", "pandas", "pyarrow", "pebble",
+    "libesedb-python", "libscca-python", "libvshadow-python", "pyzipper", "pandas", "pyarrow", "pebble",
 )  # fmt: skip
 
 

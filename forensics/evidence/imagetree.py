@@ -6,23 +6,27 @@ the part from the first cluster that is stored, as collectors take it.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, BinaryIO
 
+from dissect.ntfs.exceptions import BrokenIndexError
+from dissect.ntfs.exceptions import Error as NtfsError
 from dissect.target.exceptions import Error as TargetError
 from dissect.target.filesystems.ntfs import NtfsFilesystemEntry
 from dissect.util.stream import RangeStream
 
+from forensics.evidence import ntfsguard
 from forensics.evidence.base import ACCESSED, BORN, CHANGED, MODIFIED, Found, Noted, Refusal
 from forensics.evidence.base import DAMAGE as PLAIN_DAMAGE
 from forensics.evidence.globs import GlobSet, normal
+from forensics.evidence.mftindex import MftIndex
 from forensics.times import UNIX_EPOCH, checked, from_filetime
 
-DAMAGE = (TargetError, *PLAIN_DAMAGE)
+ntfsguard.install()
+DAMAGE = (TargetError, NtfsError, *PLAIN_DAMAGE)
 _MOST_FOLDERS = 200_000
-_MOST_SEARCHES = 100
+_DEEPEST = 255  # folders within folders; Windows itself ends at 32,767 characters
 JOURNAL = "$Extend/$UsnJrnl:$J"
 
 
@@ -37,20 +41,22 @@ class ImageTree:
         self.made = ""
         self.lettered = True
         self._strays: dict[str, Any] = {}
-        self._searches = 0
+        self._hurt: set[str] = set()
+        self._numbers: dict[str, int] | None = None
         self.drive = "C:"
         self.refusals: list[Refusal] = []
 
     def has_windows(self) -> bool:
-        """Whether Windows/System32 is there."""
+        """Whether Windows/System32 is there, by its folders or, where their index is damaged, by the MFT."""
         try:
             return bool(self.fs.get("Windows/System32").is_dir())
-        except DAMAGE:
-            return False
+        except DAMAGE as error:
+            if not isinstance(error.__cause__, BrokenIndexError):
+                return False
+            return any(normal(path).startswith("windows/system32/") for path, _ in self._allocated())
 
     def find(self, globs: GlobSet) -> Iterator[Found]:
         """Look up what has no `**` by walking only the named folders; the rest from the MFT in one pass."""
-        deep = globs.deep()
         seen: set[str] = set()
         if (matched := globs.matches(JOURNAL)) and (size := self._journal_size()) is not None:
             seen.add(normal(JOURNAL))
@@ -59,8 +65,9 @@ class ImageTree:
             if normal(found[0]) not in seen and ":" not in found[0]:  # a lookup drops the name of a stream
                 seen.add(normal(found[0]))
                 yield Found(found[0], found[1], globs.matches(found[0]))
-        if deep.patterns and self._is_ntfs():
-            for path, size in self._from_mft(deep):
+        lost = globs if self._hurt else globs.deep()  # what folders do not lead to, the MFT may
+        if lost.patterns and self._is_ntfs():
+            for path, size in self._from_mft(lost):
                 if normal(path) not in seen:
                     seen.add(normal(path))
                     yield Found(path, size, globs.matches(path))
@@ -100,7 +107,9 @@ class ImageTree:
             for name in names:
                 path = f"{folder}/{name}".lstrip("/")
                 kind, size = self._kind(path)
-                if kind == "folder":
+                if kind == "folder" and path.count("/") >= _DEEPEST:
+                    self.refusals.append(Refusal(path[:200], "budget", f"more than {_DEEPEST} folders deep"))
+                elif kind == "folder":
                     stack.append(path)
                 elif kind == "file":
                     yield path, size
@@ -143,25 +152,18 @@ class ImageTree:
                 yield path, size
 
     def _allocated(self) -> Iterator[tuple[str, int]]:
-        """Path and record number of every allocated file, from one pass over the MFT (Rust, 100,000 in 0.2 s)."""
-        from mft import PyMftParser
-
-        stream = self.fs.ntfs.mft.fh
-        stream.seek(0)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            for entry in PyMftParser(stream).entries():
-                if isinstance(entry, Exception):
-                    self.refusals.append(Refusal("$MFT", "bad_record", f"an MFT record cannot be read: {entry}"))
-                    continue
-                if entry.base_entry_id or "ALLOCATED" not in repr(entry.flags) or "INDEX" in repr(entry.flags):
-                    continue
-                path = entry.full_path.replace("\\", "/")
-                if path == "[UNKNOWN]":
-                    continue  # a record without a name: reserved, or an extension
-                yield path, int(entry.entry_id)
-        if caught:
-            why = f"{len(caught)} MFT records have damaged sectors, the first: {caught[0].message}"
+        """Path and record number of every allocated file, from one pass over the MFT."""
+        try:
+            index = MftIndex.read(self.fs.ntfs.mft.fh, self.fs.ntfs._record_size)
+        except DAMAGE as error:
+            self.refusals.append(Refusal("$MFT", "unreadable", f"the master file table cannot be read: {error}"))
+            return
+        yield from index.files()
+        if index.torn:
+            why = f"{index.torn} MFT records have damaged sectors"
+            self.refusals.append(Refusal("$MFT", "bad_record", why))
+        if index.loops:
+            why = f"{index.loops} folders lead back into themselves: their files have no path"
             self.refusals.append(Refusal("$MFT", "bad_record", why))
 
     def _size(self, path: str, number: int) -> int | None:
@@ -199,14 +201,14 @@ class ImageTree:
 
     def _stray(self, path: str) -> Any:  # noqa: ANN401
         """The record of a file that its folder does not lead to, by a pass over the MFT; None when there is none."""
-        if not self._is_ntfs() or self._searches >= _MOST_SEARCHES:
+        if not self._is_ntfs():
             return None
-        self._searches += 1
-        for found, number in self._allocated():
-            if normal(found) == normal(path):
-                self._strays[normal(path)] = self.fs.ntfs.mft.get(number)
-                return self._strays[normal(path)]
-        return None
+        if self._numbers is None:
+            self._numbers = {normal(found): number for found, number in self._allocated()}
+        number = self._numbers.get(normal(path))
+        if number is not None:
+            self._strays[normal(path)] = self.fs.ntfs.mft.get(number)
+        return self._strays.get(normal(path))
 
     def _walk(self, folder: tuple[str, ...], prefix: str, globs: GlobSet) -> Iterator[tuple[str, int]]:
         stack = [(folder, prefix)]
@@ -237,6 +239,7 @@ class ImageTree:
         try:
             names = sorted(entry.name for entry in self.fs.get(prefix or "/").scandir())
         except DAMAGE as error:
+            self._hurt.add(prefix)
             self.refusals.append(Refusal(prefix, "unreadable", f"the folder cannot be listed: {error}"))
             return []
         return [(name, f"{prefix}/{name}".lstrip("/")) for name in names]
@@ -246,9 +249,16 @@ class ImageTree:
         for name in wanted:
             try:
                 entry = self.fs.get(f"{prefix}/{name}".lstrip("/"))
-            except DAMAGE:
+            except DAMAGE as error:
+                self._note_index(prefix, error.__cause__)
                 continue
             yield self._spelled(entry, name)
+
+    def _note_index(self, folder: str, cause: BaseException | None) -> None:
+        """A name that is not there is nothing; a folder's index that cannot be followed may hide it."""
+        if isinstance(cause, BrokenIndexError) and folder not in self._hurt:
+            self._hurt.add(folder)
+            self.refusals.append(Refusal(folder, "unreadable", f"the folder's index cannot be followed: {cause}"))
 
     def _spelled(self, entry: Any, name: str) -> str:  # noqa: ANN401
         if not self._is_ntfs():

@@ -1,7 +1,8 @@
 """Volume shadow copies of an image's Windows volume: each is the same volume as it was, read as a tree of its own.
 
-libvshadow reads them (tried on a public image with two snapshots: both file systems open and hold the files they
-should; the module in dissect.volume calls itself unfinished and lists no stores). `vss1` is the oldest.
+libvshadow reads them: of a public image with two snapshots both file systems open and hold the files they should. The
+module in dissect.volume calls itself unfinished; it lists the two, but neither opens as a file system (a test holds
+both). `vss1` is the oldest.
 """
 
 from __future__ import annotations
