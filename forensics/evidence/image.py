@@ -22,6 +22,7 @@ from forensics.evidence.ewf_media import EwfMedia
 from forensics.evidence.imagetree import DAMAGE, ImageTree
 from forensics.evidence.layout import decoded
 from forensics.evidence.logical import members_of
+from forensics.evidence.media import WholeMedia, parts_of
 from forensics.evidence.members import Member
 from forensics.evidence.opened import OpenedEvidence
 from forensics.evidence.snapshots import snapshot_trees
@@ -88,7 +89,8 @@ def media_of(path: Path) -> Any:  # noqa: ANN401  # dissect carries no types
             return EwfMedia(segments_of(path))
         if magic == ad1.MAGIC:
             return ad1.Image(path)
-        return container.open(path)
+        parts = parts_of(path)
+        return WholeMedia(container.open([part.open("rb") for part in parts] if len(parts) > 1 else path))
     except DAMAGE as error:
         cause = error.__cause__ or error
         raise EvidenceError(f"{path} cannot be opened as an image: {cause}", integrity=True) from error

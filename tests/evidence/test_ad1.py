@@ -16,7 +16,8 @@ from testdata.host import scenario
 from testdata.render import whole
 from testdata.writers import ad1
 from testdata.writers.ntfs import Times
-from tests.evidence.layouts import KAPE, ad1_disk, ad1_live
+from tests.evidence.ad1_layouts import ad1_disk, ad1_live
+from tests.evidence.layouts import KAPE
 from tests.running import timeline, tool
 
 SAMPLES = {"ad1_test": 0, "ad1_test_compressed": 6, "ad1_long": 0}

@@ -15,6 +15,7 @@ from dissect.target import container
 from forensics.evidence import EvidenceError, open_evidence
 from forensics.evidence.ewf import segments_of
 from forensics.evidence.ewf_media import EwfMedia
+from tests.evidence import layouts
 from tests.evidence.layouts import E01, KAPE, Layout, lower_e01, raw_of
 from tests.running import BUILT, fingerprint, timeline, tool
 
@@ -136,6 +137,54 @@ def test_a_raw_image_has_nothing_to_compare_with(tmp_path: Path) -> None:
     assert done.returncode == 3
     found = json.loads(done.stdout)
     assert found["computed"]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("kind", ["vmdk", "vhdx", "qcow2", "vdi", "split_raw"])
+def test_media_have_the_same_hash_in_every_container(tmp_path: Path, kind: str) -> None:
+    """Not the container's bytes are hashed: they differ from one conversion to the next."""
+    media = EwfMedia(segments_of(E01))
+    made = layouts.IMAGES[kind](tmp_path)
+    done = tool("verify", made.path, "--json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["size"]) == (3, media.size)
+    assert found["computed"]["md5"] == media.stored.md5
+    assert "compare these with the acquisition's own" in found["notes"][0]
+
+
+def test_a_split_raw_image_with_a_part_missing_or_cut_is_refused(tmp_path: Path) -> None:
+    first = layouts.split_raw(tmp_path).path
+    (tmp_path / "disk.2024").write_text("a stranger")
+    assert tool("verify", first).returncode == 3
+    second = first.with_suffix(".002")
+    whole = second.read_bytes()
+    second.write_bytes(whole[:-512])
+    with pytest.raises(EvidenceError, match=r"disk\.002 has 20971008 bytes") as caught:
+        open_evidence(first)
+    assert caught.value.integrity
+    second.unlink()
+    with pytest.raises(EvidenceError, match="part 002 of the split image is missing"):
+        open_evidence(first)
+
+
+def test_a_cut_container_costs_what_is_behind_the_cut(tmp_path: Path) -> None:
+    place = layouts.IMAGES["qcow2"](tmp_path).path
+    data = place.read_bytes()
+    place.write_bytes(data[: len(data) * 4 // 5])
+    done = timeline(place, tmp_path / "case")
+    assert done.code in (3, 4, 5)
+    if done.code != 4:
+        assert any("the image is cut" in row["detail"] for row in done.lines("problems.jsonl"))
+    else:
+        assert "the image is cut" in done.err
+
+
+def test_a_cut_container_is_no_hash(tmp_path: Path) -> None:
+    place = layouts.IMAGES["qcow2"](tmp_path).path
+    data = place.read_bytes()
+    place.write_bytes(data[: len(data) // 2])
+    done = tool("verify", place)
+    assert done.returncode in (4, 5), done.stdout
+    assert "cannot be read" in done.stdout + done.stderr or "cannot be opened" in done.stderr
 
 
 def test_a_collection_is_held_against_the_collectors_hashes(tmp_path: Path) -> None:

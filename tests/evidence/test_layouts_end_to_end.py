@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from testdata.expected import differences
+from tests.evidence.ad1_layouts import AD1
 from tests.evidence.layouts import COLLECTIONS, IMAGES, KAPE, Layout
 from tests.running import BUILT, Run, fingerprint, timeline
 
@@ -37,9 +38,9 @@ def test_images(name: str, tmp_path: Path) -> None:
     assert differences(EXPECTED, done.document()) == []
 
 
-@pytest.mark.parametrize("name", COLLECTIONS)
+@pytest.mark.parametrize("name", [*COLLECTIONS, *AD1])
 def test_collections(name: str, tmp_path: Path, reference: dict[str, Any]) -> None:
-    done = run(COLLECTIONS[name](tmp_path), tmp_path)
+    done = run({**COLLECTIONS, **AD1}[name](tmp_path), tmp_path)
     assert done.code in (0, 3), done.err + done.out
     document = done.document()
     for part in PARTS:
