@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from forensics.case import CASE_FILES, Case, CaseExistsError, merge_verdicts, problem_key
-from forensics.model import Coverage, Event, Evidence, Fact, Host, Problem, Verdicts
+from forensics.model import Coverage, Event, Evidence, Fact, Problem, Verdicts
+from forensics.naming import Naming
 from forensics.store import Sorter, Store
 from forensics.timeline import EVENTS, EventStore, Undated, events_of, order_key, undated_of, undated_store
 
@@ -27,23 +28,25 @@ class CaseBuilder:
         self._verdicts: list[Verdicts] = []
         self._problems: list[Problem] = []
         self._coverage: dict[str, list[Coverage]] = {}
+        self._folders = 0
 
     def spool_folder(self) -> Path:
         """A new folder for the spools of one host."""
-        folder = Path(self._scratch.name) / f"{len(self._evidence):03d}"
+        folder = Path(self._scratch.name) / f"{self._folders:03d}"
+        self._folders += 1
         folder.mkdir()
         return folder
 
-    def keep(self, facts: Iterable[Fact], label: str) -> tuple[list[Event], list[Fact]]:
+    def keep(self, facts: Iterable[Fact], naming: Naming) -> tuple[list[Event], list[Fact]]:
         """Take the kept facts of a host in; gives its events in time order and its undated facts, for the joins."""
         events: list[Event] = []
         undated: list[Fact] = []
         for fact in facts:
             if fact.times:
-                events.extend(events_of(fact, label))
+                events.extend(events_of(fact, naming.of(fact)))
             else:
                 undated.append(fact)
-                row = undated_of(fact, label)
+                row = undated_of(fact, naming.of(fact))
                 self._undated.extend([row] if row else [])
         events.sort(key=order_key)
         self._events.extend(events)
@@ -98,11 +101,6 @@ class CaseBuilder:
     def _is_shown(self, event: Event) -> bool:
         start, end = self._span
         return (start is None or event.time >= start) and (end is None or event.time <= end)
-
-
-def label_of(host: Host, name: str) -> str:
-    """What a host is called on its rows: its own name, else the evidence's."""
-    return host.name or name
 
 
 def is_case(folder: Path) -> bool:
