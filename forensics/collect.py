@@ -180,7 +180,7 @@ def _with_empty(row: Coverage, empty: list[str]) -> Coverage:
     if not empty:
         return row
     more = f" and {len(empty) - 2} more" if len(empty) > 2 else ""
-    said = f"{len(empty)} of {row.found} files {'is' if len(empty) == 1 else 'are'} empty: {', '.join(empty[:2])}{more}"
+    said = f"{len(empty)} of {row.found} files empty: {', '.join(empty[:2])}{more}"
     return replace(row, detail=said) if row.detail == _NOTHING else _detailed(row, said)
 
 

@@ -78,7 +78,8 @@ def coverage_lines(document: Document) -> Iterator[Text]:
                 text.append(f"{counted[state]} {state.replace('_', ' ')}  ", style=COLOURS[state])
         yield text
         if missing := [row["artifact"] for row in rows if row["state"] in _UNSEEN]:
-            yield line(f"  not, or not wholly, looked at (finding nothing there proves nothing): {', '.join(missing)}")
+            which = "all of it" if len(missing) == len(rows) else ", ".join(missing)
+            yield line(f"  not, or not wholly, looked at (finding nothing there proves nothing): {which}")
 
 
 def problem_lines(document: Document, *, verbose: bool) -> Group:
