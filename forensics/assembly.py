@@ -10,7 +10,8 @@ from typing import Any
 
 from forensics.case import CASE_FILES, Case, CaseExistsError, merge_verdicts, problem_key
 from forensics.intake import HiveNote, JobResult
-from forensics.model import Coverage, Event, Evidence, Fact, Host, Problem, Verdicts, to_plain
+from forensics.model import Coverage, Event, Evidence, Fact, Problem, Verdicts, to_plain
+from forensics.naming import Naming
 from forensics.store import Sorter, Store
 from forensics.timeline import EVENTS, EventStore, Undated, events_of, order_key, undated_of, undated_store
 
@@ -30,23 +31,25 @@ class CaseBuilder:
         self._coverage: dict[str, list[Coverage]] = {}
         self._hives: list[dict[str, Any]] = []
         self._files: list[dict[str, Any]] = []
+        self._folders = 0
 
     def spool_folder(self) -> Path:
         """A new folder for the spools of one host."""
-        folder = Path(self._scratch.name) / f"{len(self._evidence):03d}"
+        folder = Path(self._scratch.name) / f"{self._folders:03d}"
+        self._folders += 1
         folder.mkdir()
         return folder
 
-    def keep(self, facts: Iterable[Fact], label: str) -> tuple[list[Event], list[Fact]]:
+    def keep(self, facts: Iterable[Fact], naming: Naming) -> tuple[list[Event], list[Fact]]:
         """Take the kept facts of a host in; gives its events in time order and its undated facts, for the joins."""
         events: list[Event] = []
         undated: list[Fact] = []
         for fact in facts:
             if fact.times:
-                events.extend(events_of(fact, label))
+                events.extend(events_of(fact, naming.of(fact)))
             else:
                 undated.append(fact)
-                row = undated_of(fact, label)
+                row = undated_of(fact, naming.of(fact))
                 self._undated.extend([row] if row else [])
         events.sort(key=order_key)
         self._events.extend(events)
@@ -63,10 +66,12 @@ class CaseBuilder:
         verdicts: Verdicts,
         problems: Sequence[Problem],
         coverage: list[Coverage],
-        hives: Mapping[str, HiveNote],
+        hives: Mapping[str, HiveNote] | None = None,
     ) -> None:
         """Take in what was concluded about a host; `hives` says by path how each hive was read."""
-        self._hives += [{"evidence": evidence.name, "path": path, **to_plain(note)} for path, note in hives.items()]
+        self._hives += [
+            {"evidence": evidence.name, "path": path, **to_plain(note)} for path, note in (hives or {}).items()
+        ]
         self._evidence.append(evidence)
         self._verdicts.append(verdicts)
         self._problems.extend(problems)
@@ -121,11 +126,6 @@ class CaseBuilder:
     def _is_shown(self, event: Event) -> bool:
         start, end = self._span
         return (start is None or event.time >= start) and (end is None or event.time <= end)
-
-
-def label_of(host: Host, name: str) -> str:
-    """What a host is called on its rows: its own name, else the evidence's."""
-    return host.name or name
 
 
 def is_case(folder: Path) -> bool:

@@ -11,6 +11,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -87,6 +88,13 @@ class Case:
     problems: list[Problem] = field(default_factory=list)
     coverage: dict[str, list[Coverage]] = field(default_factory=dict)
     run: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def span(self) -> tuple[datetime | None, datetime | None]:
+        """The period that the timeline was cut to (`--start`, `--end`); None where it was not."""
+        options = self.run.get("options", {})
+        start, end = (options.get(name) for name in ("start", "end"))
+        return (datetime.fromisoformat(start) if start else None, datetime.fromisoformat(end) if end else None)
 
     def to_frame(self, kinds: Kinds | None = None) -> pd.DataFrame:
         """The timeline as a pandas DataFrame (see `timeline.frame`)."""

@@ -1,27 +1,30 @@
 """The command line: arguments in, exit code out, no logic. Data goes to stdout, progress and notes to stderr.
 
-Exit codes: 0 complete, 2 usage, 3 done but partial, 4 evidence cannot be opened, 5 evidence integrity failed.
+Exit codes: 0 complete, 2 usage, 3 done but partial, 4 no evidence can be opened, 5 evidence integrity failed.
 Heavy modules are imported inside the commands: `--help` must answer at once.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import io
 import json
 import math
+import os
 import signal
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 import forensics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from forensics.case import Case
     from forensics.evidence.base import Opening
@@ -50,6 +53,20 @@ class MomentType(click.ParamType):  # type: ignore[type-arg]  # generic only in 
 
 
 MOMENT = MomentType()
+# What a write to a pipe gives whose reader has gone: Windows has no broken pipe, it calls the write invalid.
+_GONE = frozenset({errno.EPIPE, errno.EINVAL} if os.name == "nt" else {errno.EPIPE})
+
+
+@contextlib.contextmanager
+def _printing() -> Iterator[None]:
+    """A reader that stops listening (`| head`) ends the printing, not the command and its exit code."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in _GONE and not isinstance(error, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes there
 
 
 def _finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
@@ -124,12 +141,13 @@ def timeline(
     """The main job: evidence in, a case folder with timeline and sessions out.
 
     Times given without an offset are UTC. Evidence that holds several hosts gives a case folder for each of them,
-    inside the one named.
+    inside the one named. What cannot be opened costs only itself, as long as something can.
     """
     from forensics.assembly import check_target
     from forensics.case import CaseExistsError
-    from forensics.pipeline import Options, cases
-    from forensics.show import Log, Shower, summary, zone_of
+    from forensics.hosts import cases
+    from forensics.pipeline import Options
+    from forensics.show import Log, Shower, zone_of
     from forensics.workers import MIB, Limits
 
     zone = _usage(lambda: zone_of(display_tz))
@@ -155,13 +173,30 @@ def timeline(
         _leave_if_evidence(error)
         _leave_if_disk(error, output)
         raise
-    for case, place in made:
+    for case, _ in made:
         log.finished(case)
-        if as_json:
-            click.echo((place / "sessions.json").read_text(encoding="utf-8"), nl=False)
-        elif not quiet:
-            summary(case, place, zone, verbose=verbose)
+    with _printing():
+        _tell(made, output, zone, as_json=as_json, quiet=quiet, verbose=verbose)
     sys.exit(max(_code(case) for case, _ in made))
+
+
+def _tell(
+    made: list[tuple[Case, Path]], output: Path, zone: tzinfo, *, as_json: bool, quiet: bool, verbose: bool
+) -> None:
+    """What a run says at its end: the failures in any case, then one JSON document, or the summaries."""
+    from forensics.show import as_json as printed
+    from forensics.show import failure, read_document, summary
+
+    for case, _ in made:
+        for problem in case.problems:
+            if problem.fault == "not_opened":
+                failure(problem.source.evidence, problem.detail)
+    if as_json:  # the cases of this run: the folder may hold older ones
+        whole = made[0][1] == output.resolve()
+        click.echo(printed([("" if whole else place.name, read_document(place)) for _, place in made]))
+    elif not quiet:
+        for case, place in made:
+            summary(read_document(place), case, place, zone, verbose=verbose)
 
 
 @main.command()
@@ -170,19 +205,18 @@ def timeline(
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def inspect(evidence: Path, *, opening: Opening, as_json: bool) -> None:
     """Say what the evidence is and which artifacts are present; nothing is parsed."""
+    from forensics.hosts import inspect as look
     from forensics.pipeline import Options
-    from forensics.pipeline import inspect as look
     from forensics.show import inspection
 
-    try:
-        found = look(evidence, Options(opening=opening))
-    except Exception as error:
-        _leave_if_evidence(error)
-        raise
-    if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
-    else:
-        inspection(found)
+    found, failed = _each(opening, lambda chosen: look(evidence, Options(opening=chosen)))
+    with _printing():
+        if as_json:
+            _print_json(found)
+        else:
+            for item in found.values():
+                inspection(item)
+    sys.exit(PARTIAL if failed else COMPLETE)
 
 
 @main.command()
@@ -194,23 +228,48 @@ def verify(evidence: Path, *, opening: Opening, as_json: bool, quiet: bool) -> N
     """Hash the evidence and hold it against the hashes that were stored when it was taken.
 
     An E01 is read whole, every chunk is checked; of a collection every file whose hash the collector noted. Exit code 5
-    when something does not match, 3 when there is nothing to hold it against.
+    when something does not match, 3 when the evidence stores no hash to hold it against (it is not verified then).
     """
     from forensics.pipeline import Options
     from forensics.show import Shower, verification
     from forensics.verify import verify as check
 
+    with Shower(quiet=quiet) as shower:
+        found, failed = _each(opening, lambda chosen: check(evidence, Options(opening=chosen), shower))
+    with _printing():
+        if as_json:
+            _print_json({name: item.plain() for name, item in found.items()})
+        else:
+            for item in found.values():
+                verification(item)
+    codes = [DAMAGED if item.faults else COMPLETE if item.compared else PARTIAL for item in found.values()]
+    sys.exit(max([*codes, PARTIAL if failed else COMPLETE]))
+
+
+def _each(opening: Opening, work: Callable[[Opening], T]) -> tuple[dict[str, T], bool]:
+    """What `work` makes of the evidence or of each host in it, by name, and whether one could not be opened."""
+    from forensics.evidence.base import EvidenceError
+    from forensics.evidence.several import each
+    from forensics.show import failure
+
+    found: dict[str, T] = {}
+    failed = False
     try:
-        with Shower(quiet=quiet) as shower:
-            found = check(evidence, Options(opening=opening), shower)
-    except Exception as error:
+        for name, outcome in each(opening, work):
+            if isinstance(outcome, EvidenceError):
+                failed = True
+                failure(name, str(outcome))
+            else:
+                found[name] = outcome
+    except EvidenceError as error:
         _leave_if_evidence(error)
-        raise
-    if as_json:
-        click.echo(json.dumps(found.plain(), ensure_ascii=False, indent=2))
-    else:
-        verification(found)
-    sys.exit(DAMAGED if found.faults else COMPLETE if found.compared else PARTIAL)
+    return found, failed
+
+
+def _print_json(found: dict[str, Any]) -> None:
+    """One result as it is; those of several hosts as a list, each with its name as `host`."""
+    shown = found[""] if "" in found else [{"host": name, **item} for name, item in found.items()]
+    click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
 
 
 @main.group()
@@ -220,12 +279,15 @@ def content() -> None:
 
 @content.command("export")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-def content_export(folder: Path) -> None:
+@click.option("--force", is_flag=True, help="Replace files of these names.")
+def content_export(folder: Path, *, force: bool) -> None:
     """Write a KAPE target, a Velociraptor artifact and ForensicArtifacts definitions into FOLDER."""
     from forensics.content import export
 
     try:
-        written = export(folder)
+        written = export(folder, force=force)
+    except FileExistsError as error:
+        raise click.UsageError(f"{folder} {error.strerror}") from None
     except OSError as error:
         raise click.UsageError(f"{folder} cannot be written: {error.strerror}") from None
     for path in written:
@@ -239,20 +301,24 @@ def content_export(folder: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.option("--display-tz", default="UTC", show_default=True, help="Zone of the times shown.")
 def show(case_dir: Path, part: str, *, as_json: bool, display_tz: str) -> None:
-    """Show a saved case again, without its evidence."""
-    from forensics.show import part_of, show_part, zone_of
+    """Show a saved case again, without its evidence; of a folder of cases, all of them."""
+    from forensics.show import as_json as printed
+    from forensics.show import saved_cases, show_part, zone_of
 
     zone = _usage(lambda: zone_of(display_tz))
     try:
-        document = part_of(case_dir, part)
+        cases = saved_cases(case_dir)
+        text = printed(cases, part) if as_json else ""
     except (OSError, ValueError, KeyError) as error:
-        why = "it has no sessions.json" if isinstance(error, FileNotFoundError) else str(error)
+        missing = isinstance(error, FileNotFoundError)
+        why = "neither it nor a folder in it has a sessions.json" if missing else str(error)
         click.echo(f"{case_dir} is not a case folder: {why}", err=True)
         sys.exit(USAGE)
-    if as_json:
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
-    else:
-        show_part(document, part, zone)
+    with _printing():
+        if as_json:
+            click.echo(text)
+        else:
+            show_part(cases, part, zone)
 
 
 def _usage(make: Callable[[], T]) -> T:

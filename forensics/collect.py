@@ -36,6 +36,7 @@ HIVES = {
 }
 PART_SIZE = 8 * 1024 * 1024  # below, sharing a log out costs more than it gains
 _UNREAD = frozenset({"locked", "unreadable"})  # of a whole volume, where no path is said
+_NOTHING = "looked, found nothing"
 # Faults after which a file gives nothing more.
 FATAL = frozenset({"unreadable", "killed_timeout", "killed_memory", "crashed", "parser_failed"})
 # Logs that Windows and its parts are known to write under these names: not opened to see whether they are something
@@ -148,23 +149,46 @@ def coverage(
     """
     rows = []
     unread = [item.detail for item in problems if item.fault in _UNREAD and not item.source.path]
+    sizes = {job.path: job.size for job in jobs}
     for artifact in artifacts:
         mine = list(dict.fromkeys(job.path for job in jobs if artifact.name in job.artifacts))
-        counts = [results[path].counts[artifact.name] for path in mine if artifact.name in results[path].counts]
         about = [item for item in problems if item.artifact in (artifact.name, "evidence")]
+        read = [path for path in mine if artifact.name in results[path].counts]
         bad = {item.source.path for item in about} & set(mine)
         dead = {item.source.path for item in about if item.fault in FATAL} & set(mine)
-        shut = [item for item in blocked if artifact.name in _wanted_by(item, artifacts)[0]]
-        row = _row(
-            artifact, len(counts) + len(shut), counts, (len(bad) + len(shut), len(dead) + len(shut)), whole=whole
-        )
+        # What was read in spite of a refusal (a file that only its MFT record leads to) has its job, and counts once.
+        shut = [item for item in blocked if item.path not in mine and artifact.name in _wanted_by(item, artifacts)[0]]
+        counts = [results[path].counts[artifact.name] for path in read]
+        hurt = (len(bad) + len(shut), len(dead) + len(shut))
+        row = _row(artifact, len(counts) + len(shut), counts, hurt, whole=whole)
+        row = _with_empty(row, [path for path in read if not sizes[path]])
         if shut:
-            row = replace(row, detail=f"{row.detail}; {shut[0].path}: {shut[0].why}".lstrip("; "))
+            row = _detailed(row, f"{shut[0].path}: {shut[0].why}")
+        if isinstance(artifact, EventArtifact):
+            row = replace(row, spans=tuple(span for path in sorted(read) if (span := results[path].span)))
         if hives := [note for path in mine if (note := results[path].hive)]:
-            row = replace(row, detail=f"{row.detail}; {_about_hives(hives)}".lstrip("; "))
+            row = _detailed(row, _about_hives(hives))
         row = _with_missing(row, _missing(artifact, jobs), whole=whole)
         rows.append(_with_unread(row, unread) if unread and _on_any_drive(artifact) else row)
     return rows
+
+
+def unseen(artifacts: tuple[Artifact, ...], why: str) -> list[Coverage]:
+    """The coverage of evidence that could not be opened."""
+    return [Coverage(item.name, sought(item), 0, 0, 0, 0, 0, "unreadable", why) for item in artifacts]
+
+
+def _detailed(row: Coverage, detail: str) -> Coverage:
+    return replace(row, detail=f"{row.detail}; {detail}".lstrip("; "))
+
+
+def _with_empty(row: Coverage, empty: list[str]) -> Coverage:
+    """Empty files are said: an emptied log was read to its end, and that is all that can be said of it."""
+    if not empty:
+        return row
+    more = f" and {len(empty) - 2} more" if len(empty) > 2 else ""
+    said = f"{len(empty)} of {row.found} files empty: {', '.join(empty[:2])}{more}"
+    return replace(row, detail=said) if row.detail == _NOTHING else _detailed(row, said)
 
 
 def _on_any_drive(artifact: Artifact) -> bool:
@@ -205,9 +229,9 @@ def _with_missing(row: Coverage, missing: list[str], *, whole: bool) -> Coverage
     if not missing or not row.found:
         return row
     if whole:
-        return replace(row, detail=f"{row.detail}; no such file: {', '.join(missing)}".lstrip("; "))
+        return _detailed(row, f"no such file: {', '.join(missing)}")
     state = "partial" if row.state == "complete" else row.state
-    return replace(row, state=state, detail=f"{row.detail}; not collected: {', '.join(missing)}".lstrip("; "))
+    return _detailed(replace(row, state=state), f"not collected: {', '.join(missing)}")
 
 
 def _row(artifact: Artifact, found: int, counts: list[Count], hurt: tuple[int, int], *, whole: bool) -> Coverage:
@@ -221,7 +245,7 @@ def _row(artifact: Artifact, found: int, counts: list[Count], hurt: tuple[int, i
     elif bad or parsed < claimed:
         state, detail = "partial", f"{bad} of {found} files with problems"
     else:
-        state, detail = "complete", "" if facts else "looked, found nothing"
+        state, detail = "complete", "" if facts else _NOTHING
     detail = "; ".join(filter(None, (detail, *_slack(counts))))
     return Coverage(artifact.name, sought(artifact), found, claimed, parsed, facts, context, state, detail)
 
@@ -237,4 +261,4 @@ def _slack(counts: list[Count]) -> Iterator[str]:
         yield f"slack holds {whole.gone} more records without their content, of {whole.gone_from} to {whole.gone_to}"
 
 
-__all__ = ["HIVES", "LOGS", "Plan", "coverage", "host_hives", "log_name", "make_plan", "patterns", "sought"]
+__all__ = ["HIVES", "LOGS", "Plan", "coverage", "host_hives", "log_name", "make_plan", "patterns", "sought", "unseen"]

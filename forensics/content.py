@@ -7,6 +7,8 @@ Velociraptor's artifact reference, the ForensicArtifacts style guide.
 
 from __future__ import annotations
 
+import errno
+import os
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -71,10 +73,16 @@ def _samples(glob: str) -> list[str]:
     ]
 
 
-def export(folder: Path) -> list[Path]:
-    """Write the three files into `folder`; gives their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
+def export(folder: Path, *, force: bool = False) -> list[Path]:
+    """Write the three files into `folder`; gives their paths.
+
+    Raises FileExistsError when one of them is there already and `force` is not set; nothing is written then.
+    """
     texts = {KAPE: kape_target(), VELOCIRAPTOR: velociraptor_artifact(), DEFINITIONS: definitions()}
+    there = [name for name in texts if os.path.lexists(folder / name)]
+    if there and not force:
+        raise FileExistsError(errno.EEXIST, f"already holds {', '.join(there)} (--force replaces them)", str(folder))
+    folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
     return [folder / name for name in texts]

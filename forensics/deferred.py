@@ -23,6 +23,7 @@ from forensics.times import from_iso, microseconds
 _TIME = '"SystemTime":"'
 _DATA = '"EventData":{'
 _TIME_LENGTH = 27  # 2024-12-04T01:02:11.123456Z
+_COMPUTER = re.compile(r'"Computer":"((?:[^"\\]|\\.)*+)"')
 _LINE = re.compile(r'\[\[(\d+)\],\{"deferred":"([^"]*)"')
 
 
@@ -55,6 +56,12 @@ def kind_of(line: str) -> str:
 def offset_of(line: str) -> int:
     """The file offset of the record that a note stands for; raises ValueError for a damaged line."""
     return int(line[line.rindex(",") + 1 : line.rindex("]")])
+
+
+def computer_of(text: str) -> str:
+    """The computer that a record names, from the decoder's JSON text; "" without one."""
+    match = _COMPUTER.search(text)
+    return str(orjson.loads(f'"{match.group(1)}"')) if match else ""
 
 
 class Putter:

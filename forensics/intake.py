@@ -14,13 +14,14 @@ from typing import TextIO
 
 from forensics.artifacts.base import Artifact
 from forensics.formats import FormatError
-from forensics.model import Fact, Problem, Source
+from forensics.model import Fact, LogSpan, Problem, Source
 from forensics.safety import safe_fact
 from forensics.spool import encode_fact, open_spool
 from forensics.text import clean
 
 _FLUSH_EVERY = 256
 _MOST_PROBLEMS = 1_000
+_MOST_COMPUTERS = 1_000
 KEPT, CONTEXT = ".kept", ".context"
 
 
@@ -83,7 +84,8 @@ class JobResult:
     `noted` are the hashes that the collector wrote down (one that the file does not fulfil is a problem), `times` the
     file's own times as far as the evidence kept them, `beside` the SHA-256 of files that were read with it (its `-wal`)
     by suffix; `damaged` says that it was read from parts of an image that fail their checksum; `hive` is there when the
-    file was opened as a hive.
+    file was opened as a hive. Of an event log, `computers` counts the names in the records that were read, `span` is
+    its period.
     """
 
     path: str
@@ -96,6 +98,8 @@ class JobResult:
     beside: dict[str, str] = field(default_factory=dict)
     damaged: bool = False
     hive: HiveNote | None = None
+    computers: dict[str, int] = field(default_factory=dict)
+    span: LogSpan | None = None
 
     def add(self, other: JobResult) -> None:
         """Take in the outcome of another part of the same file."""
@@ -107,8 +111,26 @@ class JobResult:
         self.hive = self.hive or other.hive
         for name, count in other.counts.items():
             self.counts.setdefault(name, Count()).add(count)
+        for name, records in other.computers.items():
+            self.name_computer(name, records)
+        self.span = _joined(self.span, other.span) if self.span and other.span else self.span or other.span
         self.problems.extend(other.problems)
         self.dropped_problems += other.dropped_problems
+
+    def name_computer(self, name: str, records: int = 1) -> None:
+        """Count a computer's name in; a log full of made-up ones costs no memory."""
+        if name and (name in self.computers or len(self.computers) < _MOST_COMPUTERS):
+            self.computers[name] = self.computers.get(name, 0) + records
+
+
+def _joined(one: LogSpan, two: LogSpan) -> LogSpan:
+    """The period of two parts of a log."""
+    firsts = [moment for moment in (one.first, two.first) if moment]
+    lasts = [moment for moment in (one.last, two.last) if moment]
+    low = [number for number in (one.first_record, two.first_record) if number is not None]
+    high = [number for number in (one.last_record, two.last_record) if number is not None]
+    span = (min(firsts, default=None), max(lasts, default=None), min(low, default=None), max(high, default=None))
+    return LogSpan(one.path, *span)
 
 
 class Intake:

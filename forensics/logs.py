@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from forensics.artifacts.base import EventArtifact, FileInput, Output
-from forensics.deferred import Putter
+from forensics.deferred import Putter, computer_of
 from forensics.formats import FormatError
 from forensics.intake import Count, Intake
-from forensics.model import Fields, Problem
+from forensics.model import Fields, LogSpan, Problem
 from forensics.times import from_filetime, iso
 
 if TYPE_CHECKING:
-    from forensics.formats.evtx import LogReader, Record
+    from forensics.formats.evtx import LogReader, Record, Tally
     from forensics.formats.evtx_slack import Recovered
 
 Table = dict[tuple[str, int], list[EventArtifact]]
@@ -46,6 +46,7 @@ def read_log(
     for artifact in artifacts:
         count = intake.result.counts.setdefault(artifact.name, Count())
         count.claimed, count.parsed = reader.tally.claimed, reader.tally.parsed
+    intake.result.span = _span(intake.result.path, reader.tally)
     if intake.result.problems and artifacts and not reader.tally.parsed:
         intake.damaged(FormatError("nothing could be read of this log"), "unreadable")
     if reader.tally.parsed < reader.tally.claimed and not intake.result.problems:
@@ -67,6 +68,17 @@ def read_again(
             _take(record, table, given, intake)
     if left:
         intake.damaged(FormatError(f"{len(left)} of {len(only)} records could not be read again"), "bad_record")
+
+
+def _span(path: str, tally: Tally) -> LogSpan:
+    first, last = (None if ticks is None else from_filetime(ticks) for ticks in (tally.first_time, tally.last_time))
+    return LogSpan(
+        path,
+        first if isinstance(first, datetime) else None,
+        last if isinstance(last, datetime) else None,
+        tally.first_record,
+        tally.last_record,
+    )
 
 
 def _recover(reader: LogReader, table: Table, given: FileInput, intake: Intake) -> None:
@@ -121,6 +133,7 @@ def _wanted_by(record: Record, table: Table) -> Iterator[EventArtifact]:
 
 
 def _take(record: Record, table: Table, given: FileInput, intake: Intake) -> None:
+    intake.result.name_computer(record.computer)
     source = given.source(f"record {record.record_id}")
     for artifact in _wanted_by(record, table):
         intake.take(artifact, artifact.parse(record, source))
@@ -162,6 +175,8 @@ def _deferrer(table: Table, intake: Intake) -> Callable[[int, str, int], bool]:
     def put_off(event: int, text: str, offset: int) -> bool:
         for artifact, putter in putters.get(event, ()):
             if note := putter.note(text):
+                if not intake.result.computers:  # one is enough: what is put off is not read for it
+                    intake.result.name_computer(computer_of(text))
                 intake.note(artifact, note.line(offset))
                 return True
         return False

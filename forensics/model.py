@@ -73,6 +73,7 @@ from forensics.verdicts import (
 Value = str | int | bool | tuple[str, ...]
 Fields = dict[str, Value]
 
+WHOLE_FILE = "file"  # the locator of what a file says as a whole
 CONFIRMED, PROBABLE, POSSIBLE = "confirmed", "probable", "possible"
 DELETED = "deleted"  # the tag of facts out of deleted registry keys and values; never of what is there
 
@@ -82,7 +83,7 @@ class Source:
     """Where a row can be checked by hand.
 
     `path` is the file inside the evidence, `locator` the place in it (`record 812`, `Run\\Updater`, `line 34`,
-    `offset 0x1a0`), `sha256` the hash of the file as it was read.
+    `offset 0x1a0`, `file` for a fact that rests on the whole of it), `sha256` the hash of the file as it was read.
     """
 
     evidence: str
@@ -123,15 +124,23 @@ def make_fact(
     context: bool = False,
     tags: tuple[str, ...] = (),
 ) -> Fact:
-    """A Fact out of raw pieces: moments are split into times and reasons, fields that are None or "" are left out."""
+    """A Fact out of raw pieces: moments are split into times and reasons, fields that are None or "" are left out.
+
+    A source without a place in the file is the whole file.
+    """
     times = {meaning: value for meaning, value in moments.items() if isinstance(value, datetime)}
     reasons = {
-        meaning: f"{value.reason} ({value.raw})" if isinstance(value, NoTime) else "absent"
+        meaning: _why(value) if isinstance(value, NoTime) else "absent"
         for meaning, value in moments.items()
         if not isinstance(value, datetime)
     }
     kept = {name: value for name, value in fields.items() if value is not None and value not in ("", ())}
-    return Fact(kind, source, times, kept, reasons, context, tags)
+    place = source if source.locator else dataclasses.replace(source, locator=WHOLE_FILE)
+    return Fact(kind, place, times, kept, reasons, context, tags)
+
+
+def _why(missing: NoTime) -> str:
+    return f"{missing.reason} ({missing.raw})" if missing.raw else missing.reason
 
 
 # Faults that say that the evidence is not what was acquired.
@@ -204,11 +213,26 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class LogSpan:
+    """The period of one event log: the first and last time in the headers of its records, and their record ids.
+
+    What lies outside it, the log cannot tell; all are null where it holds no record (a cleared log, a fresh one).
+    """
+
+    path: str
+    first: datetime | None = None
+    last: datetime | None = None
+    first_record: int | None = None
+    last_record: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """How far one artifact could be looked at.
 
     `state`: complete | partial | not_collected | unreadable | nothing_found (looked, and the place was empty).
-    `claimed` and `parsed` count records where the container states a number; `kept` and `context` count facts.
+    `claimed` and `parsed` count records where the container states a number; `facts` and `context` count facts.
+    `spans` are the periods of the event logs that it was read from.
     """
 
     artifact: str
@@ -220,6 +244,7 @@ class Coverage:
     context: int
     state: str
     detail: str = ""
+    spans: tuple[LogSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,6 @@ finding, or wholly with `all_events`.
 
 from __future__ import annotations
 
-import re
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,12 +17,14 @@ from typing import Any, Protocol
 
 from forensics import collect, jobs, sessions, showing, views
 from forensics.artifacts.base import all_artifacts
-from forensics.assembly import CaseBuilder, label_of
-from forensics.case import Case
+from forensics.assembly import CaseBuilder
+from forensics.case import Case, merge_verdicts
 from forensics.descendants import MOST, family
-from forensics.evidence.base import EvidenceError, Opening, SeveralError
+from forensics.evidence.base import EvidenceError, Opening
+from forensics.evidence.several import each, joined
 from forensics.intake import CONTEXT, KEPT, Count, JobResult
-from forensics.model import Coverage, Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
+from forensics.model import Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
+from forensics.naming import Naming, identify
 from forensics.runinfo import input_hashes, run_info
 from forensics.spool import SpoolReader, Window
 from forensics.text import one_line
@@ -84,20 +84,25 @@ class Options:
 
 
 def analyse(*evidence: str | Path, options: Options | None = None, progress: Progress | None = None) -> Case:
-    """Analyse one host's evidence, or several hosts side by side, into one Case.
+    """Analyse one host's evidence, or several pieces of evidence side by side, into one Case.
 
-    Raises EvidenceError when a path cannot be opened or holds no Windows installation; whatever is damaged inside
-    costs only itself and is in `case.problems` and `case.coverage`.
+    Raises EvidenceError when nothing can be opened or holds a Windows installation, and SeveralError when a single
+    piece of evidence holds several hosts (see `hosts.cases`). Among several pieces, one that cannot be opened costs
+    only itself, as whatever is damaged inside does: it is in `case.problems` and `case.coverage`.
     """
     chosen, shown = options or Options(), progress or Silent()
     if not evidence:
         raise EvidenceError("no evidence was named")
     builder = CaseBuilder(chosen.start, chosen.end)
     began = time.monotonic()
+    paths = [Path(path) for path in evidence]
     try:
-        names = _names([Path(path) for path in evidence])
-        for path, name in zip(evidence, names, strict=True):
-            _one(Path(path), name, chosen, shown, builder)
+        failed = [
+            (path, name, error)
+            for path, name in zip(paths, _names(paths), strict=True)
+            if (error := _taken_in(path, name, chosen, shown, builder, alone=len(paths) == 1))
+        ]
+        _say_failed(failed, len(paths), builder)
         shown.stage("sorting the timeline")
         return builder.build(run_info(evidence, chosen.described(), began))
     except BaseException:
@@ -105,69 +110,52 @@ def analyse(*evidence: str | Path, options: Options | None = None, progress: Pro
         raise
 
 
-def cases(
-    *evidence: str | Path, options: Options | None = None, progress: Progress | None = None
-) -> Iterator[tuple[str, Case]]:
-    """As `analyse`, but one piece of evidence that holds several hosts gives a Case for each, with a folder name.
+def _say_failed(failed: list[tuple[Path, str, EvidenceError]], of: int, builder: CaseBuilder) -> None:
+    """What could not be opened stands in the case; raises EvidenceError when that is all there is."""
+    if len(failed) == of:
+        raise joined([error for _, _, error in failed])
+    for path, name, error in failed:
+        _not_opened(path, name, error, builder)
 
-    The name is "" where there is one Case.
-    """
-    chosen = options or Options()
+
+def _taken_in(
+    path: Path, name: str, options: Options, progress: Progress, builder: CaseBuilder, *, alone: bool
+) -> EvidenceError | None:
+    """Analyse one piece of evidence, or all hosts in it, into the builder; gives why nothing of it could be opened."""
+
+    def work(opening: Opening) -> None:
+        _one(path, _with_host(name, opening.host), replace(options, opening=opening), progress, builder)
+
+    if alone:
+        work(options.opening)
+        return None
     try:
-        whole = analyse(*evidence, options=chosen, progress=progress)
-    except SeveralError as error:
-        if len(evidence) != 1 or chosen.opening.host is not None:
-            raise
-        hosts = error.hosts
-    else:
-        yield "", whole
-        return
-    taken: set[str] = set()
-    for host in hosts:
-        own = replace(chosen, opening=replace(chosen.opening, host=host))
-        try:
-            yield _folder_name(host, taken), analyse(*evidence, options=own, progress=progress)
-        except SeveralError as error:  # a container among them that holds several itself
-            for inner in error.hosts:
-                deeper = replace(chosen, opening=replace(chosen.opening, host=inner))
-                yield _folder_name(inner, taken), analyse(*evidence, options=deeper, progress=progress)
+        for host, outcome in each(options.opening, work):
+            if isinstance(outcome, EvidenceError):
+                _not_opened(path, _with_host(name, host), outcome, builder)
+    except EvidenceError as error:
+        return error
+    return None
 
 
-def _folder_name(host: str, taken: set[str]) -> str:
-    """A name for the case folder of a host: what every file system takes."""
-    plain = (
-        re.sub(r"[^\w.-]+", "_", one_line(host), flags=re.ASCII if not host.isprintable() else 0).strip("._") or "host"
-    )
-    name, count = plain[:80], 1
-    while name.casefold() in taken:
-        count += 1
-        name = f"{plain[:80]}_{count}"
-    taken.add(name.casefold())
-    return name
+def _with_host(name: str, host: str | None) -> str:
+    """The name of one host's part of a piece of evidence."""
+    return f"{name}/{one_line(host)}" if host else name
 
 
-def inspect(path: str | Path, options: Options | None = None) -> dict[str, Any]:
-    """What the evidence is and which artifacts are present; nothing is parsed."""
-    chosen, location = options or Options(), Path(path)
-    artifacts = all_artifacts()
-    with tempfile.TemporaryDirectory(prefix="mirrortrace-") as scratch:
-        opening = replace(chosen.opening, scratch=scratch)
-        start = (str(location), location.name, opening)
-        with Workers(replace(chosen.limits, jobs=1), jobs.start_worker, start) as workers:
-            survey = _survey(workers, location)
-    plan = collect.make_plan(survey.found, artifacts, Path("unused"), Host())
-    present = {artifact.name: sum(artifact.name in job.artifacts for job in plan.jobs) for artifact in artifacts}
-    return {
-        "evidence": str(location),
-        "kind": survey.kind,
-        "files": len(survey.found),
-        "artifacts": [
-            {"artifact": artifact.name, "files": present[artifact.name], "sought": list(collect.sought(artifact))}
-            for artifact in artifacts
-        ],
-        "problems": [{"path": item.source.path, "fault": item.fault, "detail": item.detail}
-                     for item in survey.problems],
-    }  # fmt: skip
+def unopened(path: Path, host: str, error: EvidenceError, options: Options) -> Case:
+    """The Case of a host that could not be opened: it says no more than that."""
+    builder = CaseBuilder(options.start, options.end)
+    _not_opened(path, _with_host(_names([path])[0], host), error, builder)
+    return builder.build(run_info([path], options.described(), time.monotonic()))
+
+
+def _not_opened(path: Path, name: str, error: EvidenceError, builder: CaseBuilder) -> None:
+    """A piece of evidence that was asked for stands in the case, as one of which nothing was seen."""
+    why = one_line(str(error), 1000)
+    header = Evidence(name, str(path), "not opened", Host(unknown={"name": "the evidence could not be opened"}), 0)
+    problem = Problem("not_opened", "evidence", Source(name, "", None, ""), why)
+    builder.add_host(header, Verdicts(), [problem], collect.unseen(all_artifacts(), "the evidence could not be opened"))
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -179,7 +167,8 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def _survey(workers: Workers, path: Path) -> jobs.Survey:
+def survey_of(workers: Workers, path: Path) -> jobs.Survey:
+    """What a worker finds in the evidence; raises EvidenceError when it cannot be opened."""
     found = workers.one(jobs.survey, collect.patterns(all_artifacts()))
     if isinstance(found, Dead):
         raise EvidenceError(f"{path} could not be listed: {found.detail}", integrity=True)
@@ -195,20 +184,22 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     progress.stage(f"opening {name}")
     opening = replace(options.opening, scratch=str(spool / "unpacked"))
     with Workers(options.limits, jobs.start_worker, (str(path), name, opening)) as workers:
-        survey = _survey(workers, path)
-        host, notes = _host(workers, survey, name)
+        survey = survey_of(workers, path)
+        known, notes = _host(workers, survey, name)
         plan = collect.make_plan(
-            survey.found, artifacts, spool, host, options.limits.processes(), defer=not options.all_events
+            survey.found, artifacts, spool, known, options.limits.processes(), defer=not options.all_events
         )
         progress.stage(f"reading {name}", sum(job.work for job in plan.jobs))
         results, problems = _parse(workers, plan, progress, name)
-        problems = [*survey.problems, *notes, *problems]
+        loose = any(item.loose for item in survey.found)
+        host, naming, named = identify(known, name, results.values(), loose=loose)
+        problems = [*survey.problems, *notes, *named, *problems]
         progress.stage(f"joining {name}")
         plan = plan.with_results(results)
         problems += _merged(workers, survey, plan, name)
-        verdicts = _join(workers, plan, problems, host, name, builder)
+        verdicts = _join(workers, plan, problems, (host, name, naming), builder)
         span = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
-        problems += _context(workers, plan, span, options, label_of(host, name), builder)
+        problems += _context(workers, plan, span, options, (name, naming), builder)
     rows = collect.coverage(
         artifacts, plan.jobs, results, problems, blocked=survey.blocked, whole=survey.kind.endswith("image")
     )
@@ -233,18 +224,29 @@ def _merged(workers: Workers, survey: jobs.Survey, plan: collect.Plan, name: str
 
 
 def _join(
-    workers: Workers, plan: collect.Plan, problems: list[Problem], host: Host, name: str, builder: CaseBuilder
+    workers: Workers, plan: collect.Plan, problems: list[Problem], who: tuple[Host, str, Naming], builder: CaseBuilder
 ) -> Verdicts:
-    """Keep what bears on sessions, with what descends from it, and conclude."""
-    label = label_of(host, name)
-    events, undated = builder.keep(_read(_spools(plan, KEPT), problems, name), label)
+    """Keep what bears on sessions, with what descends from it, and conclude; of several machines, for each alone."""
+    host, name, naming = who
+    events, undated = builder.keep(_read(_spools(plan, KEPT), problems, name), naming)
     kin = family((path for path, _ in _contexts(plan)), events)
     if kin.cut:
         why = f"more than {MOST} rows of processes that descend from watched ones; the rest is context"
         problems.append(Problem("budget", "evidence", Source(name, "", None, ""), why))
     noted = [replace(fact, context=False) for fact in _recalled(workers, plan, kin.noted, problems, name)]
-    more, _ = builder.keep([*kin.facts, *noted], label)
-    return sessions.build(sorted([*events, *more], key=order_key), host, name, undated)
+    more, _ = builder.keep([*kin.facts, *noted], naming)
+    events = sorted([*events, *more], key=order_key)
+    if not naming.apart:
+        return sessions.build(events, host, name, undated)
+    return merge_verdicts([
+        sessions.build(
+            [event for event in events if event.host == label],
+            host if label == naming.label else Host(name=label),
+            label,
+            [fact for fact in undated if naming.of(fact) == label],
+        )
+        for label in sorted({event.host for event in events} | {naming.of(fact) for fact in undated} or {naming.label})
+    ])  # fmt: skip
 
 
 def _recalled(
@@ -264,15 +266,17 @@ def _recalled(
 
 
 def _context(
-    workers: Workers, plan: collect.Plan, span: list[Window] | None, options: Options, label: str, builder: CaseBuilder
-) -> list[Problem]:
+    workers: Workers, plan: collect.Plan, span: list[Window] | None, options: Options, who: tuple[str, Naming],
+    builder: CaseBuilder,
+) -> list[Problem]:  # fmt: skip
     """Let the workers choose and sort the context that is shown."""
     shown = None if span is None else tuple(span)
-    orders = [showing.Showing(job, shown, label, options.start, options.end) for _, job in _contexts(plan)]
+    name, naming = who
+    orders = [showing.Showing(job, shown, naming, options.start, options.end) for _, job in _contexts(plan)]
     problems: list[Problem] = []
     for done in workers.run(showing.show_context, [(order, order.job.work) for order in orders]):
         job = orders[done.index].job
-        source = Source(label, job.path, job.sha256, "")
+        source = Source(name, job.path, job.sha256, "")
         if isinstance(done.result, Dead):
             problems.append(Problem(done.result.fault, "evidence", source, f"choosing context: {done.result.detail}"))
             continue
@@ -360,4 +364,4 @@ def _known_at(entry: PersistenceEntry) -> datetime | None:
     return entry.first_seen or (entry.last_write if entry.deleted else None)
 
 
-__all__ = ["Coverage", "Options", "Progress", "analyse", "cases", "inspect"]
+__all__ = ["Options", "Progress", "analyse", "survey_of", "unopened"]

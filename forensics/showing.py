@@ -11,6 +11,7 @@ from forensics.deferred import is_note, offset_of
 from forensics.intake import CONTEXT, KEPT
 from forensics.jobs import Job, run_job
 from forensics.model import Fact
+from forensics.naming import Naming
 from forensics.spool import SpoolReader, Window, decode_fact, open_spool, select_lines
 from forensics.store import Sorter
 from forensics.timeline import EVENTS, Undated, events_of, undated_of
@@ -27,7 +28,7 @@ class Showing:
 
     job: Job
     windows: tuple[Window, ...] | None
-    label: str
+    naming: Naming
     start: datetime | None
     end: datetime | None
 
@@ -53,11 +54,12 @@ class _Rows:
     def take(self, fact: Fact) -> None:
         """Take one safe fact: its events within the span shown, or its undated row."""
         order = self._order
-        for event in events_of(fact, order.label, safe=True):
+        host = order.naming.of(fact)
+        for event in events_of(fact, host, safe=True):
             if (order.start or event.time) <= event.time <= (order.end or event.time):
                 self._sorter.add(EVENTS.to_row(event))
                 self.any = True
-        if not fact.times and (row := undated_of(fact, order.label)):
+        if not fact.times and (row := undated_of(fact, host)):
             self._shown.undated.append(row)
 
     def write(self, target: Path) -> None:

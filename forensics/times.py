@@ -27,7 +27,7 @@ class NoTime(NamedTuple):
 
 
 Moment = datetime | NoTime
-_FIRST_TICKS, _LAST_TICKS = (  # the same bounds as FILETIMEs
+FIRST_TICKS, LAST_TICKS = (  # the same bounds as FILETIMEs
     (moment - FILETIME_EPOCH) // timedelta(microseconds=1) * 10 for moment in (EARLIEST, LATEST)
 )
 
@@ -43,7 +43,7 @@ def checked(moment: datetime, raw: str) -> Moment:
 
 def from_filetime(ticks: int) -> Moment:
     """A FILETIME (100 ns since 1601-01-01 UTC, unsigned 64 bit) as a time; sub-microseconds are cut."""
-    if _FIRST_TICKS <= ticks < _LAST_TICKS:  # nearly always: nothing to be said about it
+    if FIRST_TICKS <= ticks < LAST_TICKS:  # nearly always: nothing to be said about it
         return FILETIME_EPOCH + timedelta(microseconds=ticks // 10)
     raw = f"0x{ticks & 0xFFFFFFFFFFFFFFFF:016x}"
     if ticks == 0:

@@ -43,7 +43,11 @@ class Verification:
 
 
 def verify(path: Path, options: Options, progress: Progress) -> Verification:
-    """Check one piece of evidence; raises EvidenceError when it cannot be opened."""
+    """Check one piece of evidence; raises EvidenceError when it cannot be opened.
+
+    Of a host that is an image in a folder, the media is hashed, as if the image had been named itself.
+    """
+    path, options = _chosen(path, options)
     if not path.exists():
         raise EvidenceError(f"{path} does not exist")
     progress.stage(f"verifying {path.name}")
@@ -58,6 +62,15 @@ def verify(path: Path, options: Options, progress: Progress) -> Verification:
     if isinstance(found, EvidenceError):
         raise found
     return found
+
+
+def _chosen(path: Path, options: Options) -> tuple[Path, Options]:
+    """The file that the chosen host is, where it is one that lies in the folder (links are not followed to)."""
+    host = options.opening.host
+    inside = path / host if host and path.is_dir() else path
+    if inside is path or not inside.is_file() or not inside.resolve().is_relative_to(path.resolve()):
+        return path, options
+    return inside, replace(options, opening=replace(options.opening, host=None))
 
 
 def _start(path: str, name: str, opening: Any, opened: bool) -> None:  # noqa: ANN401  # an initializer's arguments
@@ -137,14 +150,15 @@ def check_files(place: str) -> Verification | EvidenceError:
     except EvidenceError as error:
         return error
     found = Verification(Path(place).name, evidence.kind)
-    files = 0
+    files = with_hash = 0
     for item in evidence.find(["**"]):
         noted = evidence.noted(item.path).hashes if evidence.is_whole(item.path) else {}
         files += 1
         found.size += item.size
+        with_hash += bool(noted)
         if noted:
             _file(evidence, item.path, noted, found)
-    found.notes.append(f"{files} files, for {found.compared} hashes the collector's lists have one to compare with")
+    found.notes.append(f"{files} files; the collector noted a hash of {with_hash} of them, which was compared")
     return found
 
 

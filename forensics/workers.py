@@ -22,6 +22,8 @@ from typing import Any, Generic, Self, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
+from forensics.signals import uninterrupted
+
 MIB = 1024 * 1024
 _WATCH_SECONDS = 0.5
 _ATTEMPTS = 3
@@ -113,12 +115,13 @@ class Workers:
         """Run `function(argument)` for every (argument, file size); yield each as it ends, in no fixed order."""
         left = list(range(len(jobs)))
         for attempt in range(_ATTEMPTS):
-            waiting = {
-                self._pool.schedule(
-                    function, args=(jobs[index][0],), timeout=self._limits.timeout(jobs[index][1])
-                ): index
-                for index in left
-            }
+            with uninterrupted():  # the pool starts with its first job
+                waiting = {
+                    self._pool.schedule(
+                        function, args=(jobs[index][0],), timeout=self._limits.timeout(jobs[index][1])
+                    ): index
+                    for index in left
+                }
             left = []
             for future in as_completed(waiting):
                 index = waiting[future]

@@ -20,6 +20,7 @@ from forensics.model import (
     HostingPeriod,
     HostWrite,
     Launch,
+    LogSpan,
     MappedFolder,
     PersistenceEntry,
     Problem,
@@ -210,7 +211,8 @@ def made_case(facts: list[Fact]) -> Case:
         Problem("bad_record", "security", source(locator="offset 0x1a0"), "lost \x1b[2J here"),
         Problem("truncated", "prefetch", source("C:/\ud800.pf", ""), "cut"),
     ]
-    coverage = Coverage("security", ("Windows/**/Security.evtx",), 1, 10, 9, 4, 2, "partial", "1 record lost")
+    coverage = Coverage("security", ("Windows/**/Security.evtx",), 1, 10, 9, 4, 2, "partial", "1 record lost",
+                        (LogSpan("C:/a.evtx", T0, T0 + timedelta(hours=1), 5, 14), LogSpan("C:/b.evtx")))  # fmt: skip
     return Case(
         evidence=headers(),
         events=event_store(events),

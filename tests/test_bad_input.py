@@ -213,7 +213,8 @@ def test_a_missing_software_hive_hides_nothing(host: Path, tmp_path: Path) -> No
     (host / "Windows/System32/config/SYSTEM").write_bytes(b"junk")
     run = timeline(host.parent, tmp_path / "case")
     document = run.document()
-    assert document["host"]["name"] is None
+    assert document["host"]["name"] == "WS-TANAKA"
+    assert document["host"]["unknown"]["name"].startswith("inferred: event records name the computer WS-TANAKA;")
     assert len(document["sandbox_sessions"]) == 2
     assert len(document["tunnel_sessions"]) == 1
 

@@ -15,7 +15,7 @@ from forensics.case import CASE_FILES, Case, CaseError, CaseExistsError, merge_v
 from forensics.export import parquet
 from forensics.model import SandboxCapability, Verdicts
 from forensics.timeline import event_store
-from tests.cases import HOST, KINDS, T0, made_case, nasty_facts, verdicts
+from tests.cases import HOST, KINDS, SESSION_ROWS, T0, made_case, nasty_facts, verdicts
 from tests.conftest import ROOT
 
 STABLE = [name for name in CASE_FILES if name != "run.json"]
@@ -44,7 +44,15 @@ def test_save_load_save_is_identical(nasty: Case, tmp_path: Path) -> None:
     assert loaded.coverage["ws-tanaka.E01"] == nasty.coverage["ws-tanaka.E01"]
     assert loaded.run == {
         **nasty.run,
-        "counts": {"context_in_timeline": 7, "events": 160, "undated": 32, "problems": 2},
+        "counts": {
+            "context_in_timeline": 7,
+            "events": 160,
+            "undated": 32,
+            "problems": 2,
+            "timeline_rows": 160 + SESSION_ROWS,
+            "session_rows": SESSION_ROWS,
+            "session_rows_outside": 0,
+        },
     }
     assert len(loaded.problems) == 2
     assert sorted(path.name for path in first.iterdir()) == sorted(CASE_FILES)

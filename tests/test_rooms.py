@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "forensics"
 # A room may import itself and what stands before it in this order; modules of one level may not import each other.
 ORDER = [
-    {"text", "times", "plainjson"},
+    {"text", "times", "plainjson", "signals"},
     {"verdicts"},
     {"model"},
     {"safety"},
@@ -24,7 +24,7 @@ ORDER = [
     {"spool"},
     {"deferred", "intake"},
     {"logs", "hives"},
-    {"store"},
+    {"store", "naming"},
     {"timeline", "plain", "columns", "arrow"},
     {"case", "export"},
     {"evidence"},
@@ -36,7 +36,7 @@ ORDER = [
     {"assembly"},
     {"runinfo"},
     {"pipeline"},
-    {"show", "verify", "content"},
+    {"hosts", "show", "verify", "content"},
     {"cli"},
     {"__main__"},
 ]

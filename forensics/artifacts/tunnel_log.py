@@ -11,9 +11,19 @@ from __future__ import annotations
 
 import re
 
-from forensics.artifacts._tunnel import BORN, MODIFIED, build, cli_globs, cut_line, log_fields, owner, server_fact
+from forensics.artifacts._tunnel import (
+    BORN,
+    MODIFIED,
+    build,
+    cli_globs,
+    cut_line,
+    log_fields,
+    owner,
+    server_fact,
+    times,
+)
 from forensics.artifacts._tunnel_kinds import SERVER_KINDS, TUNNEL_LOG_KINDS
-from forensics.artifacts.base import FileArtifact, FileInput, Output
+from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
 from forensics.formats import logzone, tunnellog
 from forensics.formats.tunnellog import Line
 from forensics.model import Value, make_fact
@@ -26,6 +36,12 @@ _ENDPOINT = re.compile(r"https://(?P<id>[a-z0-9-]{3,60})-\{port\}\.(?P<cluster>[
 _LOCATOR_ID = re.compile(r"\bid: \"([^\"]{1,60})\"", re.IGNORECASE)
 _LOCATOR_CLUSTER = re.compile(r"\bcluster: \"([^\"]{1,20})\"", re.IGNORECASE)
 _SERVING_LIMIT = 10_000
+# The process writes its first lines within a second of its start: a log that stays empty was emptied, or its process
+# came to nothing.
+_EMPTY = Kind(
+    "The log {file_name} of the tunnel CLI is empty[, profile {profile_user}]",
+    {"file_name": str, "data_dir": str, "profile_user": str},
+)
 
 
 def _locator(text: str) -> dict[str, Value | None]:
@@ -145,7 +161,11 @@ class LogReader:
 
 
 def parse(given: FileInput) -> Output:
-    """One row for every record of the log."""
+    """One row for every record of the log; one that says so for a log without any."""
+    if not given.size:
+        fields: dict[str, Value | None] = {**owner(given), "file_name": given.path.rpartition("/")[2]}
+        yield make_fact("log.empty", given.source(), times(given), fields)
+        return
     evidence = tunnellog.evidence(given.fh, given.size)
     reader = LogReader(given, logzone.decide(evidence, given.times.get(MODIFIED), given.zone))
     for line in tunnellog.read(given.fh):
@@ -156,5 +176,5 @@ ARTIFACT = FileArtifact(
     name=_NAME,
     paths=cli_globs("tunnel-service.log", "tunnel-service.*.log", anywhere=("tunnel-service.log",)),
     parse=parse,
-    emits={**TUNNEL_LOG_KINDS, **SERVER_KINDS},
+    emits={**TUNNEL_LOG_KINDS, **SERVER_KINDS, "log.empty": _EMPTY},
 )

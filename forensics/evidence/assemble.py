@@ -6,11 +6,21 @@ is a case of its own: `SeveralError` names them, and `Opening.host` chooses.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from forensics.evidence.base import SNAPSHOT, EvidenceError, Opening, Refusal, SeveralError
-from forensics.evidence.layout import Prefix, climbs, find_prefixes, other_drives, other_shadows
+from forensics.evidence.layout import (
+    Prefix,
+    climbs,
+    find_prefixes,
+    find_profiles,
+    in_profile,
+    other_drives,
+    other_shadows,
+)
 from forensics.evidence.loose import loose_tree
 from forensics.evidence.members import Member, MemberTree
 from forensics.evidence.opened import OpenedEvidence
@@ -31,6 +41,9 @@ def assembled(
         raise EvidenceError(f"{name} is empty" if not refusals else f"{name} holds no readable file: {refusals[0].why}")
     members = _inside(members, refusals)
     prefixes = find_prefixes(member.parts for member in members if not member.why)
+    if not prefixes and (profiles := find_profiles(member.parts for member in members if not member.why)):
+        members, kind = _as_users(name, members, profiles), f"profile folder in {kind}"
+        prefixes = find_prefixes(member.parts for member in members if not member.why)
     containers = _containers(members)
     groups = sorted({prefix.group for prefix in prefixes})
     names = ["/".join(group) or "." for group in groups]
@@ -58,6 +71,24 @@ def _inside(members: list[Member], refusals: list[Refusal]) -> list[Member]:
         else:
             kept.append(member)
     return kept
+
+
+def _as_users(name: str, members: list[Member], profiles: list[tuple[str, ...]]) -> list[Member]:
+    """Profile folders where Windows has them: whose they are, and what in them belongs together, hangs on that."""
+    own = _user_of(name)
+    return [
+        member if (parts := in_profile(member.parts, profiles, own)) is None else replace(member, parts=parts)
+        for member in members
+    ]
+
+
+def _user_of(name: str) -> str:
+    """The user's name when the evidence is the profile itself: the folder's, or the container's without suffixes."""
+    place = Path(name)
+    if place.is_dir():
+        return os.fsencode(place.resolve().name).decode("utf-8", "surrogateescape") or "_"
+    suffix = max((item for item in _INNER if place.name.casefold().endswith(item)), key=len, default="")
+    return place.name[: -len(suffix)] if suffix else place.name
 
 
 def _several(name: str, names: list[str]) -> SeveralError:

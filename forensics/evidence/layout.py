@@ -91,6 +91,28 @@ def _inside(parts: tuple[str, ...], found: dict[tuple[str, ...], Prefix]) -> boo
     return any(parts[:depth] in found for depth in range(len(parts)))
 
 
+def find_profiles(paths: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Every folder that is a user's profile: an NTUSER.DAT at its top and an AppData beside it."""
+    signs: dict[tuple[str, ...], set[str]] = {}
+    for parts in paths:
+        for depth, name in enumerate(parts[:_DEPTH]):
+            if (folded := name.casefold()) == "appdata" or (folded == "ntuser.dat" and depth + 1 == len(parts)):
+                signs.setdefault(parts[:depth], set()).add(folded)
+                break
+    return sorted(parts for parts, found in signs.items() if len(found) == 2)
+
+
+def in_profile(parts: tuple[str, ...], profiles: Iterable[tuple[str, ...]], name: str) -> tuple[str, ...] | None:
+    """Where a file of a profile folder lies on its volume (`Users/<name>/...`), None for a file of no profile.
+
+    A profile that is the evidence itself goes by the name of the evidence.
+    """
+    for profile in profiles:
+        if parts[: len(profile)] == profile:
+            return (*profile[:-1], "Users", *(profile[-1:] or (name,)), *parts[len(profile) :])
+    return None
+
+
 def letter_of(name: str) -> str | None:
     """The drive letter that a folder's name means (`C`, `C:`, `C_`, `\\\\.\\C:`, `sysvol`), None when it means none."""
     if match := _DRIVE.match(name):

@@ -108,10 +108,21 @@ def merged(
 
 
 def session_rows(case: Case) -> list[Row]:
-    """The sessions as rows, in time order."""
-    return sorted(
-        (_session_row(row) for row in _sessions.rows(case.verdicts)), key=lambda row: (row.timestamp, row.uid)
-    )
+    """The sessions as rows, in time order; those outside the period that the timeline was cut to are left out."""
+    made = [_session_row(row) for row in _sessions.rows(case.verdicts)]
+    start, end = (None if moment is None else microseconds(moment) for moment in case.span)
+    shown = [row for row in made if (start is None or row.timestamp >= start) and (end is None or row.timestamp <= end)]
+    return sorted(shown, key=lambda row: (row.timestamp, row.uid))
+
+
+def counts(case: Case) -> dict[str, int]:
+    """How many rows the timeline files have, and how many rows of sessions the period left out."""
+    shown = len(session_rows(case))
+    return {
+        "timeline_rows": len(case.events) + shown,
+        "session_rows": shown,
+        "session_rows_outside": sum(1 for _ in _sessions.rows(case.verdicts)) - shown,
+    }
 
 
 def session_ids(case: Case) -> dict[str, tuple[str, ...]]:

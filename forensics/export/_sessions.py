@@ -25,6 +25,7 @@ from forensics.times import iso, microseconds
 
 BAD, SUSPICIOUS = 70, 40
 _LIMIT = 400
+_MOST_EVENTS = 100
 Row = dict[str, Any]
 Timed = tuple[str, str, datetime, str]  # part of the row's id, what the time means, the time, the sentence
 
@@ -34,6 +35,8 @@ FIELDS: dict[str, FieldType] = {
     "session_certainty": str,
     "session_reasons": tuple[str, ...],
     "session_attack": tuple[str, ...],
+    "session_events": tuple[str, ...],
+    "session_event_count": int,
     "wsb_method": str,
     "wsb_end_kind": str,
     "wsb_path": str,
@@ -76,7 +79,13 @@ def _judgement(entry: SandboxSession | TunnelSession | PersistenceEntry, *tags: 
         "session_score": entry.score,
         "session_reasons": list(entry.reasons),
         "session_attack": list(entry.attack),
+        **_rests_on(entry.events),
     }
+
+
+def _rests_on(events: tuple[str, ...]) -> Row:
+    """The rows that a conclusion rests on: it has no source file of its own. All of them are in sessions.json."""
+    return {"session_events": list(events[:_MOST_EVENTS]), "session_event_count": len(events)}
 
 
 def _rows(kind: str, identity: str, moments: Iterable[Timed], common: Row) -> Iterator[Row]:
@@ -204,9 +213,13 @@ def _persistence_moments(entry: PersistenceEntry) -> Iterator[Timed]:
     what = f"Persistence ({kind}, score {entry.score}{state}): {entry.name} in {entry.location}"
     details = _joined(f"runs {entry.command}" if entry.command else "", _because(entry.reasons))
     if entry.first_seen:
-        yield "seen", "First Seen", entry.first_seen, f"{what} first seen; {details}"
+        # The registry dates keys, not values: a Run value was there by then, whichever value of its key was written.
+        by_key = entry.mechanism == "run_key" and entry.first_seen == entry.last_write
+        seen = "there at this time at the latest: its key was last written" if by_key else "first seen"
+        yield "seen", "First Seen", entry.first_seen, f"{what} {seen}; {details}"
     if entry.last_write and entry.last_write != entry.first_seen:
-        yield "write", "Content Modification Time", entry.last_write, f"{what} last written; {details}"
+        written = "its key was last written" if entry.mechanism in ("run_key", "service") else "last written"
+        yield "write", "Content Modification Time", entry.last_write, f"{what}: {written}; {details}"
 
 
 def _anti_forensic(sign: AntiForensic, index: int) -> Iterator[Row]:
@@ -217,6 +230,7 @@ def _anti_forensic(sign: AntiForensic, index: int) -> Iterator[Row]:
         "hostname": sign.host,
         "af_kind": sign.kind,
         "af_innocent_causes": list(sign.innocent_causes),
+        **_rests_on(sign.events),
     }
     causes = f"; innocent causes: {', '.join(sign.innocent_causes)}" if sign.innocent_causes else ""
     sentence = f"Traces may have been removed ({sign.kind.replace('_', ' ')}): {sign.detail}{causes}"

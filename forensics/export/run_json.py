@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from forensics.case import Case
+from forensics.export._rows import counts
 from forensics.plain import safe_plain
 
 
@@ -18,14 +19,16 @@ def write(case: Case, path: Path) -> None:
     document = {
         **case.run,
         "evidence": [{"name": item.name, "path": item.path, "hashes": item.hashes} for item in case.evidence],
-        "counts": {**case.run.get("counts", {}), **_counts(case)},
+        "counts": {**case.run.get("counts", {}), **row_counts(case)},
     }
     text = json.dumps(safe_plain(document), ensure_ascii=False, allow_nan=False, indent=2, default=list)
     path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
-def _counts(case: Case) -> dict[str, int]:
-    return {"events": len(case.events), "undated": len(case.undated), "problems": len(case.problems)}
+def row_counts(case: Case) -> dict[str, int]:
+    """How much the case holds: events, and the rows of the timeline files, which hold the sessions' rows as well."""
+    rows = {"events": len(case.events), "undated": len(case.undated), "problems": len(case.problems)}
+    return {**rows, **counts(case)}
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -22,6 +22,7 @@ from forensics.case import Case
 from forensics.columns import GROUP_ROWS
 from forensics.export import _rows, parquet, timesketch_csv, timesketch_jsonl
 from forensics.model import Event
+from forensics.signals import uninterrupted
 from forensics.store import Store, StorePart
 from forensics.timeline import Kinds
 from forensics.times import microseconds
@@ -85,7 +86,9 @@ def _write_shared(case: Case, events: Store[Event], folder: Path) -> None:
             ProcessPoolExecutor(processes, context) as pool,
         ):
             table.write(timesketch_csv.HEADER.encode())
-            for order in pool.map(_render, orders):
+            with uninterrupted():  # the processes start with the first order
+                rendered = pool.map(_render, orders)
+            for order in rendered:
                 columns.append(order.file(".arrow"))
                 _append(order.file(".jsonl"), jsonl)
                 _append(order.file(".csv"), table)

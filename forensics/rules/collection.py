@@ -26,12 +26,6 @@ def kape_targets(globs: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def hint(globs: tuple[str, ...]) -> str:
-    """What to say about something that was not collected: never that it is clean."""
+    """What to say about something that was not collected (its state has said that it was not)."""
     targets = kape_targets(globs)
-    if targets:
-        return f"not in the collection; KAPE target {targets[0]} takes it"
-    shown = globs[0].replace("/", "\\") if globs else "it"
-    return (
-        f"not in the collection; no standard KAPE target takes {shown} (mirrortrace content export writes one that "
-        "does): not collected is not clean"
-    )
+    return f"KAPE target {targets[0]} takes it" if targets else "no standard KAPE target takes it"

@@ -5,15 +5,18 @@ A cleared log does not say why. It does say that silence of this log before that
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from forensics.model import AntiForensic, Host
 from forensics.rules import load
 from forensics.rules.engine import hits, rules_of
-from forensics.sessions.rows import People, Row, Rows, ids_of, short
+from forensics.sessions.rows import People, Row, Rows, grouped, ids_of, short
 
 # The command and the record that it leaves in the log it clears.
 _SAME_ACT = timedelta(seconds=10)
+_MOST_TOLD = 20  # rows that a sign names for what everything of a tunnel tells
+_WRITTEN = "Content Modification Time"
 _TEXTS = {
     "process.created": "command_line",
     "powershell.script_block": "script_text",
@@ -35,11 +38,27 @@ def anti_forensics(rows: Rows, host: Host, label: str) -> tuple[AntiForensic, ..
     for row in rows.of("clock.changed"):
         old, new = row.get("old_time") or "unknown", row.get("new_time") or "unknown"
         found.append((row, _sign("time_changed", row, [row], label, old=old, new=new, by=_by(row, people))))
+    found += _emptied(rows, label)
     for row in commands:
         if row.id not in used:
             text = short(row.get(_TEXTS[row.kind]))
             found.append((row, _sign("clearing_command", row, [row], label, command=text, by=_by(row, people))))
     return tuple(sign for row, sign in sorted(found, key=lambda item: (*item[0].order, item[1].kind)))
+
+
+def _emptied(rows: Rows, label: str) -> list[tuple[Row, AntiForensic]]:
+    """Logs of a tunnel without a line, where something else tells that this profile's tunnel was used."""
+    found = []
+    others = [*rows.under("tunnel."), *rows.under("server.")]
+    for group in grouped(rows.of("log.empty")):
+        profile = group.get("profile_user").casefold()
+        told = [row for row in others if row.get("profile_user").casefold() == profile]
+        if told:
+            row = next((item for item in group.rows if item.meaning == _WRITTEN), group.rows[0])
+            stated = replace(row, time=row.time if row.meaning == _WRITTEN else None)
+            parts = {"path": group.source.path, "count": str(len(ids_of(told)))}
+            found.append((stated, _sign("log_emptied", stated, [*group.rows, *told[:_MOST_TOLD]], label, **parts)))
+    return found
 
 
 def _commands(rows: Rows) -> list[Row]:

@@ -173,7 +173,7 @@ class TestPowerShellHistory:
             (8, "wevtutil cl Security", False),
         ]
         assert all(fact.times == {} for fact in facts)
-        assert facts[0].no_times == {"Last Time Executed": "PSReadLine keeps no times ()"}
+        assert facts[0].no_times == {"Last Time Executed": "PSReadLine keeps no times"}
         assert facts[0].source.locator == "line 1"
         assert facts[0].fields["profile_user"] == "hanako"
 

@@ -77,7 +77,7 @@ def test_profiles() -> None:
         (SID, "TEMP"),
     ]
     assert facts[0].times == {"Content Modification Time": WHEN, "Start Time": WHEN}
-    assert facts[0].no_times == {"End Time": "not in the hive ()"}
+    assert facts[0].no_times == {"End Time": "not in the hive"}
 
 
 @pytest.mark.samples

@@ -41,7 +41,7 @@ def test_one_row_for_every_run() -> None:
 def test_a_file_without_a_run_time_is_one_undated_row() -> None:
     (fact,), problems = parse(build("A.EXE", [f"{DEVICE}\\A.EXE"], []))
     assert (problems, fact.times, fact.context) == ([], {}, True)
-    assert fact.no_times == {"Last Time Executed": "no run time in the file ()"}
+    assert fact.no_times == {"Last Time Executed": "no run time in the file"}
 
 
 def test_a_watched_file_at_the_end_of_a_long_list_comes_first() -> None:

@@ -58,7 +58,7 @@ class TestIdentity:
         assert fact.fields["invalid_fields"] == ("name", "id", "cluster")
         assert (fact.fields["tunnel_name"], fact.fields["tunnel_id"]) == ("x y", "NOPE")
         assert "tunnel_cluster" not in fact.fields
-        assert fact.no_times == {MODIFIED: "the evidence kept no times of the file ()"}
+        assert fact.no_times == {MODIFIED: "the evidence kept no times of the file"}
 
     def test_a_damaged_file_is_carved(self) -> None:
         (fact,), (problem,) = run(tunnel_identity.ARTIFACT, FILE, IDENTITY[:-15], TIMES)

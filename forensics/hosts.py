@@ -1,0 +1,81 @@
+"""Evidence that may hold several hosts: a Case for each of them, and what is in each, by name."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from forensics import collect, jobs
+from forensics.artifacts.base import all_artifacts
+from forensics.case import Case
+from forensics.evidence.base import EvidenceError, Opening
+from forensics.evidence.several import each
+from forensics.model import Host
+from forensics.pipeline import Options, Progress, analyse, survey_of, unopened
+from forensics.text import one_line
+from forensics.workers import Workers
+
+_NAME_LENGTH = 80
+
+
+def cases(
+    *evidence: str | Path, options: Options | None = None, progress: Progress | None = None
+) -> Iterator[tuple[str, Case]]:
+    """As `analyse`, but one piece of evidence that holds several hosts gives a Case for each, with a folder name.
+
+    The name is "" where there is one Case. A host that cannot be opened gives a Case that says so; EvidenceError is
+    raised only when nothing could be opened.
+    """
+    chosen = options or Options()
+    if len(evidence) != 1:
+        yield "", analyse(*evidence, options=chosen, progress=progress)
+        return
+    path = Path(evidence[0])
+    taken: set[str] = set()
+
+    def work(opening: Opening) -> Case:
+        return analyse(path, options=replace(chosen, opening=opening), progress=progress)
+
+    for host, outcome in each(chosen.opening, work):
+        case = unopened(path, host, outcome, chosen) if isinstance(outcome, EvidenceError) else outcome
+        yield _folder_name(host, taken) if host else "", case
+
+
+def _folder_name(host: str, taken: set[str]) -> str:
+    """A name for the case folder of a host: what every file system takes."""
+    flags = re.ASCII if not host.isprintable() else 0
+    plain = re.sub(r"[^\w.-]+", "_", one_line(host), flags=flags).strip("._") or "host"
+    name, count = plain[:_NAME_LENGTH], 1
+    while name.casefold() in taken:
+        count += 1
+        name = f"{plain[:_NAME_LENGTH]}_{count}"
+    taken.add(name.casefold())
+    return name
+
+
+def inspect(path: str | Path, options: Options | None = None) -> dict[str, Any]:
+    """What the evidence is and which artifacts are present; nothing is parsed. SeveralError where it holds several."""
+    chosen, location = options or Options(), Path(path)
+    artifacts = all_artifacts()
+    with tempfile.TemporaryDirectory(prefix="mirrortrace-") as scratch:
+        opening = replace(chosen.opening, scratch=scratch)
+        start = (str(location), location.name, opening)
+        with Workers(replace(chosen.limits, jobs=1), jobs.start_worker, start) as workers:
+            survey = survey_of(workers, location)
+    plan = collect.make_plan(survey.found, artifacts, Path("unused"), Host())
+    present = {artifact.name: sum(artifact.name in job.artifacts for job in plan.jobs) for artifact in artifacts}
+    return {
+        "evidence": f"{location}/{opening.host}" if opening.host else str(location),
+        "kind": survey.kind,
+        "files": len(survey.found),
+        "artifacts": [
+            {"artifact": artifact.name, "files": present[artifact.name], "sought": list(collect.sought(artifact))}
+            for artifact in artifacts
+        ],
+        "problems": [{"path": item.source.path, "fault": item.fault, "detail": item.detail}
+                     for item in survey.problems],
+    }  # fmt: skip

@@ -1,0 +1,77 @@
+"""Saved cases: one case folder, or a folder of them as evidence of several hosts gives."""
+
+from __future__ import annotations
+
+import json
+from datetime import tzinfo
+from pathlib import Path
+
+from rich.text import Text
+
+from forensics.show.summary import print_persistence, print_sandbox, print_tunnels, show_summary
+from forensics.show.tables import print_coverage, problem_lines
+from forensics.show.terminal import Document, console
+from forensics.text import one_line
+
+_SESSIONS = "sessions.json"
+_PIECES = {
+    "sandbox": ("sandbox_sessions", "sandbox_configs", "sandbox_capability"),
+    "tunnel": ("tunnel_sessions",),
+    "persistence": ("persistence",),
+    "coverage": ("coverage",),
+    "problems": ("problems",),
+}
+
+
+def read_document(case_dir: Path) -> Document:
+    """The sessions document of a saved case; raises OSError or ValueError when it is not one."""
+    document = json.loads((case_dir / _SESSIONS).read_text(encoding="utf-8"))
+    if not isinstance(document, dict) or "schema" not in document:
+        raise ValueError("sessions.json is not a sessions document")
+    return document
+
+
+def saved_cases(folder: Path) -> list[tuple[str, Document]]:
+    """The case that a folder is (its name is then ""), or the cases in it, by the names of their folders.
+
+    Raises OSError or ValueError when there is none, or one of them cannot be read.
+    """
+    if (folder / _SESSIONS).exists():
+        return [("", read_document(folder))]
+    inside = sorted(place.parent for place in folder.glob(f"*/{_SESSIONS}"))
+    return [(place.name, read_document(place)) for place in inside] or [("", read_document(folder))]
+
+
+def piece_of(document: Document, part: str) -> Document:
+    """The piece of a document that `show PART` is about."""
+    return document if part == "summary" else {name: document[name] for name in _PIECES[part]}
+
+
+def as_json(cases: list[tuple[str, Document]], part: str = "summary") -> str:
+    """One case as it is; several as a list, each with the name of its folder as `case`."""
+    if len(cases) == 1 and not cases[0][0]:
+        found: Document | list[Document] = piece_of(cases[0][1], part)
+    else:
+        found = [{"case": name, **piece_of(document, part)} for name, document in cases]
+    return json.dumps(found, ensure_ascii=False, indent=2)
+
+
+def show_part(cases: list[tuple[str, Document]], part: str, zone: tzinfo) -> None:
+    """Print one part of each of these cases."""
+    out = console()
+    for name, document in cases:
+        if name:
+            out.print(Text(one_line(f"== {name} =="), style="bold reverse"))
+        if part == "summary":
+            show_summary(document, zone, out)
+            out.print(problem_lines(document, verbose=False))
+        elif part == "sandbox":
+            print_sandbox(document, zone, out, full=True)
+        elif part == "tunnel":
+            print_tunnels(document, zone, out, full=True)
+        elif part == "persistence":
+            print_persistence(document, document["persistence"], zone, out, full=True)
+        elif part == "coverage":
+            print_coverage(document, zone, out)
+        else:
+            out.print(problem_lines(document, verbose=True))

@@ -1,0 +1,143 @@
+"""Coverage, problems, and what `inspect` and `verify` found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import tzinfo
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from forensics.show.terminal import COLOURS, Document, console, label_of, line, moment
+from forensics.text import one_line
+
+if TYPE_CHECKING:
+    from forensics.verify import Verification
+
+_TOP = 8
+_STATES = ("complete", "partial", "unreadable", "not_collected", "nothing_found")
+_UNSEEN = ("not_collected", "unreadable", "partial")
+# Problems that change what the whole case means: never hidden behind the first eight.
+_LOUD = frozenset({"not_opened", "several_computers"})
+
+
+def print_coverage(document: Document, zone: tzinfo, out: Console) -> None:
+    """The whole table; of several pieces of evidence, each row says which it is about."""
+    several = len(document["evidence"]) > 1
+    labels = {item["name"]: label_of(item) for item in document["evidence"]}
+    table = Table(box=None, pad_edge=False)
+    columns = ("artifact", "state", "files", "parsed / claimed", "facts", "of it context", "detail")
+    for column in ("evidence", "host", *columns) if several else columns:
+        table.add_column(column, overflow="fold")
+    for row in document["coverage"]:
+        cells = [row["artifact"], row["state"], str(row["found"]), f"{row['parsed']} / {row['claimed']}",
+                 str(row["facts"]), str(row["context"]), row["detail"]]  # fmt: skip
+        whose = [row["evidence"], labels.get(row["evidence"], "")] if several else []
+        style = COLOURS.get(row["state"], "")
+        shown = [Text(one_line(cell), style=style if cell is cells[1] else "") for cell in (*whose, *cells)]
+        table.add_row(*shown)
+    out.print(table)
+    _print_spans(document, zone, out, several=several)
+    if any(row["state"] == "not_collected" for row in document["coverage"]):
+        out.print(line("not collected is not clean; mirrortrace content export writes collector targets for it", "dim"))
+
+
+def _print_spans(document: Document, zone: tzinfo, out: Console, *, several: bool) -> None:
+    """The period of each event log, once however many artifacts read it: what lies outside, the log cannot tell."""
+    spans = {
+        (row["evidence"], item["path"]): item for row in document["coverage"] for item in row.get("spans", [])
+    }  # fmt: skip
+    if not spans:
+        return
+    table = Table(box=None, pad_edge=False)
+    columns = ("event log", "first record", "last record", "record ids")
+    for column in ("evidence", *columns) if several else columns:
+        table.add_column(column, overflow="fold")
+    for (evidence, path), item in sorted(spans.items()):
+        ids = "none" if item["first_record"] is None else f"{item['first_record']} to {item['last_record']}"
+        cells = [path, moment(item["first"], zone), moment(item["last"], zone), ids]
+        table.add_row(*(Text(one_line(cell)) for cell in ([evidence, *cells] if several else cells)))
+    out.print(table)
+
+
+def coverage_lines(document: Document) -> Iterator[Text]:
+    """One line for each piece of evidence, and what of it was not, or not wholly, looked at."""
+    several = len(document["evidence"]) > 1
+    for item in document["evidence"]:
+        rows = [row for row in document["coverage"] if row["evidence"] == item["name"]]
+        whose = f" of {item['name']}" if several else ""
+        if several and label_of(item) != item["name"]:
+            whose += f" (host {label_of(item)})"
+        counted = Counter(row["state"] for row in rows)
+        text = Text(one_line(f"Coverage{whose}: "), style="bold")
+        for state in _STATES:
+            if counted[state]:
+                text.append(f"{counted[state]} {state.replace('_', ' ')}  ", style=COLOURS[state])
+        yield text
+        if missing := [row["artifact"] for row in rows if row["state"] in _UNSEEN]:
+            which = "all of it" if len(missing) == len(rows) else ", ".join(missing)
+            yield line(f"  not, or not wholly, looked at (finding nothing there proves nothing): {which}")
+
+
+def problem_lines(document: Document, *, verbose: bool) -> Group:
+    """What could not be read; what concerns the whole case comes first."""
+    problems = sorted(document["problems"], key=lambda item: item["fault"] not in _LOUD)
+    if not problems:
+        return Group(Text("Problems: none", style="bold green"))
+    loud = sum(problem["fault"] in _LOUD for problem in problems)
+    lines = [Text(f"Problems: {len(problems)}", style="bold yellow")]
+    for index, problem in enumerate(problems if verbose else problems[: max(_TOP, loud)]):
+        lines.append(line(f"  {_problem(problem)}", "bold red" if index < loud else ""))
+    if len(problems) > _TOP and not verbose:
+        lines.append(Text(f"  … {len(problems) - max(_TOP, loud)} more in problems.jsonl", style="dim"))
+    return Group(*lines)
+
+
+def _problem(problem: Document) -> str:
+    source = problem["source"]
+    place = source["path"] or source["evidence"]
+    place = f"{place} [{source['locator']}]" if source["locator"] else place
+    return f"{problem['fault']}  {problem['artifact']}  {place}: {problem['detail']}"
+
+
+def inspection(found: Document) -> None:
+    """Print what `inspect` found."""
+    out = console()
+    out.print(line(f"{found['evidence']}: {found['kind']}, {found['files']} files of interest", "bold"))
+    table = Table(box=None, pad_edge=False)
+    for column in ("artifact", "files", "sought"):
+        table.add_column(column, overflow="fold")
+    for row in found["artifacts"]:
+        style = "" if row["files"] else "dim"
+        more = f" and {len(row['sought']) - 2} more" if len(row["sought"]) > 2 else ""
+        cells = (row["artifact"], str(row["files"]), ", ".join(row["sought"][:2]) + more)
+        table.add_row(*(Text(one_line(cell), style=style) for cell in cells))
+    out.print(table)
+    for problem in found["problems"]:
+        out.print(line(f"{problem['fault']}  {problem['path']}: {problem['detail']}", "yellow"))
+
+
+def verification(found: Verification) -> None:
+    """Print what `verify` found."""
+    out = console()
+    out.print(line(f"{found.evidence}: {found.kind}, {found.size:,} bytes", "bold"))
+    for name, text in found.computed.items():
+        stored = found.stored.get(name)
+        word = "nothing stored" if stored is None else "as stored" if stored == text else f"stored is {stored}"
+        out.print(line(f"{name.upper():6} {text}  {word}"))
+    for fault in found.faults:
+        out.print(line(fault, "red"))
+    for note in found.notes:
+        out.print(line(note))
+    out.print(line(_verdict(found), "bold"))
+
+
+def _verdict(found: Verification) -> str:
+    if found.faults:
+        return f"DOES NOT MATCH: {len(found.faults)} faults; {found.compared} hashes or checksums were compared"
+    if found.compared:
+        return f"verified: {found.compared} hashes or checksums compared, all of them hold"
+    return "NOT VERIFIED: read to its end, but the evidence stores no hash to compare with"

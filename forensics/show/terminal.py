@@ -1,0 +1,95 @@
+"""The terminal itself: consoles, lines out of evidence strings, times in the zone that is shown."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from rich.console import Console
+from rich.text import Text
+
+from forensics.text import one_line
+from forensics.times import from_iso
+
+Document = dict[str, Any]
+COLOURS = {"confirmed": "bold red", "probable": "yellow", "possible": "cyan", "complete": "green", "partial": "yellow",
+           "unreadable": "bold red", "not_collected": "magenta", "nothing_found": "dim"}  # fmt: skip
+_PIPE_WIDTH = 132
+# A time as the reasons (`sessions.rows.stamp`) and the fields of events (`times.iso`) have it.
+_STAMP = re.compile(
+    r"(?P<stamp>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) UTC|(?P<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00)"
+)
+
+
+class _Console(Console):
+    """A console whose reader may go away: who prints hears of it, instead of the process ending with an error."""
+
+    def on_broken_pipe(self) -> None:
+        """Not rich's own way, which is to end the process with code 1."""
+        raise BrokenPipeError
+
+
+def zone_of(name: str) -> tzinfo:
+    """The zone to show times in; raises ValueError for a name that the zone database does not know."""
+    if name.upper() == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is no time zone name such as Asia/Tokyo") from None
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that neither guesses at markup nor wraps to 80 columns in a pipe."""
+    made = _Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not made.is_terminal:
+        made.width = _PIPE_WIDTH
+    return made
+
+
+def moment(value: str | None, zone: tzinfo) -> str:
+    """An ISO UTC string in the shown zone, to the second, with its offset; `?` for unknown."""
+    parsed = from_iso(value) if value else None
+    if not isinstance(parsed, datetime):
+        return "?"
+    return _local(parsed, zone, "seconds")
+
+
+def _local(when: datetime, zone: tzinfo, precision: str) -> str:
+    text = when.astimezone(zone).isoformat(sep=" ", timespec=precision)
+    return text.removesuffix("+00:00") + "Z" if zone is UTC else text
+
+
+def in_zone(text: str, zone: tzinfo) -> str:
+    """A sentence of ours with its UTC times in the shown zone; files keep UTC."""
+    if zone is UTC:
+        return text
+
+    def convert(match: re.Match[str]) -> str:
+        parsed = from_iso(match["stamp"] or match["iso"])
+        return _local(parsed, zone, "milliseconds") if isinstance(parsed, datetime) else match.group()
+
+    return _STAMP.sub(convert, text)
+
+
+def line(text: str, style: str = "") -> Text:
+    """Evidence strings as one line of text."""
+    return Text(one_line(text), style=style)
+
+
+def heading(title: str, count: int, note: str) -> Text:
+    """The line above a list."""
+    text = Text(f"{title}: {count}", style="bold")
+    return text.append(f"  ({note})", style="not bold dim") if note else text
+
+
+def label_of(evidence: Document) -> str:
+    """What a piece of evidence is called on its rows: the host's name, else its own."""
+    return evidence["host"].get("name") or str(evidence["name"])
+
+
+def failure(name: str, why: str) -> None:
+    """Say on stderr that a piece of evidence was passed over."""
+    console(stderr=True).print(line(f"NOT ANALYSED  {name}: {why}", "bold red"))
