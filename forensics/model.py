@@ -135,7 +135,7 @@ def make_fact(
 
 
 # Faults that say that the evidence is not what was acquired.
-INTEGRITY_FAULTS = frozenset({"media_damage", "hash_mismatch"})
+INTEGRITY_FAULTS = frozenset({"media_damage", "truncated_media", "hash_mismatch"})
 
 
 @dataclass(frozen=True, slots=True)

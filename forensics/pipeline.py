@@ -25,7 +25,7 @@ from forensics.descendants import MOST, family
 from forensics.evidence.base import EvidenceError, Opening, SeveralError
 from forensics.intake import CONTEXT, KEPT, Count, JobResult
 from forensics.model import Coverage, Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
-from forensics.runinfo import input_hashes, run_info
+from forensics.runinfo import bulk, evidence_files, hashes_of, run_info
 from forensics.spool import SpoolReader, Window
 from forensics.text import one_line
 from forensics.timeline import order_key
@@ -153,7 +153,7 @@ def inspect(path: str | Path, options: Options | None = None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="mirrortrace-") as scratch:
         opening = replace(chosen.opening, scratch=scratch)
         start = (str(location), location.name, opening)
-        with Workers(replace(chosen.limits, jobs=1), jobs.start_worker, start) as workers:
+        with Workers(replace(chosen.limits, jobs=1), jobs.start_worker, start, bulk(location)) as workers:
             survey = _survey(workers, location)
     plan = collect.make_plan(survey.found, artifacts, Path("unused"), Host())
     present = {artifact.name: sum(artifact.name in job.artifacts for job in plan.jobs) for artifact in artifacts}
@@ -165,6 +165,7 @@ def inspect(path: str | Path, options: Options | None = None) -> dict[str, Any]:
             {"artifact": artifact.name, "files": present[artifact.name], "sought": list(collect.sought(artifact))}
             for artifact in artifacts
         ],
+        "notices": list(survey.notices),
         "problems": [{"path": item.source.path, "fault": item.fault, "detail": item.detail}
                      for item in survey.problems],
     }  # fmt: skip
@@ -194,7 +195,7 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     spool = builder.spool_folder()
     progress.stage(f"opening {name}")
     opening = replace(options.opening, scratch=str(spool / "unpacked"))
-    with Workers(options.limits, jobs.start_worker, (str(path), name, opening)) as workers:
+    with Workers(options.limits, jobs.start_worker, (str(path), name, opening), bulk(path)) as workers:
         survey = _survey(workers, path)
         host, notes = _host(workers, survey, name)
         plan = collect.make_plan(
@@ -210,9 +211,11 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
         span = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
         problems += _context(workers, plan, span, options, label_of(host, name), builder)
     rows = collect.coverage(
-        artifacts, plan.jobs, results, problems, blocked=survey.blocked, whole=survey.kind.endswith("image")
+        artifacts, plan.jobs, results, problems, blocked=survey.blocked, whole=survey.whole, hurt=survey.hurt
     )
-    header = Evidence(name, str(path), survey.kind, host, len(results), input_hashes(path))
+    files, notices = evidence_files(path, survey.files, survey.stored)
+    header = Evidence(name, str(path), survey.kind, host, len(results), hashes_of(files, survey.stored))
+    builder.add_evidence_files(name, files, [*survey.notices, *notices])
     hives = {path: result.hive for path, result in sorted(results.items()) if result.hive}
     builder.add_host(header, verdicts, problems, rows, hives)
     builder.add_files(name, results.values())

@@ -139,6 +139,7 @@ def summary(case: Case, output: Path, zone: tzinfo, *, verbose: bool) -> None:
     out = console()
     show_summary(document, zone, out)
     out.print(_problem_lines(document, verbose=verbose))
+    out.print(_notice_lines(case.run.get("notices", ()), several=len(case.evidence) > 1))
     out.print(Text(f"{len(case.events)} timeline rows, {len(case.undated)} undated facts. Written to {output}:"))
     names = sorted(path.name for path in output.iterdir() if path.is_file())
     out.print(Text("  " + "  ".join(names), style="dim"))
@@ -353,6 +354,13 @@ def _problem_lines(document: Document, *, verbose: bool) -> Group:
     return Group(*lines)
 
 
+def _notice_lines(notices: Sequence[Document], *, several: bool) -> Group:
+    """What is to be told and is no fault."""
+    return Group(
+        *(_line(f"Note: {item['evidence'] + ': ' if several else ''}{item['text']}", "yellow") for item in notices)
+    )
+
+
 def inspection(found: Document) -> None:
     """Print what `inspect` found."""
     out = console()
@@ -366,6 +374,8 @@ def inspection(found: Document) -> None:
         cells = (row["artifact"], str(row["files"]), ", ".join(row["sought"][:2]) + more)
         table.add_row(*(Text(one_line(cell), style=style) for cell in cells))
     out.print(table)
+    for text in found["notices"]:
+        out.print(_line(f"Note: {text}", "yellow"))
     for problem in found["problems"]:
         out.print(_line(f"{problem['fault']}  {problem['path']}: {problem['detail']}", "yellow"))
 
@@ -376,7 +386,8 @@ def verification(found: Verification) -> None:
     out.print(_line(f"{found.evidence}: {found.kind}, {found.size:,} bytes", "bold"))
     for name, text in found.computed.items():
         stored = found.stored.get(name)
-        word = "nothing stored" if stored is None else "as stored" if stored == text else f"stored is {stored}"
+        same = "as stored" if not found.damaged else "as stored, though damaged chunks are in it as they could be read"
+        word = "nothing stored" if stored is None else same if stored == text else f"stored is {stored}"
         out.print(_line(f"{name.upper():6} {text}  {word}"))
     for fault in found.faults:
         out.print(_line(fault, "red"))
