@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -9,11 +11,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from forensics.case import CASE_FILES, Case, CaseExistsError, merge_verdicts, problem_key
+from forensics.evidence.regular import open_regular
 from forensics.intake import HiveNote, JobResult
 from forensics.model import Coverage, Event, Evidence, Fact, Problem, Verdicts, to_plain
 from forensics.naming import Naming
 from forensics.store import Sorter, Store
 from forensics.timeline import EVENTS, EventStore, Undated, events_of, order_key, undated_of, undated_store
+
+_LOG_LINE = 1024 * 1024
 
 
 class CaseBuilder:
@@ -32,6 +37,8 @@ class CaseBuilder:
         self._hives: list[dict[str, Any]] = []
         self._files: list[dict[str, Any]] = []
         self._folders = 0
+        self._inputs: list[dict[str, Any]] = []
+        self._notices: list[dict[str, str]] = []
 
     def spool_folder(self) -> Path:
         """A new folder for the spools of one host."""
@@ -91,6 +98,11 @@ class CaseBuilder:
             for item in sorted(results, key=lambda result: result.path)
         ]
 
+    def add_evidence_files(self, name: str, files: Iterable[dict[str, Any]], notices: Iterable[str]) -> None:
+        """Note what the evidence consists of on disk, and what is to be told about it without being a fault."""
+        self._inputs += [{"evidence": name, **item} for item in files]
+        self._notices += [{"evidence": name, "text": text} for text in notices]
+
     def build(self, run: dict[str, Any]) -> Case:
         """The finished Case; the spools are gone afterwards."""
         kept = [event for event in self._events if self._is_shown(event)]
@@ -104,7 +116,14 @@ class CaseBuilder:
             verdicts=merge_verdicts(self._verdicts),
             problems=sorted(self._problems, key=problem_key),
             coverage=self._coverage,
-            run={**run, "hives": self._hives, "files_read": self._files, "counts": counts},
+            run={
+                **run,
+                "evidence_files": self._inputs,
+                "notices": self._notices,
+                "hives": self._hives,
+                "files_read": self._files,
+                "counts": counts,
+            },
         )
         self.discard()
         return case
@@ -148,6 +167,17 @@ def is_inside(path: Path, evidence: Path) -> bool:
     return False
 
 
+def is_own_log(path: Path) -> bool:
+    """Whether the file is a log of an earlier run; nothing else is appended to, it may be a part of the evidence."""
+    try:
+        with open_regular(path) as handle:
+            first = json.loads(handle.readline(_LOG_LINE))
+    except (OSError, ValueError, RecursionError):
+        return False
+    known = {"time", "elapsed", "arguments"}
+    return isinstance(first, dict) and first.get("what") == "started" and known <= first.keys()
+
+
 def check_target(output: Path, evidence: Iterable[Path], *, force: bool, log_file: Path | None = None) -> None:
     """Refuse an output folder that lies in the evidence, holds a case already, or holds something else.
 
@@ -157,6 +187,8 @@ def check_target(output: Path, evidence: Iterable[Path], *, force: bool, log_fil
         for target in (output, log_file):
             if target is not None and is_inside(target, path):
                 raise CaseExistsError(f"{target} lies inside the evidence {path}, which is never written to")
+    if log_file is not None and os.path.lexists(log_file) and not is_own_log(log_file):
+        raise CaseExistsError(f"{log_file} is there already and is no log of this program: it is not written to")
     if not output.exists():
         _check_writable(output)
         return

@@ -140,12 +140,12 @@ def _wanted_by(item: Found, artifacts: tuple[Artifact, ...]) -> tuple[tuple[str,
 
 def coverage(
     artifacts: tuple[Artifact, ...], jobs: Sequence[Job], results: dict[str, JobResult], problems: Sequence[Problem],
-    *, blocked: Sequence[Found] = (), whole: bool,
+    *, blocked: Sequence[Found] = (), whole: bool, hurt: str = "",
 ) -> list[Coverage]:  # fmt: skip
     """How far each artifact could be looked at; `blocked` are sought files that are there and cannot be opened.
 
     `whole` says that the evidence is a whole file system: then an absent file means that there is nothing, where in a
-    collection it means that it was not collected.
+    collection it means that it was not collected. `hurt` says why it may have been there all the same.
     """
     rows = []
     unread = [item.detail for item in problems if item.fault in _UNREAD and not item.source.path]
@@ -159,8 +159,8 @@ def coverage(
         # What was read in spite of a refusal (a file that only its MFT record leads to) has its job, and counts once.
         shut = [item for item in blocked if item.path not in mine and artifact.name in _wanted_by(item, artifacts)[0]]
         counts = [results[path].counts[artifact.name] for path in read]
-        hurt = (len(bad) + len(shut), len(dead) + len(shut))
-        row = _row(artifact, len(counts) + len(shut), counts, hurt, whole=whole)
+        faulty = (len(bad) + len(shut), len(dead) + len(shut))
+        row = _row(artifact, len(counts) + len(shut), counts, faulty, whole=whole, hurt=hurt)
         row = _with_empty(row, [path for path in read if not sizes[path]])
         if shut:
             row = _detailed(row, f"{shut[0].path}: {shut[0].why}")
@@ -168,7 +168,7 @@ def coverage(
             row = replace(row, spans=tuple(span for path in sorted(read) if (span := results[path].span)))
         if hives := [note for path in mine if (note := results[path].hive)]:
             row = _detailed(row, _about_hives(hives))
-        row = _with_missing(row, _missing(artifact, jobs), whole=whole)
+        row = _with_missing(row, _missing(artifact, jobs), whole=whole, hurt=hurt)
         rows.append(_with_unread(row, unread) if unread and _on_any_drive(artifact) else row)
     return rows
 
@@ -224,21 +224,29 @@ def _missing(artifact: Artifact, jobs: Sequence[Job]) -> list[str]:
     return []
 
 
-def _with_missing(row: Coverage, missing: list[str], *, whole: bool) -> Coverage:
+def _with_missing(row: Coverage, missing: list[str], *, whole: bool, hurt: str) -> Coverage:
     """A source that was not collected makes an artifact partial; in a whole file system it is just not there."""
     if not missing or not row.found:
         return row
+    if hurt:
+        state = "partial" if row.state == "complete" else row.state
+        lost = f"not found: {', '.join(missing)}, which may be lost: {hurt}"
+        return replace(row, state=state, detail=f"{row.detail}; {lost}".lstrip("; "))
     if whole:
         return _detailed(row, f"no such file: {', '.join(missing)}")
     state = "partial" if row.state == "complete" else row.state
     return _detailed(replace(row, state=state), f"not collected: {', '.join(missing)}")
 
 
-def _row(artifact: Artifact, found: int, counts: list[Count], hurt: tuple[int, int], *, whole: bool) -> Coverage:
-    bad, dead = hurt
+def _row(
+    artifact: Artifact, found: int, counts: list[Count], faulty: tuple[int, int], *, whole: bool, hurt: str
+) -> Coverage:
+    bad, dead = faulty
     claimed, parsed = sum(count.claimed for count in counts), sum(count.parsed for count in counts)
     facts, context = sum(count.facts for count in counts), sum(count.context for count in counts)
-    if not found:
+    if not found and hurt:
+        state, detail = "unreadable", f"not found, but it may have been lost: {hurt}"
+    elif not found:
         state, detail = ("nothing_found", "no such file") if whole else ("not_collected", hint(sought(artifact)))
     elif dead == found and not facts:
         state, detail = "unreadable", f"{dead} of {found} files gave nothing"

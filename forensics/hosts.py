@@ -16,6 +16,7 @@ from forensics.evidence.base import EvidenceError, Opening
 from forensics.evidence.several import each
 from forensics.model import Host
 from forensics.pipeline import Options, Progress, analyse, survey_of, unopened
+from forensics.runinfo import bulk
 from forensics.text import one_line
 from forensics.workers import Workers
 
@@ -64,7 +65,7 @@ def inspect(path: str | Path, options: Options | None = None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="mirrortrace-") as scratch:
         opening = replace(chosen.opening, scratch=scratch)
         start = (str(location), location.name, opening)
-        with Workers(replace(chosen.limits, jobs=1), jobs.start_worker, start) as workers:
+        with Workers(replace(chosen.limits, jobs=1), jobs.start_worker, start, bulk(location)) as workers:
             survey = survey_of(workers, location)
     plan = collect.make_plan(survey.found, artifacts, Path("unused"), Host())
     present = {artifact.name: sum(artifact.name in job.artifacts for job in plan.jobs) for artifact in artifacts}
@@ -76,6 +77,7 @@ def inspect(path: str | Path, options: Options | None = None) -> dict[str, Any]:
             {"artifact": artifact.name, "files": present[artifact.name], "sought": list(collect.sought(artifact))}
             for artifact in artifacts
         ],
+        "notices": list(survey.notices),
         "problems": [{"path": item.source.path, "fault": item.fault, "detail": item.detail}
                      for item in survey.problems],
     }  # fmt: skip

@@ -13,7 +13,7 @@ import tempfile
 import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from pathlib import Path
 from typing import BinaryIO
@@ -26,7 +26,7 @@ from forensics.artifacts.base import (
     all_artifacts,
 )
 from forensics.evidence import EvidenceError, Found, OpenedEvidence, Opening, open_evidence
-from forensics.evidence.base import DAMAGE, live_path
+from forensics.evidence.base import DAMAGE, live_path, reason
 from forensics.evidence.opened import Digests
 from forensics.formats import FormatError
 from forensics.hives import LIMIT as _HIVE_LIMIT
@@ -75,13 +75,22 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the evidence is and holds; `blocked` is what is sought and there, but cannot be opened."""
+    """What the evidence is and holds; `blocked` is what is sought and there, but cannot be opened.
+
+    `whole`, `hurt` and `notices` are as `OpenedEvidence` has them; `files` are those that an image consists of,
+    `stored` the hashes of the media that its acquisition stored.
+    """
 
     name: str
     kind: str
     found: tuple[Found, ...]
     problems: tuple[Problem, ...]
     blocked: tuple[Found, ...] = ()
+    whole: bool = False
+    hurt: str = ""
+    notices: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    stored: dict[str, str] = field(default_factory=dict)
 
 
 def start_worker(path: str, name: str, opening: Opening) -> None:
@@ -98,7 +107,7 @@ def start_worker(path: str, name: str, opening: Opening) -> None:
     except EvidenceError as error:
         _failure = error
     except DAMAGE as error:
-        _failure = EvidenceError(f"{path} cannot be opened: {type(error).__name__}: {error}", integrity=True)
+        _failure = EvidenceError(f"{path} cannot be opened: {reason(error)}", integrity=True)
 
 
 def opened() -> OpenedEvidence:
@@ -120,10 +129,14 @@ def survey(patterns: tuple[str, ...]) -> Survey | EvidenceError:
         Problem(refusal.fault, "evidence", Source(_shown_name, refusal.path, None, ""), refusal.why)
         for refusal in evidence.refusals
     )
-    if damage := evidence.touched():
-        why = f"the file system was read from damaged parts of the image: {'; '.join(damage)}"
-        problems = (*problems, Problem("media_damage", "evidence", Source(_shown_name, "", None, ""), why))
-    return Survey(evidence.name, evidence.kind, found, problems, blocked)
+    damage = [f"the file system was read from damaged parts of the image: {why}" for why in evidence.touched()]
+    cut = [why for media in evidence.media for why in media.check()]
+    more = [*(("media_damage", why) for why in damage), *(("truncated_media", why) for why in cut)]
+    problems += tuple(Problem(fault, "evidence", Source(_shown_name, "", None, ""), why) for fault, why in more)
+    return Survey(
+        evidence.name, evidence.kind, found, problems, blocked, evidence.whole, evidence.hurt([*cut, *damage]),
+        tuple(evidence.notices), tuple(str(path) for path in evidence.files), evidence.stored(),
+    )  # fmt: skip
 
 
 def host_facts(paths: dict[str, str]) -> Host:

@@ -144,7 +144,7 @@ def _why(missing: NoTime) -> str:
 
 
 # Faults that say that the evidence is not what was acquired.
-INTEGRITY_FAULTS = frozenset({"media_damage", "hash_mismatch"})
+INTEGRITY_FAULTS = frozenset({"media_damage", "truncated_media", "hash_mismatch"})
 
 
 @dataclass(frozen=True, slots=True)

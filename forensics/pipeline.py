@@ -25,7 +25,7 @@ from forensics.evidence.several import each, joined
 from forensics.intake import CONTEXT, KEPT, Count, JobResult
 from forensics.model import Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
 from forensics.naming import Naming, identify
-from forensics.runinfo import input_hashes, run_info
+from forensics.runinfo import bulk, evidence_files, hashes_of, run_info
 from forensics.spool import SpoolReader, Window
 from forensics.text import one_line
 from forensics.timeline import order_key
@@ -183,7 +183,7 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     spool = builder.spool_folder()
     progress.stage(f"opening {name}")
     opening = replace(options.opening, scratch=str(spool / "unpacked"))
-    with Workers(options.limits, jobs.start_worker, (str(path), name, opening)) as workers:
+    with Workers(options.limits, jobs.start_worker, (str(path), name, opening), bulk(path)) as workers:
         survey = survey_of(workers, path)
         known, notes = _host(workers, survey, name)
         plan = collect.make_plan(
@@ -201,9 +201,11 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
         span = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
         problems += _context(workers, plan, span, options, (name, naming), builder)
     rows = collect.coverage(
-        artifacts, plan.jobs, results, problems, blocked=survey.blocked, whole=survey.kind.endswith("image")
+        artifacts, plan.jobs, results, problems, blocked=survey.blocked, whole=survey.whole, hurt=survey.hurt
     )
-    header = Evidence(name, str(path), survey.kind, host, len(results), input_hashes(path))
+    files, notices = evidence_files(path, survey.files, survey.stored)
+    header = Evidence(name, str(path), survey.kind, host, len(results), hashes_of(files, survey.stored))
+    builder.add_evidence_files(name, files, [*survey.notices, *notices])
     hives = {path: result.hive for path, result in sorted(results.items()) if result.hive}
     builder.add_host(header, verdicts, problems, rows, hives)
     builder.add_files(name, results.values())

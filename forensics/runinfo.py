@@ -3,40 +3,86 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import forensics
-from forensics.evidence.ewf import is_ewf, segments_of
+from forensics.evidence.regular import open_regular
 
 _SECRETS = ("--password", "--key")
+_MOST_FOLDERS = 20_000
 _HASH_UP_TO = 4 * 1024 * 1024 * 1024
+_NOT_COMPUTED = "not computed: run `mirrortrace verify`"
 _LIBRARIES = (
     "dissect.target", "dissect.evidence", "dissect.ntfs", "dissect.fve", "python-registry", "python-evtx", "evtx",
     "libesedb-python", "libscca-python", "libvshadow-python", "pyzipper", "pandas", "pyarrow", "pebble",
 )  # fmt: skip
 
 
-def input_hashes(path: Path) -> dict[str, str]:
-    """SHA-256 of the evidence's own files (all segments of an E01), where they are small enough; else their size."""
-    if not path.is_file():
+def evidence_files(
+    path: Path, parts: Sequence[str], stored: Mapping[str, str]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """What the evidence consists of on disk (name, size, SHA-256 or why there is none), and what is to be told of it.
+
+    `parts` are the files that images in it were read from, `stored` the hashes of the media that an image stores: only
+    the parts of the media that are needed are read, so those hashes are for `verify`.
+    """
+    files = [Path(part) for part in dict.fromkeys(parts)] or ([path] if path.is_file() else [])
+    sizes = {item: item.stat().st_size for item in files}
+    small = sum(sizes.values()) <= _HASH_UP_TO
+    told = [
+        {"name": _shown(item, path), "size": size, "sha256": _sha256(item) if small else None,
+         **({} if small else {"note": _NOT_COMPUTED})}
+        for item, size in sizes.items()
+    ]  # fmt: skip
+    names = " and ".join(name.upper() for name in stored)
+    unchecked = f"the {names} of the media that the image stores was not checked: run `mirrortrace verify`"
+    return told, [unchecked] if stored else []
+
+
+def bulk(path: Path) -> int:
+    """The bytes of the evidence (of a folder: of as many files as are quickly counted), for how long it may take."""
+    if not path.is_dir():
+        return path.stat().st_size if path.is_file() else 0
+    total = 0
+    for count, (folder, _, names) in enumerate(os.walk(path)):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118  # a hundred thousand
+            except OSError:
+                continue
+        if count > _MOST_FOLDERS:
+            break
+    return total
+
+
+def _shown(item: Path, path: Path) -> str:
+    """A file by its name, or below the folder that is the evidence by its path in it."""
+    return item.relative_to(path).as_posix() if item.is_relative_to(path) and item != path else item.name
+
+
+def hashes_of(files: Sequence[Mapping[str, Any]], stored: Mapping[str, str]) -> dict[str, str]:
+    """The same as one table: total size, SHA-256 by file, and the stored hashes of the media, which are not checked."""
+    if not files:
         return {}
-    parts = segments_of(path) if is_ewf(path) else [path]
-    total = sum(part.stat().st_size for part in parts)
-    if total > _HASH_UP_TO:
-        return {"size": str(total), "sha256": "not computed: use the acquisition's own hash"}
-    return {"size": str(total), **{part.name: _sha256(part) for part in parts}}
+    total = sum(item["size"] for item in files)
+    table = {"size": str(total), **{item["name"]: item["sha256"] or _NOT_COMPUTED for item in files}}
+    return {
+        **table,
+        **{f"stored_{name}": f"{text} (not checked: run `mirrortrace verify`)" for name, text in stored.items()},
+    }
 
 
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as handle:
+    with open_regular(path.resolve()) as handle:
         while block := handle.read(1024 * 1024):
             digest.update(block)
     return digest.hexdigest()

@@ -18,6 +18,7 @@ from forensics.evidence.base import DAMAGE, EvidenceError, Refusal
 from forensics.evidence.containers import kind_of
 from forensics.model import to_plain
 from forensics.pipeline import Options, Progress
+from forensics.runinfo import bulk
 from forensics.workers import Dead, Workers
 
 _BLOCK = 4 * 1024 * 1024
@@ -26,7 +27,10 @@ _MOST_FAULTS = 200
 
 @dataclass(slots=True)
 class Verification:
-    """What was found. `compared` counts hashes that could be held against a stored one; `faults` are sentences."""
+    """What was found. `compared` counts hashes that could be held against a stored one; `faults` are sentences.
+
+    `damaged`: chunks of the media failed their own check, so that its hash is of what could be read of them.
+    """
 
     evidence: str
     kind: str
@@ -36,6 +40,7 @@ class Verification:
     computed: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    damaged: bool = False
 
     def plain(self) -> Any:  # noqa: ANN401  # JSON material
         """As JSON material."""
@@ -54,8 +59,9 @@ def verify(path: Path, options: Options, progress: Progress) -> Verification:
     with tempfile.TemporaryDirectory(prefix="mirrortrace-") as scratch:
         opening = replace(options.opening, scratch=scratch)
         limits = replace(options.limits, jobs=1, seconds=7 * 86_400.0, most_seconds=7 * 86_400.0)
+        path = path.resolve() if path.is_symlink() else path
         check = check_media if path.is_file() and kind_of(path) == "image" else check_files
-        with Workers(limits, _start, (str(path), path.name, opening, check is check_files)) as workers:
+        with Workers(limits, _start, (str(path), path.name, opening, check is check_files), bulk(path)) as workers:
             found = workers.one(check, str(path))
     if isinstance(found, Dead):
         raise EvidenceError(f"{path} could not be verified: {found.detail}", integrity=True)
@@ -104,7 +110,7 @@ def check_media(place: str) -> Verification | EvidenceError:
 
 def _ewf(media: Any, found: Verification) -> None:  # noqa: ANN401  # EwfMedia
     found.size = media.size
-    found.stored = {name: text for name, text in (("md5", media.stored.md5), ("sha1", media.stored.sha1)) if text}
+    found.stored = media.stored_hashes
     computed = media.digest()
     found.computed = {"md5": computed.md5, "sha1": computed.sha1}
     found.compared = len(found.stored) + 1  # the chunks' own checksums are one comparison
@@ -113,12 +119,21 @@ def _ewf(media: Any, found: Verification) -> None:  # noqa: ANN401  # EwfMedia
             found.faults.append(f"the {name.upper()} of the media is {found.computed[name]}, stored is {text}")
     if media.stored.conflict:
         found.faults.append(f"the image stores a second MD5, {media.stored.conflict}, beside {media.stored.md5}")
-    found.faults += media.damage.ranges(media.chunk_size)[:_MOST_FAULTS]
+    found.damaged = bool(media.damage)
+    found.faults += [*media.faults, *media.damage.ranges(media.chunk_size)][:_MOST_FAULTS]
+    _length(media, found)
     if not found.stored:
         found.notes.append("the image stores no hash of the media; only the checksums of its chunks were compared")
 
 
-def _plain(media: Any, found: Verification) -> None:  # noqa: ANN401  # dissect carries no types
+def _length(media: Any, found: Verification) -> None:  # noqa: ANN401
+    """Whether the media goes as far as its own partition table and file systems say."""
+    from forensics.evidence.sizes import completed
+
+    found.faults += [why for why in completed(media).faults if why not in found.faults]
+
+
+def _plain(media: Any, found: Verification) -> None:  # noqa: ANN401  # Disk
     digests = {name: hashlib.new(name, usedforsecurity=False) for name in ("md5", "sha1", "sha256")}
     media.seek(0)
     while block := media.read(_BLOCK):
@@ -126,6 +141,8 @@ def _plain(media: Any, found: Verification) -> None:  # noqa: ANN401  # dissect 
         for digest in digests.values():
             digest.update(block)
     found.computed = {name: digest.hexdigest() for name, digest in digests.items()}
+    found.faults += [*media.check(), *media.touched()]
+    _length(media, found)
     found.notes.append("this kind of image stores no hash: compare these with the acquisition's own")
 
 
@@ -145,11 +162,16 @@ def _logical(image: Any, found: Verification) -> None:  # noqa: ANN401  # ad1.Im
 
 def check_files(place: str) -> Verification | EvidenceError:
     """Hash every file of a collection whose hash the collector noted."""
+    from forensics.evidence.ewf_media import EwfMedia
+
     try:
         evidence = jobs.opened()
     except EvidenceError as error:
         return error
     found = Verification(Path(place).name, evidence.kind)
+    if media := [item for item in evidence.media if isinstance(item, EwfMedia)]:
+        _ewf(media[0], found)
+        return found
     files = with_hash = 0
     for item in evidence.find(["**"]):
         noted = evidence.noted(item.path).hashes if evidence.is_whole(item.path) else {}

@@ -13,10 +13,13 @@ import multiprocessing
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -27,6 +30,7 @@ from forensics.signals import uninterrupted
 MIB = 1024 * 1024
 _WATCH_SECONDS = 0.5
 _ATTEMPTS = 3
+_LEAST_OPENING = 30.0  # seconds: a loaded machine takes some to start a worker
 Result = TypeVar("Result")
 
 
@@ -43,6 +47,10 @@ class Limits:
     def timeout(self, size: int) -> float:
         """The wall-clock limit of a job over a file of `size` bytes."""
         return min(self.seconds + self.seconds_per_mib * size / MIB, self.most_seconds)
+
+    def opening(self, size: int) -> float:
+        """The wall-clock limit of opening evidence of `size` bytes, which may have to be unpacked first (no cap)."""
+        return max(self.seconds, _LEAST_OPENING) + self.seconds_per_mib * size / MIB
 
     def processes(self) -> int:
         """How many worker processes run at once (default: one a core, at most 8)."""
@@ -70,35 +78,42 @@ def address_space_is_limited() -> bool:
     return sys.platform.startswith(("linux", "freebsd"))
 
 
-def _start(memory: int, initializer: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    """Set the limits of a new worker, then let it open the evidence."""
+def _start(memory: int, marks: str, initializer: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    """Set the limits of a new worker, then let it open the evidence; its mark lies in `marks` as long as that takes."""
+    mark = Path(marks) / str(os.getpid())
+    mark.touch()
     if address_space_is_limited():
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     initializer(*arguments)
+    mark.unlink(missing_ok=True)
 
 
 class Workers:
     """A pool of killable processes that share nothing but their initializer's arguments."""
 
-    def __init__(self, limits: Limits, initializer: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    def __init__(
+        self, limits: Limits, initializer: Callable[..., None], arguments: tuple[Any, ...], opening: int = 0
+    ) -> None:
         self._limits = limits
+        self._opening = limits.opening(opening)
+        self._marks = TemporaryDirectory(prefix="mirrortrace-")
+        self._stuck = False
         self._initializer = initializer
         self._arguments = arguments
         self._pool = self._new_pool()
         self._stop = threading.Event()
         self._over: set[int] = set()
-        if not address_space_is_limited():
-            threading.Thread(target=self._watch, daemon=True).start()
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def _new_pool(self) -> ProcessPool:
         return ProcessPool(
             max_workers=self._limits.processes(),
             context=multiprocessing.get_context("spawn"),
             initializer=_start,
-            initargs=(self._limits.memory, self._initializer, self._arguments),
+            initargs=(self._limits.memory, self._marks.name, self._initializer, self._arguments),
         )
 
     def __enter__(self) -> Self:
@@ -110,6 +125,7 @@ class Workers:
         self._stop.set()
         self._pool.close() if kind is None else self._pool.stop()
         self._pool.join()
+        self._marks.cleanup()
 
     def run(self, function: Callable[[Any], Result], jobs: Sequence[tuple[Any, int]]) -> Iterator[Done[Result]]:
         """Run `function(argument)` for every (argument, file size); yield each as it ends, in no fixed order."""
@@ -131,10 +147,16 @@ class Workers:
                     left.append(index)
             if not left:
                 return
+            if self._stuck:
+                break
             if attempt + 1 < _ATTEMPTS:
                 self._renew()
+        why = Dead("crashed", f"its worker died at the start, {_ATTEMPTS} times")
+        if self._stuck:
+            why = Dead("killed_timeout", f"opening the evidence did not end in {self._opening:.0f} s")
+            self._renew()
         for index in left:
-            yield Done(index, Dead("crashed", f"its worker died at the start, {_ATTEMPTS} times"))
+            yield Done(index, why)
 
     def _renew(self) -> None:
         self._pool.stop()
@@ -160,15 +182,31 @@ class Workers:
             return Dead("crashed", "cancelled")
 
     def _watch(self) -> None:
-        """Kill workers whose resident memory is past the limit, where the system does not do it itself."""
+        """Kill workers that are stuck at the start, and those with too much memory where the system does not do it."""
+        while not self._stop.wait(_WATCH_SECONDS):
+            self._end_stuck()
+            if not address_space_is_limited():
+                self._end_greedy()
+
+    def _end_stuck(self) -> None:
+        """The pool's own clock does not run while a worker opens the evidence: what never ends there would hold all."""
+        for child in multiprocessing.active_children():
+            try:
+                began = (Path(self._marks.name) / str(child.pid)).stat().st_mtime
+            except OSError:
+                continue
+            if time.time() - began > self._opening:
+                self._stuck = True
+                child.kill()
+
+    def _end_greedy(self) -> None:
         import psutil
 
-        while not self._stop.wait(_WATCH_SECONDS):
-            for child in multiprocessing.active_children():
-                try:
-                    resident = psutil.Process(child.pid).memory_info().rss
-                except psutil.Error:
-                    continue
-                if resident > self._limits.memory and child.pid:
-                    self._over.add(child.pid)
-                    child.kill()
+        for child in multiprocessing.active_children():
+            try:
+                resident = psutil.Process(child.pid).memory_info().rss
+            except psutil.Error:
+                continue
+            if resident > self._limits.memory and child.pid:
+                self._over.add(child.pid)
+                child.kill()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from forensics.evidence.base import EvidenceError, Found, Opening, SeveralError, Tree
+from forensics.evidence.base import SNAPSHOT, EvidenceError, Found, Opening, SeveralError, Tree
 from forensics.evidence.opened import OpenedEvidence
 
 __all__ = ["EvidenceError", "Found", "OpenedEvidence", "Opening", "SeveralError", "Tree", "open_evidence"]
@@ -22,6 +22,13 @@ def open_evidence(path: str | Path, opening: Opening | None = None) -> OpenedEvi
     when it holds several hosts and `opening.host` does not choose one.
     """
     location, how = Path(path), opening or Opening()
+    opened = _opened(location, how)
+    if how.snapshots and not any(SNAPSHOT in drive for drive in opened.trees):
+        opened.notices.append("--vss was given, and there are no shadow copies in this evidence")
+    return opened
+
+
+def _opened(location: Path, how: Opening) -> OpenedEvidence:
     if location.is_dir():
         from forensics.evidence.folder import open_folder
 
@@ -30,4 +37,5 @@ def open_evidence(path: str | Path, opening: Opening | None = None) -> OpenedEvi
         raise EvidenceError(f"{location} does not exist" if not location.exists() else f"{location} is not a file")
     from forensics.evidence.containers import open_container
 
-    return open_container(location, how)
+    # A link that the user names is the user's choice; what it leads to is opened, and only that.
+    return open_container(location.resolve() if location.is_symlink() else location, how, top=True)

@@ -25,6 +25,7 @@ from typing import BinaryIO
 from dissect.util.stream import AlignedStream
 
 from forensics.evidence.base import ACCESSED, BORN, CHANGED, MODIFIED, EvidenceError, Noted, Refusal
+from forensics.evidence.regular import head_of, is_regular, open_regular
 from forensics.times import checked
 
 MAGIC, LOCKED = b"ADSEGMENTEDFILE\x00", b"ADCRYPT\x00"
@@ -71,8 +72,9 @@ class Image:
         self._handles: list[BinaryIO] = []
         self._starts: list[int] = []
         self.size = 0
-        for path in segments_of(first):
-            self._handles.append(path.open("rb"))
+        self.files = segments_of(first)
+        for path in self.files:
+            self._handles.append(open_regular(path))
             self._starts.append(self.size)
             self.size += max(path.stat().st_size - MARGIN, 0)
         self.name, self.first, self.chunk_size = self._header()
@@ -212,7 +214,7 @@ def segments_of(first: Path) -> list[Path]:
         int(path.suffix[3:]): path
         for path in sorted(first.parent.iterdir())
         if path.stem == first.stem and path.suffix[:3].casefold() == ".ad" and path.suffix[3:].isdecimal()
-        and path.is_file() and not path.is_symlink()
+        and is_regular(path)
     }  # fmt: skip
     number, count, _ = _margin(first)
     if number != 1:
@@ -228,8 +230,7 @@ def segments_of(first: Path) -> list[Path]:
 
 def _margin(path: Path) -> tuple[int, int, int]:
     """The segment's number, the number of segments, and the length of a full one."""
-    with path.open("rb") as handle:
-        head = handle.read(40)
+    head = head_of(path, 40)
     if len(head) < 40 or not head.startswith(MAGIC):
         raise EvidenceError(f"{path} is no segment of an AD1", integrity=True)
     number, count, full = struct.unpack_from("<2IQ", head, 24)

@@ -14,6 +14,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -40,7 +41,12 @@ def open_archive(path: Path, opening: Opening, depth: int = 0) -> OpenedEvidence
     archive = _opened(path, opening)
     members = list(_members(archive, refusals))
     return assembled(
-        str(path), "zip", members, refusals, opening, lambda member, how: open_member(path, member, how, depth + 1)
+        str(path),
+        "zip",
+        members,
+        refusals,
+        opening,
+        partial(open_member, path, depth=depth + 1),
     )
 
 

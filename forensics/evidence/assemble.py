@@ -7,6 +7,7 @@ is a case of its own: `SeveralError` names them, and `Opening.host` chooses.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,16 @@ _INNER = (
     ".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".vhdx", ".vhd", ".vmdk", ".qcow2", ".e01",
     ".ad1", ".vdi",
 )  # fmt: skip
-OpenInner = Callable[[Member, Opening], OpenedEvidence]
+_INNER_RAW = (".dd", ".raw", ".img", ".bin", ".ima", ".image", ".hdd", ".hds", ".001", ".000", ".01", ".1")
+_EXTENT = re.compile(r"-(?:flat|s\d{3}|f\d{3}|delta|ctk|sesparse|rdmp?)\.vmdk$")
+# What the first segment of a set is called, and what the others are.
+_SETS = (
+    (re.compile(r"\.[a-z]01$"), re.compile(r"\.(?:[a-z]\d\d|[e-z][a-z]{2})$")),
+    (re.compile(r"\.ad1$"), re.compile(r"\.ad\d{1,5}$")),
+    (re.compile(r"\.0*[01]$"), re.compile(r"\.\d{1,5}$")),
+)
+_MOST_HEADS = 10_000
+OpenInner = Callable[[Member, Opening, list[Member]], OpenedEvidence]
 
 
 def assembled(
@@ -55,10 +65,14 @@ def assembled(
         return _drives(name, kind, members, refusals, mine)
     if prefixes:
         raise _several(name, names)
-    if containers:
-        return _contained(name, containers, opening, inner)
-    if tree := loose_tree(members):
+    images = containers or _images(members)
+    if not containers and (tree := loose_tree(members)):
+        refusals += [_apart(item, "an image beside loose files") for item in images]
         return OpenedEvidence(name, f"loose files in {kind}", [tree], refusals)
+    if images:
+        opened = _contained(name, images, opening, lambda item, how: inner(item, how, _companions(item, members)))
+        opened.own_refusals = [*refusals, *opened.own_refusals]
+        return opened
     raise EvidenceError(f"{name} holds no Windows installation, no collection of one, and no file of a known kind")
 
 
@@ -104,20 +118,68 @@ def _check_choice(name: str, names: list[str], opening: Opening) -> None:
 
 
 def _containers(members: list[Member]) -> list[Member]:
-    return [item for item in members if not item.why and item.parts[-1].casefold().endswith(_INNER)]
+    """Known by their names; of a VMDK that is several files, the one that describes it."""
+    found = [item for item in members if not item.why and item.parts[-1].casefold().endswith(_INNER)]
+    names = {"/".join(item.parts).casefold() for item in found}
+    return [item for item in found if _EXTENT.sub(".vmdk", text := "/".join(item.parts).casefold()) == text
+            or _EXTENT.sub(".vmdk", text) not in names]  # fmt: skip
+
+
+def _images(members: list[Member]) -> list[Member]:
+    """Raw images, and others under a wrong name, by what they begin with."""
+    likely = [
+        item
+        for item in members
+        if not item.why
+        and item.size >= 4096
+        and ("." not in item.parts[-1] or item.parts[-1].casefold().endswith(_INNER_RAW))
+    ]
+    return [item for item in likely[:_MOST_HEADS] if _begins_as_image(item)]
+
+
+def _begins_as_image(member: Member) -> bool:
+    try:
+        with member.open() as handle:
+            head = handle.read(512)
+    except (OSError, ValueError, EOFError):
+        return False
+    if head[:8] == b"EVF\x09\x0d\x0a\xff\x00":
+        return head[9:11] == b"\x01\x00"
+    known = head.startswith((b"KDMV", b"# Disk Desc", b"vhdxfile", b"QFI\xfb", b"conectix", b"ADSEGMENTEDFILE\x00"))
+    return known or head[510:] == b"\x55\xaa" or head[3:11] == b"-FVE-FS-" or head[64:68] == b"\x7f\x10\xda\xbe"
+
+
+def _companions(item: Member, members: list[Member]) -> list[Member]:
+    """The further segments of a set, from the same folder of the collection."""
+    stem, _, suffix = item.parts[-1].casefold().rpartition(".")
+    fits = next((others for first, others in _SETS if first.fullmatch(f".{suffix}")), None)
+    if fits is None:
+        return []
+    return [
+        other
+        for other in members
+        if other is not item and not other.why and other.parts[:-1] == item.parts[:-1]
+        and (name := other.parts[-1].casefold()).rpartition(".")[0] == stem and fits.fullmatch(name[len(stem):])
+    ]  # fmt: skip
+
+
+def _apart(item: Member, what: str) -> Refusal:
+    return Refusal("/".join(item.parts), "not_read", f"{what}: open it on its own")
 
 
 def _beside(containers: list[Member], mine: list[Prefix]) -> list[Refusal]:
     """Containers that lie beside the drives were not looked into: they may be the same collection once more."""
     tops = {prefix.parts for prefix in mine}
     return [
-        Refusal("/".join(item.parts), "not_read", "a container beside the collected tree: open it on its own")
+        _apart(item, "a container beside the collected tree")
         for item in containers
         if not any(item.parts[:depth] in tops for depth in range(len(item.parts)))
     ]
 
 
-def _contained(name: str, containers: list[Member], opening: Opening, inner: OpenInner) -> OpenedEvidence:
+def _contained(
+    name: str, containers: list[Member], opening: Opening, inner: Callable[[Member, Opening], OpenedEvidence]
+) -> OpenedEvidence:
     names = ["/".join(item.parts) for item in containers]
     if opening.host is None:
         if len(containers) > 1:

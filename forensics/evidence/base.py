@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zipfile
 import zlib
@@ -22,6 +23,16 @@ DAMAGE = (
     OSError, EOFError, ValueError, KeyError, IndexError, struct.error, zlib.error, zipfile.BadZipFile, AttributeError,
     TypeError, RecursionError, NotImplementedError, OverflowError,
 )  # fmt: skip
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, in words for a person: the libraries' own errors carry objects and paths of this machine."""
+    cause = error.__cause__ or error
+    text = re.sub(r"<[^<>]*>|(?:Posix|Windows)Path\([^()]*\)|\[[^\[\]]*Path\(.*", "", str(cause))
+    text = " ".join(text.split()).strip(" :")
+    if not text or text.startswith("Failed to "):
+        return "what is there is of no known kind" if text else f"it is damaged ({type(cause).__name__})"
+    return f"{text} ({type(cause).__name__})"
 
 
 class EvidenceError(Exception):

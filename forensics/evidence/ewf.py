@@ -11,10 +11,12 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from forensics.evidence.base import EvidenceError
+from forensics.evidence.regular import head_of, is_regular, open_regular
 
 _SIGNATURES = (b"EVF\x09\x0d\x0a\xff\x00", b"LVF\x09\x0d\x0a\xff\x00")
 _DESCRIPTOR = 76
@@ -34,17 +36,17 @@ def suffix_number(suffix: str) -> int:
 
 def is_ewf(path: Path) -> bool:
     """Whether the file begins as an EWF segment does."""
-    with path.open("rb") as handle:
-        return handle.read(8) in _SIGNATURES
+    return head_of(path, 8) in _SIGNATURES
 
 
 def segments_of(first: Path) -> list[Path]:
     """All segments of the image that `first` belongs to, in order; raises EvidenceError when the set is broken."""
     found: dict[int, Path] = {}
-    for path in sorted(first.parent.iterdir()):
+    for path in sorted(first.parent.iterdir(), key=_spelling(first)):
         same = path.stem.casefold() == first.stem.casefold() and _SUFFIX.fullmatch(path.suffix)
-        if same and path.is_file() and not path.is_symlink() and suffix_number(path.suffix) > 0:
+        if same and is_regular(path) and suffix_number(path.suffix) > 0:
             _check_number(path, found)
+    found[_number(first)] = first  # whatever its suffix, and before one whose name differs only in case
     last = max(found)
     missing = [str(number) for number in range(1, last) if number not in found]
     if missing:
@@ -56,12 +58,16 @@ def segments_of(first: Path) -> list[Path]:
     return [found[number] for number in range(1, last + 1)]
 
 
+def _number(path: Path) -> int:
+    """The segment number in a segment's header; 0 for what is none."""
+    head = head_of(path, 13)
+    return int.from_bytes(head[9:11], "little") if len(head) == 13 and head[:8] in _SIGNATURES else 0
+
+
 def _check_number(path: Path, found: dict[int, Path]) -> None:
-    with path.open("rb") as handle:
-        head = handle.read(13)
-    if len(head) < 13 or head[:8] not in _SIGNATURES:
+    number = _number(path)
+    if not number:
         return  # a stranger with a fitting suffix
-    number = struct.unpack_from("<H", head, 9)[0]
     if number != suffix_number(path.suffix):
         raise EvidenceError(
             f"{path.name} says that it is segment {number}: the set is renamed or mixed", integrity=True
@@ -69,12 +75,21 @@ def _check_number(path: Path, found: dict[int, Path]) -> None:
     found[number] = path
 
 
+def _spelling(first: Path) -> Callable[[Path], tuple[bool, str]]:
+    """An order in which names that are spelled as the first segment's come last, and so win."""
+    return lambda path: (path.stem == first.stem, path.name)
+
+
 def _check_chain(found: dict[int, Path], last: int) -> None:
     for number, path in sorted(found.items()):
-        with path.open("rb") as handle:
+        with open_regular(path) as handle:
             ending = _last_section(handle, path)
         if number == last and ending == b"next":
-            raise EvidenceError(f"{path.name} is not the last segment: segment {last + 1} is missing", integrity=True)
+            hint = (
+                "" if path.suffix[1:2] in tuple("EeSs") else "; segments are found by their suffixes (.E01, .E02, ...)"
+            )
+            what = f"{path.name} is not the last segment: segment {last + 1} is missing{hint}"
+            raise EvidenceError(what, integrity=True)
         if ending not in (b"next", b"done"):
             raise EvidenceError(f"{path.name} is cut: it ends in section {ending.decode('latin-1')!r}", integrity=True)
 

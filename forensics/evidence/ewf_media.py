@@ -24,6 +24,7 @@ from typing import BinaryIO, NamedTuple
 from dissect.util.stream import AlignedStream
 
 from forensics.evidence.base import EvidenceError
+from forensics.evidence.regular import open_regular
 
 _DESCRIPTOR = 76
 _FILE_HEADER = 13
@@ -39,6 +40,40 @@ class Section(NamedTuple):
     kind: str
     start: int
     length: int
+    sound: bool
+
+
+class Geometry(NamedTuple):
+    """What one section says of the media; `sound` when its own checksum is right."""
+
+    chunks: int
+    sectors: int
+    sector_size: int
+    total: int
+    sound: bool
+    where: str
+
+    @property
+    def sane(self) -> bool:
+        """Whether it can be."""
+        chunk = self.sectors * self.sector_size
+        return 512 <= chunk <= _MOST_CHUNK and self.total * self.sector_size <= self.chunks * chunk
+
+    @property
+    def what(self) -> str:
+        """In words."""
+        return f"chunks of {self.sectors * self.sector_size} bytes, {self.chunks} of them for {self.total} sectors"
+
+
+def geometry_of(data: bytes, where: str) -> Geometry:
+    """A volume, disk or data section: 1052 bytes, the oldest ones 94; its Adler-32 is the last u32."""
+    if len(data) < 94:
+        raise EvidenceError(f"{where} is cut", integrity=True)
+    count, sectors, sector_size = struct.unpack_from("<III", data, 4)
+    total: int = struct.unpack_from("<Q" if len(data) >= 1052 else "<I", data, 16)[0]
+    length = 1052 if len(data) >= 1052 else 94
+    sound = zlib.adler32(data[: length - 4]) == int.from_bytes(data[length - 4 : length], "little")
+    return Geometry(count, sectors, sector_size, total, sound, where)
 
 
 @dataclass(slots=True)
@@ -98,52 +133,61 @@ class EwfMedia(AlignedStream):  # type: ignore[misc]  # dissect carries no types
     __type__ = "ewf"
 
     def __init__(self, segments: Sequence[Path]) -> None:
-        self._handles = [path.open("rb") for path in segments]  # read while the evidence is open
+        self.files = list(segments)
+        self._handles = [open_regular(path) for path in segments]  # read while the evidence is open
         self._tables: list[Table] = []
         self.stored = Stored()
         self.damage = Damage()
-        self.chunk_size = self.chunk_count = 0
-        size = 0
+        self.faults: list[str] = []
+        told: list[Geometry] = []
         for number, handle in enumerate(self._handles):
-            size = self._read_segment(number, handle, segments[number].name) or size
-        if not self.chunk_size:
-            raise EvidenceError(f"{segments[0].name} has no volume section: it is not a disk image", integrity=True)
+            told += self._read_segment(number, handle, segments[number].name)
         self._firsts = [table.first for table in self._tables]
         self.listed = sum(len(table.entries) for table in self._tables)
-        if self.listed < self.chunk_count:
-            why = f"{segments[0].name} lists {self.listed} of {self.chunk_count} chunks: the image is cut or damaged"
-            raise EvidenceError(why, integrity=True)
+        size = self._settle(told, segments[0].name)
         self._chunk = lru_cache(maxsize=_CACHED)(self._load)
         super().__init__(size, align=512)
 
     # -- structure -------------------------------------------------------------------------------------------------
 
-    def _read_segment(self, number: int, handle: BinaryIO, name: str) -> int:
-        """Take in the sections of a segment; gives the media's size when it is told."""
-        size, sectors_end = 0, 0
+    def _read_segment(self, number: int, handle: BinaryIO, name: str) -> list[Geometry]:
+        """Take in the sections of a segment; gives what they say of the media's size."""
+        told: list[Geometry] = []
+        sectors_end = 0
         for section in sections(handle):
+            if not section.sound:
+                self.faults.append(f"{name}: the checksum of the {section.kind!r} section's descriptor is wrong")
             handle.seek(section.start)
-            if section.kind in ("volume", "disk", "data") and not self.chunk_size:
-                size = self._geometry(handle.read(min(section.length, 1052)), name)
+            if section.kind in ("volume", "disk", "data"):
+                told.append(
+                    geometry_of(handle.read(min(section.length, 1052)), f"the {section.kind} section of {name}")
+                )
             elif section.kind == "sectors":
                 sectors_end = section.start + section.length
             elif section.kind == "table":
                 self._add_table(number, handle, section, sectors_end, name)
             elif section.kind in ("hash", "digest"):
                 self._hashes(section.kind, handle.read(36))
-        return size
+        return told
 
-    def _geometry(self, data: bytes, name: str) -> int:
-        if len(data) < 24:
-            raise EvidenceError(f"{name}: the volume section is cut", integrity=True)
-        count, sectors, sector_size = struct.unpack_from("<III", data, 4)
-        total: int = struct.unpack_from("<Q" if len(data) >= 1052 else "<I", data, 16)[0]
-        chunk = sectors * sector_size
-        if not 512 <= chunk <= _MOST_CHUNK or total * sector_size > count * chunk:
-            what = f"chunks of {chunk} bytes, {count} of them for {total} sectors"
-            raise EvidenceError(f"{name}: the volume section makes no sense ({what})", integrity=True)
-        self.chunk_size, self.chunk_count = chunk, count
-        return int(total * sector_size)
+    def _settle(self, told: list[Geometry], name: str) -> int:
+        """Choose among what the segments say of the media, which should be the same; gives the media's size."""
+        if not told:
+            raise EvidenceError(f"{name} has no volume section: it is not a disk image", integrity=True)
+        chosen = next((item for item in told if item.sound and item.sane), told[0])
+        if not chosen.sane:
+            raise EvidenceError(f"{name}: the volume section makes no sense ({chosen.what})", integrity=True)
+        self.faults += [f"{item.where} fails its checksum" for item in told if not item.sound]
+        self.faults += [f"{item.where} says {item.what}, {chosen.where} says {chosen.what}"
+                        for item in told if item[:4] != chosen[:4]]  # fmt: skip
+        self.chunk_size, self.chunk_count = chosen.sectors * chosen.sector_size, chosen.chunks
+        if self.listed < self.chunk_count:
+            why = f"{name} lists {self.listed} of {self.chunk_count} chunks: the image is cut or damaged"
+            raise EvidenceError(why, integrity=True)
+        needed = -(-chosen.total // chosen.sectors)
+        if self.listed > needed:
+            self.faults.append(f"{name} lists {self.listed} chunks, the media is said to have {needed}")
+        return chosen.total * chosen.sector_size
 
     def _add_table(self, number: int, handle: BinaryIO, section: Section, sectors_end: int, name: str) -> None:
         head = handle.read(24)
@@ -214,6 +258,19 @@ class EwfMedia(AlignedStream):  # type: ignore[misc]  # dissect carries no types
                 return raw[:wanted], ""
         return raw[:wanted], "its checksum (Adler-32) is wrong"
 
+    @property
+    def stored_hashes(self) -> dict[str, str]:
+        """The hashes of the media that the acquisition stored, by name."""
+        return {name: text for name, text in (("md5", self.stored.md5), ("sha1", self.stored.sha1)) if text}
+
+    def check(self) -> list[str]:
+        """What is listed and not there: of an E01 that is known from the start, or when a chunk is read."""
+        return []
+
+    def touched(self) -> list[str]:
+        """The damaged chunks that were read since the last call."""
+        return self.damage.take().ranges(self.chunk_size)
+
     def close(self) -> None:
         """Close the segments."""
         super().close()
@@ -256,7 +313,8 @@ def sections(handle: BinaryIO) -> Iterator[Section]:
             return
         kind = descriptor[:16].rstrip(b"\x00").decode("latin-1")
         following, length = struct.unpack_from("<QQ", descriptor, 16)
-        yield Section(kind, offset + _DESCRIPTOR, max(length - _DESCRIPTOR, 0))
+        sound = zlib.adler32(descriptor[:72]) == int.from_bytes(descriptor[72:], "little")
+        yield Section(kind, offset + _DESCRIPTOR, max(length - _DESCRIPTOR, 0), sound)
         if kind in ("next", "done") or following <= offset:
             return
         offset = following

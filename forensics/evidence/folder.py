@@ -7,8 +7,8 @@ and every file is opened with O_NOFOLLOW and checked again on the open handle.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,9 +17,9 @@ from forensics.evidence.base import Opening, Refusal
 from forensics.evidence.layout import decoded
 from forensics.evidence.members import Member, blocked
 from forensics.evidence.opened import OpenedEvidence
+from forensics.evidence.regular import kind_of_entry, open_regular
 
 _MOST_FILES = 2_000_000
-_REPARSE = 0x400  # FILE_ATTRIBUTE_REPARSE_POINT, on Windows hosts
 
 
 def open_folder(path: Path, opening: Opening) -> OpenedEvidence:
@@ -29,7 +29,12 @@ def open_folder(path: Path, opening: Opening) -> OpenedEvidence:
     refusals: list[Refusal] = []
     members = list(_members(path, refusals))
     return assembled(
-        str(path), "folder", members, refusals, opening, lambda member, how: open_member(path, member, how, 1)
+        str(path),
+        "folder",
+        members,
+        refusals,
+        opening,
+        partial(open_member, path, depth=1),
     )
 
 
@@ -74,23 +79,10 @@ def _kind(entry: os.DirEntry[str]) -> tuple[str, int]:
         info = entry.stat(follow_symlinks=False)
     except OSError as error:
         return f"unreadable ({error.strerror})", 0
-    if stat.S_ISLNK(info.st_mode) or getattr(info, "st_file_attributes", 0) & _REPARSE:
-        return "a link", 0
-    if stat.S_ISDIR(info.st_mode):
-        return "folder", 0
-    return ("file", info.st_size) if stat.S_ISREG(info.st_mode) else ("a device or pipe", 0)
+    kind = kind_of_entry(info)
+    return kind, info.st_size if kind == "file" else 0
 
 
 def opener(path: Path) -> Callable[[], BinaryIO]:
     """A function that opens this very regular file read-only, whatever it has been replaced with since."""
-
-    def open_it() -> BinaryIO:
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(path, flags)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise OSError(f"{path.name} is no longer a regular file")
-        return os.fdopen(descriptor, "rb")
-
-    return open_it
+    return lambda: open_regular(path)

@@ -9,23 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from dissect.target import container, filesystem, volume
+from dissect.hypervisor.exceptions import Error as HypervisorError
+from dissect.target import filesystem, volume
 
 from forensics.evidence import ad1, bitlocker
 from forensics.evidence.assemble import assembled
-from forensics.evidence.base import EvidenceError, Opening, Refusal
+from forensics.evidence.base import EvidenceError, Opening, Refusal, SeveralError, reason
+from forensics.evidence.disks import open_disk
 from forensics.evidence.ewf import segments_of
 from forensics.evidence.ewf_media import EwfMedia
 from forensics.evidence.imagetree import DAMAGE, ImageTree
 from forensics.evidence.layout import decoded
 from forensics.evidence.logical import members_of
-from forensics.evidence.media import WholeMedia, parts_of
 from forensics.evidence.members import Member
 from forensics.evidence.opened import OpenedEvidence
-from forensics.evidence.snapshots import snapshot_trees
+from forensics.evidence.regular import head_of
+from forensics.evidence.sizes import completed
+from forensics.evidence.snapshots import count_of, snapshot_trees
 from forensics.evidence.whose import described
 
 _MOST_FILES = 2_000_000
@@ -57,7 +61,34 @@ def open_image(path: Path, opening: Opening, depth: int = 0) -> OpenedEvidence:
     """Open a split E01, raw, split raw, VMDK, VHD, VHDX, VDI, QCOW2 or AD1 image that holds Windows or a collection."""
     disk = media_of(path)
     if isinstance(disk, ad1.Image):
-        return _logical(path, disk, opening, depth)
+        opened = _logical(path, disk, opening, depth)
+        opened.files[:0] = disk.files
+        return opened
+    disk = completed(disk)
+    try:
+        opened = _read(path, disk, opening, depth)
+    except SeveralError:
+        raise
+    except EvidenceError as error:
+        if not (wrong := _wrong(disk)):
+            raise
+        raise EvidenceError(f"{error}; {wrong[0]}", integrity=True, password=error.password) from error
+    opened.media.append(disk)
+    opened.files[:0] = disk.files
+    fault = "media_damage" if isinstance(disk, EwfMedia) else "truncated_media"
+    opened.own_refusals += [Refusal("", fault, why) for why in disk.faults]
+    return opened
+
+
+def _wrong(disk: Any) -> list[str]:  # noqa: ANN401
+    """Why nothing may have been found."""
+    try:
+        return [*disk.faults, *disk.check(), *disk.touched()]
+    except DAMAGE:
+        return list(disk.faults)
+
+
+def _read(path: Path, disk: Any, opening: Opening, depth: int) -> OpenedEvidence:  # noqa: ANN401
     kind = f"{getattr(disk, '__type__', 'raw')} image"
     found = _volumes_of(disk, opening)
     windows = [tree for tree in found.trees if tree.has_windows()]
@@ -69,15 +100,19 @@ def open_image(path: Path, opening: Opening, depth: int = 0) -> OpenedEvidence:
     _letter(found.trees, chosen)
     trees = [*found.trees, *(snapshot_trees(chosen, chosen.refusals) if opening.snapshots else ())]
     opened = OpenedEvidence(path.name, kind, trees, found.refusals)
-    opened.damage = getattr(disk, "damage", None)
-    opened.chunk_size = getattr(disk, "chunk_size", 0)
+    opened.whole = True
+    if not opening.snapshots and (count := count_of(chosen)):
+        copies = f"{count} shadow copies are" if count > 1 else "1 shadow copy is"
+        opened.notices.append(f"{copies} there and not read: --vss reads them, too")
     return opened
 
 
 def media_of(path: Path) -> Any:  # noqa: ANN401  # dissect carries no types
     """The media inside a container, as a stream; an AD1 holds files and no media and is given as it is."""
-    with path.open("rb") as handle:
-        magic = handle.read(16)
+    try:
+        magic = head_of(path, 16)
+    except OSError as error:
+        raise EvidenceError(f"{path} cannot be opened: {error}") from error
     if magic[:4] in (b"EVF2", b"LEF2"):
         raise EvidenceError(f"{path} is an Ex01/Lx01 image, which no open library reads; convert it to E01 first")
     if magic[:3] == b"LVF":
@@ -87,13 +122,9 @@ def media_of(path: Path) -> Any:  # noqa: ANN401  # dissect carries no types
     try:
         if magic[:3] == b"EVF":
             return EwfMedia(segments_of(path))
-        if magic == ad1.MAGIC:
-            return ad1.Image(path)
-        parts = parts_of(path)
-        return WholeMedia(container.open([part.open("rb") for part in parts] if len(parts) > 1 else path))
-    except DAMAGE as error:
-        cause = error.__cause__ or error
-        raise EvidenceError(f"{path} cannot be opened as an image: {cause}", integrity=True) from error
+        return ad1.Image(path) if magic == ad1.MAGIC else open_disk(path)
+    except (HypervisorError, RuntimeError, *DAMAGE) as error:
+        raise EvidenceError(f"{path} cannot be opened as an image: {reason(error)}", integrity=True) from error
 
 
 def _volumes_of(disk: Any, opening: Opening) -> Volumes:  # noqa: ANN401
@@ -130,8 +161,7 @@ def _tree(stream: Any, number: int, opening: Opening) -> ImageTree | Refusal | N
         tree = ImageTree(filesystem.open(stream), number, stream)
         tree.lettered = kind not in _RECOVERY
     except DAMAGE as error:
-        cause = error.__cause__ or error
-        why = f"volume {number} ({_file_system(boot)}) has no readable file system: {type(cause).__name__}: {cause}"
+        why = f"volume {number} ({_file_system(boot)}) has no readable file system: {reason(error)}"
         return Refusal("", "unreadable", why)
     return tree
 
@@ -205,7 +235,12 @@ def _assembled(
     from forensics.evidence.containers import open_member
 
     return assembled(
-        str(path), kind, members, refusals, opening, lambda member, how: open_member(path, member, how, depth + 1)
+        str(path),
+        kind,
+        members,
+        refusals,
+        opening,
+        partial(open_member, path, depth=depth + 1),
     )
 
 

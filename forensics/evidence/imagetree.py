@@ -33,6 +33,8 @@ JOURNAL = "$Extend/$UsnJrnl:$J"
 class ImageTree:
     """One file system of an image."""
 
+    is_file_system = True  # what is missing here was not there, unless the file system is damaged
+
     def __init__(self, fs: Any, number: int, stream: Any = None) -> None:  # noqa: ANN401
         self.fs = fs
         self.number = number

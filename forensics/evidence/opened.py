@@ -7,13 +7,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from forensics.evidence.base import Found, Noted, Refusal, Tree
-from forensics.evidence.ewf_media import Damage
 from forensics.evidence.globs import GlobSet
 
 _BLOCK = 1024 * 1024
+_LOSSES = frozenset({"truncated_media", "truncated", "media_damage"})  # of the evidence as a whole
+_BROKEN = frozenset({"unreadable", "bad_record"})  # of a file system
 _DATA_DRIVE = re.compile(r"[A-BD-Z]:")  # Windows itself is C: in everything that is opened
 
 
@@ -29,6 +31,8 @@ class OpenedEvidence:
     """What `open_evidence` returns. One per process: dissect objects must not be shared between processes.
 
     `refusals` are about the evidence as a whole or about places outside its drives; paths as the container has them.
+    `media` are the images that it is read from, `files` what they consist of. `notices` are to be told and are no
+    fault. `whole` says that it is all of a file system, so that what is not there never was, or is gone: see `hurt`.
     """
 
     def __init__(self, name: str, kind: str, trees: Sequence[Tree], refusals: Iterable[Refusal] = ()) -> None:
@@ -36,8 +40,10 @@ class OpenedEvidence:
         self.kind = kind
         self.trees = {tree.drive: tree for tree in trees}
         self.own_refusals = list(refusals)
-        self.damage: Damage | None = None
-        self.chunk_size = 0
+        self.media: list[Any] = []
+        self.files: list[Path] = []
+        self.notices: list[str] = []
+        self.whole = False
 
     @property
     def refusals(self) -> list[Refusal]:
@@ -100,11 +106,28 @@ class OpenedEvidence:
         return tree.is_whole(rest)
 
     def touched(self) -> list[str]:
-        """The damaged parts of the media that were read since the last call."""
-        if self.damage is None:
-            return []
-        touched = self.damage.take()
-        return touched.ranges(self.chunk_size) if touched else []
+        """The damaged or missing parts of the media that were read since the last call."""
+        return [why for media in self.media for why in media.touched()]
+
+    def hurt(self, read: Iterable[str] = ()) -> str:
+        """Why a file that is not found may have been there all the same; "" where nothing speaks for it.
+
+        `read` are damaged parts of the media that the file system was read from.
+        """
+        own = (refusal.why for refusal in self.own_refusals if refusal.fault in _LOSSES)
+        inside = (
+            f"{refusal.path or drive}: {refusal.why}"
+            for drive, tree in self.trees.items()
+            if getattr(tree, "is_file_system", False)
+            for refusal in tree.refusals
+            if refusal.fault in _BROKEN
+        )
+        return next((why for why in (*own, *read, *inside) if why), "")
+
+    def stored(self) -> dict[str, str]:
+        """The hashes of the whole media that the acquisition stored."""
+        found = (getattr(media, "stored_hashes", {}) for media in self.media)
+        return {name: text for hashes in found for name, text in hashes.items()}
 
     def digests(self, handle: BinaryIO, others: Iterable[str] = ()) -> Digests:
         """The hashes of a whole stream, read in blocks; leaves the stream at its start."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -14,6 +15,7 @@ from forensics.evidence.base import EvidenceError
 
 _BLOCK = 4 * 1024 * 1024
 _LIMIT = 1024**4
+_DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)  # of Windows
 
 
 @cache
@@ -22,14 +24,23 @@ def _own() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="mirrortrace-")
 
 
-def unpacked(source: Callable[[], BinaryIO], identity: str, folder: str, size: int | None = None) -> Path:
-    """The content of `source` as a file; another process of this run may have made it already.
+def _plain(name: str) -> str:
+    """A name that every file system takes and that reads as the member's own."""
+    plain = re.sub(r"[^\w.-]", "_", name).strip(".")[-80:]
+    return f"_{plain}" if not plain or _DEVICES.match(plain) or plain.endswith(".part") else plain
 
-    `size` is what the container claims: more than that is not written. Raises EvidenceError when it cannot be read.
+
+def unpacked(
+    source: Callable[[], BinaryIO], identity: str, folder: str, size: int | None = None, name: str = ""
+) -> Path:
+    """The content of `source` as a file in a folder of its own; another process of this run may have made it already.
+
+    Files of the same identity lie in the same folder, told apart by `name`. `size` is what the container claims: more
+    than that is not written. Raises EvidenceError when it cannot be read.
     """
-    top = Path(folder or _own().name)
-    name = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:24]
-    place, part = top / f"{name}.unpacked", top / f"{name}.{os.getpid()}.part"
+    own = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+    top = Path(folder or _own().name) / own  # nothing else lies there: a hostile image finds no neighbour
+    place, part = top / _plain(name), top / f"{os.getpid()}.part"
     if place.exists():
         return place
     limit = _LIMIT if size is None else min(size, _LIMIT)

@@ -48,6 +48,11 @@ def snapshot_trees(live: ImageTree, refusals: list[Refusal]) -> list[ImageTree]:
     return found
 
 
+def count_of(live: ImageTree) -> int:
+    """How many shadow copies the volume has, without reading them."""
+    return len(_stores(live, []))
+
+
 def _stores(live: ImageTree, refusals: list[Refusal]) -> list[tuple[Any, str]]:
     """The stores with the time of their making, in that order; none where the volume has no shadow copies."""
     try:

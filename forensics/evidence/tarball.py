@@ -11,6 +11,7 @@ import gzip
 import lzma
 import tarfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -47,7 +48,12 @@ def open_tar(path: Path, opening: Opening, depth: int, *, packed: bool) -> Opene
         raise EvidenceError(f"{path} cannot be read as a tar, it is cut or damaged: {error}", integrity=True) from error
     kind = "packed tar" if packed else "tar"
     return assembled(
-        str(path), kind, members, refusals, opening, lambda member, how: open_member(path, member, how, depth + 1)
+        str(path),
+        kind,
+        members,
+        refusals,
+        opening,
+        partial(open_member, path, depth=depth + 1),
     )
 
 

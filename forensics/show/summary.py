@@ -31,6 +31,9 @@ def summary(document: Document, case: Case, output: Path, zone: tzinfo, *, verbo
     out = console()
     show_summary(document, zone, out)
     out.print(problem_lines(document, verbose=verbose))
+    for item in case.run.get("notices", ()):
+        whose = f"{item['evidence']}: " if len(case.evidence) > 1 else ""
+        out.print(line(f"Note: {whose}{item['text']}", "yellow"))
     out.print(line(f"{_counted(row_counts(case))} Written to {output}:"))
     names = sorted(path.name for path in output.iterdir() if path.is_file())
     out.print(Text("  " + "  ".join(names), style="dim"))

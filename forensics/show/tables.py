@@ -116,6 +116,8 @@ def inspection(found: Document) -> None:
         cells = (row["artifact"], str(row["files"]), ", ".join(row["sought"][:2]) + more)
         table.add_row(*(Text(one_line(cell), style=style) for cell in cells))
     out.print(table)
+    for text in found["notices"]:
+        out.print(line(f"Note: {text}", "yellow"))
     for problem in found["problems"]:
         out.print(line(f"{problem['fault']}  {problem['path']}: {problem['detail']}", "yellow"))
 
@@ -126,7 +128,8 @@ def verification(found: Verification) -> None:
     out.print(line(f"{found.evidence}: {found.kind}, {found.size:,} bytes", "bold"))
     for name, text in found.computed.items():
         stored = found.stored.get(name)
-        word = "nothing stored" if stored is None else "as stored" if stored == text else f"stored is {stored}"
+        same = "as stored" if not found.damaged else "as stored, though damaged chunks are in it as they could be read"
+        word = "nothing stored" if stored is None else same if stored == text else f"stored is {stored}"
         out.print(line(f"{name.upper():6} {text}  {word}"))
     for fault in found.faults:
         out.print(line(fault, "red"))

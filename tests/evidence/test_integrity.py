@@ -270,6 +270,10 @@ def test_a_table_that_lies_is_refused(tmp_path: Path, what: str) -> None:
         struct.pack_into("<I", data, table + 24 + 4 * count, zlib.adler32(packed))
     else:
         struct.pack_into("<Q", data, volume + 16, 1 << 60)
+        other = segments_of(path)[1]
+        more, at = bytearray(other.read_bytes()), sections_of(other)["data"] + 76
+        more[at + 16] ^= 1
+        other.write_bytes(bytes(more))
     path.write_bytes(bytes(data))
     if what == "entry_out":
         assert tool("verify", path).returncode == 5
