@@ -75,13 +75,17 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the evidence is and holds; `blocked` is what is sought and there, but cannot be opened."""
+    """What the evidence is and holds; `blocked` is what is sought and there, but cannot be opened.
+
+    `hurt` are folders (path, reason) that may hold more than could be listed.
+    """
 
     name: str
     kind: str
     found: tuple[Found, ...]
     problems: tuple[Problem, ...]
     blocked: tuple[Found, ...] = ()
+    hurt: tuple[tuple[str, str], ...] = ()
 
 
 def start_worker(path: str, name: str, opening: Opening) -> None:
@@ -123,7 +127,8 @@ def survey(patterns: tuple[str, ...]) -> Survey | EvidenceError:
     if damage := evidence.touched():
         why = f"the file system was read from damaged parts of the image: {'; '.join(damage)}"
         problems = (*problems, Problem("media_damage", "evidence", Source(_shown_name, "", None, ""), why))
-    return Survey(evidence.name, evidence.kind, found, problems, blocked)
+    hurt = tuple((refusal.path, refusal.why) for refusal in evidence.refusals if refusal.folder)
+    return Survey(evidence.name, evidence.kind, found, problems, blocked, hurt)
 
 
 def host_facts(paths: dict[str, str]) -> Host:

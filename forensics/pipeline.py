@@ -210,8 +210,9 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
         span = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
         problems += _context(workers, plan, span, options, label_of(host, name), builder)
     rows = collect.coverage(
-        artifacts, plan.jobs, results, problems, blocked=survey.blocked, whole=survey.kind.endswith("image")
-    )
+        artifacts, plan.jobs, results, problems,
+        blocked=survey.blocked, hurt=survey.hurt, whole=survey.kind.endswith("image"),
+    )  # fmt: skip
     header = Evidence(name, str(path), survey.kind, host, len(results), input_hashes(path))
     hives = {path: result.hive for path, result in sorted(results.items()) if result.hive}
     builder.add_host(header, verdicts, problems, rows, hives)
