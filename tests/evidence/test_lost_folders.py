@@ -1,4 +1,4 @@
-"""NTFS folders that lost their index or their record: their files are read all the same, and nothing is called absent."""
+"""NTFS folders that lost their index or record: their files are read all the same, and nothing is called absent."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _index_block(disk: Path, path: str) -> int:
     record = _volume(disk).get(path).entry
     block = record.open("$I30", 0xA0).read(BLOCK)
     found = disk.read_bytes().find(block)
-    assert block[:4] == b"INDX" and found % BLOCK == 0
+    assert (block[:4], found % BLOCK) == (b"INDX", 0)
     return found
 
 
@@ -144,7 +144,8 @@ def test_a_file_whose_way_is_lost_is_read_by_its_record(disk: Path, tmp_path: Pa
     evidence = open_evidence(_hurt(disk, tmp_path, change))
     found = {item.path: item for item in evidence.find(patterns(all_artifacts()))}
     (path,) = [path for path in found if path.endswith("/Logs/Security.evtx")]
-    assert path.startswith("C:/$Lost/") and found[path].loose
+    assert found[path].loose
+    assert path.startswith("C:/$Lost/")
     whole = open_evidence(disk).open(SECURITY).read()
     assert evidence.open(path).read() == whole
     again = open_evidence(tmp_path / "hurt.raw")  # as a worker does, which has not made the list
