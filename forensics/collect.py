@@ -14,6 +14,7 @@ from pathlib import Path
 
 from forensics.artifacts.base import Artifact, EventArtifact, FileArtifact, RegistryArtifact
 from forensics.evidence.base import Found
+from forensics.evidence.globs import GlobSet
 from forensics.formats.hive_replay import STATES
 from forensics.intake import Count, HiveNote, JobResult
 from forensics.jobs import Job
@@ -140,9 +141,11 @@ def _wanted_by(item: Found, artifacts: tuple[Artifact, ...]) -> tuple[tuple[str,
 
 def coverage(
     artifacts: tuple[Artifact, ...], jobs: Sequence[Job], results: dict[str, JobResult], problems: Sequence[Problem],
-    *, blocked: Sequence[Found] = (), whole: bool, hurt: str = "",
+    *, blocked: Sequence[Found] = (), folders: Sequence[tuple[str, str]] = (), whole: bool, hurt: str = "",
 ) -> list[Coverage]:  # fmt: skip
     """How far each artifact could be looked at; `blocked` are sought files that are there and cannot be opened.
+
+    `folders` are those (path, reason) that may hold more than could be listed: nobody knows what was in them.
 
     `whole` says that the evidence is a whole file system: then an absent file means that there is nothing, where in a
     collection it means that it was not collected. `hurt` says why it may have been there all the same.
@@ -169,6 +172,7 @@ def coverage(
         if hives := [note for path in mine if (note := results[path].hive)]:
             row = _detailed(row, _about_hives(hives))
         row = _with_missing(row, _missing(artifact, jobs), whole=whole, hurt=hurt)
+        row = _with_hurt(row, _on_the_way(artifact, folders), whole=whole)
         rows.append(_with_unread(row, unread) if unread and _on_any_drive(artifact) else row)
     return rows
 
@@ -189,6 +193,33 @@ def _with_empty(row: Coverage, empty: list[str]) -> Coverage:
     more = f" and {len(empty) - 2} more" if len(empty) > 2 else ""
     said = f"{len(empty)} of {row.found} files empty: {', '.join(empty[:2])}{more}"
     return replace(row, detail=said) if row.detail == _NOTHING else _detailed(row, said)
+
+
+def _on_the_way(artifact: Artifact, folders: Sequence[tuple[str, str]]) -> list[str]:
+    """What the folders that could not be listed say, as far as a file of the artifact may lie in or below them."""
+    return [f"{path}: {why}" for path, why in folders if _may_lie_below(path, sought(artifact))]
+
+
+def _may_lie_below(path: str, globs: tuple[str, ...]) -> bool:
+    """A path on a drive (`C:@vss1/Users`), or one inside a collection: there it counts from what Windows names."""
+    drive, _, rest = path.partition("/")
+    parts = tuple(part for part in rest.casefold().split("/") if part)
+    if ":" not in drive:
+        every = tuple(part for part in path.casefold().split("/") if part)
+        parts = next((every[at:] for at, part in enumerate(every) if part in ("windows", "users")), ())
+    if parts == ("$mft",):  # a record without a path: only what no folder's index was asked for may be it
+        return any("**" in glob for glob in globs)
+    return GlobSet(globs, anywhere=":" in drive and drive[:2] != "C:").may_contain(parts)
+
+
+def _with_hurt(row: Coverage, hurt: list[str], *, whole: bool) -> Coverage:
+    """What may lie in a folder that was not listed is not known to be absent (in an image the file table was asked)."""
+    if not hurt:
+        return row
+    state = {"complete": "partial", "nothing_found": "partial", "not_collected": "partial" if whole else "unreadable"}
+    more = f" and {len(hurt) - 1} more" if len(hurt) > 1 else ""
+    detail = f"{row.detail}; {hurt[0]}{more}".lstrip("; ")
+    return replace(row, state=state.get(row.state, row.state), detail=detail)
 
 
 def _on_any_drive(artifact: Artifact) -> bool:

@@ -78,7 +78,8 @@ class Survey:
     """What the evidence is and holds; `blocked` is what is sought and there, but cannot be opened.
 
     `whole`, `hurt` and `notices` are as `OpenedEvidence` has them; `files` are those that an image consists of,
-    `stored` the hashes of the media that its acquisition stored.
+    `stored` the hashes of the media that its acquisition stored; `folders` are those (path, reason) that may hold more
+    than could be listed.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Survey:
     notices: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     stored: dict[str, str] = field(default_factory=dict)
+    folders: tuple[tuple[str, str], ...] = ()
 
 
 def start_worker(path: str, name: str, opening: Opening) -> None:
@@ -133,9 +135,10 @@ def survey(patterns: tuple[str, ...]) -> Survey | EvidenceError:
     cut = [why for media in evidence.media for why in media.check()]
     more = [*(("media_damage", why) for why in damage), *(("truncated_media", why) for why in cut)]
     problems += tuple(Problem(fault, "evidence", Source(_shown_name, "", None, ""), why) for fault, why in more)
+    folders = tuple((refusal.path, refusal.why) for refusal in evidence.refusals if refusal.folder)
     return Survey(
         evidence.name, evidence.kind, found, problems, blocked, evidence.whole, evidence.hurt([*cut, *damage]),
-        tuple(evidence.notices), tuple(str(path) for path in evidence.files), evidence.stored(),
+        tuple(evidence.notices), tuple(str(path) for path in evidence.files), evidence.stored(), folders,
     )  # fmt: skip
 
 

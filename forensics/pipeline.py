@@ -201,8 +201,9 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
         span = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
         problems += _context(workers, plan, span, options, (name, naming), builder)
     rows = collect.coverage(
-        artifacts, plan.jobs, results, problems, blocked=survey.blocked, whole=survey.whole, hurt=survey.hurt
-    )
+        artifacts, plan.jobs, results, problems,
+        blocked=survey.blocked, folders=survey.folders, whole=survey.whole, hurt=survey.hurt,
+    )  # fmt: skip
     files, notices = evidence_files(path, survey.files, survey.stored)
     header = Evidence(name, str(path), survey.kind, host, len(results), hashes_of(files, survey.stored))
     builder.add_evidence_files(name, files, [*survey.notices, *notices])

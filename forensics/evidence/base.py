@@ -148,11 +148,15 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A part of the evidence that was not looked at, and why (a link, a locked volume, a colliding name, ...)."""
+    """A part of the evidence that was not looked at, and why (a link, a locked volume, a colliding name, ...).
+
+    `folder`: what lies below the path may be missing with it; below `$MFT`, what no folder's index was asked for.
+    """
 
     path: str
     fault: str
     why: str
+    folder: bool = False
 
 
 class Tree(Protocol):

@@ -70,7 +70,8 @@ def _entries(folder: Path, parts: tuple[str, ...], refusals: list[Refusal]) -> l
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        refusals.append(Refusal("/".join(parts), "unreadable", f"the folder cannot be listed: {error.strerror}"))
+        why = f"the folder cannot be listed: {error.strerror}"
+        refusals.append(Refusal("/".join(parts), "unreadable", why, folder=True))
         return []
 
 

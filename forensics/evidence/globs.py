@@ -37,6 +37,20 @@ def _widened(pattern: str) -> str:
     return pattern.removeprefix(_PEOPLE) if pattern.startswith(f"{_PEOPLE}**/") else pattern
 
 
+def _ends(parts: list[str], known: list[str]) -> bool:
+    """Whether known components fit a pattern's, both given from the end, at least one of them by more than `*`."""
+    telling = False
+    for at, name in enumerate(known):
+        if at >= len(parts):
+            return False
+        if parts[at] == "**":
+            return telling
+        if not _component(parts[at]).fullmatch(name):
+            return False
+        telling = telling or bool(parts[at].strip("*?"))
+    return telling
+
+
 class GlobSet:
     """Some globs, compiled together.
 
@@ -75,6 +89,21 @@ class GlobSet:
         _, dot, suffix = last.rpartition(".")
         found = [*self._by_name.get(last, ()), *(self._by_suffix.get(suffix, ()) if dot else ()), *self._others]
         return tuple(self._each[index][0] for index in sorted(found) if self._each[index][1].fullmatch(name))
+
+    def may_name(self, name: str) -> bool:
+        """Whether a file of this name could match a pattern, wherever it lies."""
+        last = name.casefold()
+        if last in self._by_name or any(_component(self._split[at][-1]).fullmatch(last) for at in self._others):
+            return True
+        _, dot, suffix = last.rpartition(".")
+        return bool(dot) and suffix in self._by_suffix
+
+    def matches_tail(self, tail: str) -> tuple[str, ...]:
+        """The patterns that a path of which only the end is known may match; a mere `*` says nothing of it."""
+        known = normal(tail).split("/")[::-1]
+        return tuple(
+            pattern for pattern, parts in zip(self.patterns, self._split, strict=True) if _ends(parts[::-1], known)
+        )
 
     def deep(self) -> GlobSet:
         """The patterns with `**` in them: they need an index, not a walk."""

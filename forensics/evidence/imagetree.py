@@ -10,23 +10,22 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, BinaryIO
 
-from dissect.ntfs.exceptions import BrokenIndexError
-from dissect.ntfs.exceptions import Error as NtfsError
-from dissect.target.exceptions import Error as TargetError
+from dissect.target.exceptions import FileNotFoundError as MissingError
+from dissect.target.exceptions import NotADirectoryError as NoFolderError
 from dissect.target.filesystems.ntfs import NtfsFilesystemEntry
 from dissect.util.stream import RangeStream
 
 from forensics.evidence import ntfsguard
 from forensics.evidence.base import ACCESSED, BORN, CHANGED, MODIFIED, Found, Noted, Refusal
-from forensics.evidence.base import DAMAGE as PLAIN_DAMAGE
 from forensics.evidence.globs import GlobSet, normal
-from forensics.evidence.mftindex import MftIndex
+from forensics.evidence.ntfsfiles import DAMAGE as DAMAGE
+from forensics.evidence.ntfsfiles import NtfsFiles
 from forensics.times import UNIX_EPOCH, checked, from_filetime
 
 ntfsguard.install()
-DAMAGE = (TargetError, NtfsError, *PLAIN_DAMAGE)
 _MOST_FOLDERS = 200_000
 _DEEPEST = 255  # folders within folders; Windows itself ends at 32,767 characters
+_TOO_MANY = f"more than {_MOST_FOLDERS} folders were walked"
 JOURNAL = "$Extend/$UsnJrnl:$J"
 
 
@@ -42,37 +41,29 @@ class ImageTree:
         self.keep: list[Any] = []
         self.made = ""
         self.lettered = True
-        self._strays: dict[str, Any] = {}
-        self._hurt: set[str] = set()
-        self._numbers: dict[str, int] | None = None
         self.drive = "C:"
         self.refusals: list[Refusal] = []
+        self._ntfs = NtfsFiles(fs, self.refusals) if self._is_ntfs() else None
 
     def has_windows(self) -> bool:
-        """Whether Windows/System32 is there, by its folders or, where their index is damaged, by the MFT."""
+        """Whether Windows/System32 is there."""
         try:
             return bool(self.fs.get("Windows/System32").is_dir())
-        except DAMAGE as error:
-            if not isinstance(error.__cause__, BrokenIndexError):
-                return False
-            return any(normal(path).startswith("windows/system32/") for path, _ in self._allocated())
+        except DAMAGE:
+            return self._ntfs is not None and self._ntfs.leads("Windows/System32")
 
     def find(self, globs: GlobSet) -> Iterator[Found]:
-        """Look up what has no `**` by walking only the named folders; the rest from the MFT in one pass."""
+        """Look up what has no `**` by walking only the named folders; the rest, and what folders lost, by the MFT."""
         seen: set[str] = set()
         if (matched := globs.matches(JOURNAL)) and (size := self._journal_size()) is not None:
             seen.add(normal(JOURNAL))
             yield Found(JOURNAL, size, matched)
-        for found in self._walk((), "", globs if not self._is_ntfs() else globs.shallow()):
+        for found in self._walk((), "", globs if self._ntfs is None else globs.shallow()):
             if normal(found[0]) not in seen and ":" not in found[0]:  # a lookup drops the name of a stream
                 seen.add(normal(found[0]))
                 yield Found(found[0], found[1], globs.matches(found[0]))
-        lost = globs if self._hurt else globs.deep()  # what folders do not lead to, the MFT may
-        if lost.patterns and self._is_ntfs():
-            for path, size in self._from_mft(lost):
-                if normal(path) not in seen:
-                    seen.add(normal(path))
-                    yield Found(path, size, globs.matches(path))
+        if self._ntfs is not None:
+            yield from self._ntfs.beside(globs, seen)
 
     def blocked(self, globs: GlobSet) -> Iterator[Found]:
         """What a glob matches and what is no readable file, as the search met it."""
@@ -98,13 +89,18 @@ class ImageTree:
             folder = stack.pop()
             visited += 1
             if visited > _MOST_FOLDERS:
-                self.refusals.append(Refusal(folder, "budget", f"more than {_MOST_FOLDERS} folders were walked"))
+                self.refusals.append(
+                    Refusal(folder, "budget", f"more than {_MOST_FOLDERS} folders were walked", folder=True)
+                )
                 return
+            if self._ntfs is not None:
+                self._ntfs.check(folder)
             try:
                 names = sorted({entry.name for entry in self.fs.get(folder or "/").scandir()} - {".", ".."})
                 names = [name for name in names if folder or not name.startswith("$") or not self._is_ntfs()]
             except DAMAGE as error:
-                self.refusals.append(Refusal(folder, "unreadable", f"the folder cannot be listed: {error}"))
+                why = f"the folder cannot be listed: {error or type(error).__name__}"
+                self.refusals.append(Refusal(folder, "unreadable", why, folder=True))
                 continue
             for name in names:
                 path = f"{folder}/{name}".lstrip("/")
@@ -147,70 +143,18 @@ class ImageTree:
     def _is_ntfs(self) -> bool:
         return bool(getattr(self.fs, "__type__", "") == "ntfs")
 
-    def _from_mft(self, globs: GlobSet) -> Iterator[tuple[str, int]]:
-        """Every allocated file whose path matches, with its size."""
-        for path, number in self._allocated():
-            if globs.matches(path) and (size := self._size(path, number)) is not None:
-                yield path, size
-
-    def _allocated(self) -> Iterator[tuple[str, int]]:
-        """Path and record number of every allocated file, from one pass over the MFT."""
-        try:
-            index = MftIndex.read(self.fs.ntfs.mft.fh, self.fs.ntfs._record_size)
-        except DAMAGE as error:
-            self.refusals.append(Refusal("$MFT", "unreadable", f"the master file table cannot be read: {error}"))
-            return
-        yield from index.files()
-        if index.torn:
-            why = f"{index.torn} MFT records have damaged sectors"
-            self.refusals.append(Refusal("$MFT", "bad_record", why))
-        if index.loops:
-            why = f"{index.loops} folders lead back into themselves: their files have no path"
-            self.refusals.append(Refusal("$MFT", "bad_record", why))
-
-    def _size(self, path: str, number: int) -> int | None:
-        try:
-            entry = self.fs.get(path)
-            return None if entry.is_symlink() or not entry.is_file() else int(entry.lstat().st_size)
-        except DAMAGE as error:
-            return self._size_of_record(path, number, error)
-
-    def _size_of_record(self, path: str, number: int, error: Exception) -> int | None:
-        """A file that its folder's index does not lead to any more is read by its record."""
-        try:
-            record = self.fs.ntfs.mft.get(number)
-            size = int(record.size())
-        except DAMAGE:
-            self.refusals.append(Refusal(path, "unreadable", f"listed in the MFT but cannot be opened: {error}"))
-            return None
-        why = f"its folder does not lead to it ({error}); read by its MFT record {number}"
-        self.refusals.append(Refusal(path, "partial", why))
-        self._strays[normal(path)] = record
-        return size
-
     def _entry(self, path: str) -> Any:  # noqa: ANN401  # dissect's file system entry
-        """The entry of a path, by its folder, else by the record that the MFT search found."""
-        record = self._strays.get(normal(path))
-        if record is None:
-            try:
-                return self.fs.get(path)
-            except DAMAGE:
-                # Another process made the list; this one has not met the file yet.
-                record = self._stray(path)
-                if record is None:
-                    raise
+        """The entry of a path, by its folder, else by the record that the MFT has of it."""
+        if self._ntfs is not None and self._ntfs.is_stray(path):
+            return NtfsFilesystemEntry(self.fs, path, self._ntfs.stray(path))
+        try:
+            return self.fs.get(path)
+        except DAMAGE:
+            # Another process made the list; this one has not met the file yet.
+            record = None if self._ntfs is None else self._ntfs.stray(path)
+            if record is None:
+                raise
         return NtfsFilesystemEntry(self.fs, path, record)
-
-    def _stray(self, path: str) -> Any:  # noqa: ANN401
-        """The record of a file that its folder does not lead to, by a pass over the MFT; None when there is none."""
-        if not self._is_ntfs():
-            return None
-        if self._numbers is None:
-            self._numbers = {normal(found): number for found, number in self._allocated()}
-        number = self._numbers.get(normal(path))
-        if number is not None:
-            self._strays[normal(path)] = self.fs.ntfs.mft.get(number)
-        return self._strays.get(normal(path))
 
     def _walk(self, folder: tuple[str, ...], prefix: str, globs: GlobSet) -> Iterator[tuple[str, int]]:
         stack = [(folder, prefix)]
@@ -219,7 +163,9 @@ class ImageTree:
             folder, prefix = stack.pop()
             visited += 1
             if visited > _MOST_FOLDERS:
-                self.refusals.append(Refusal(prefix, "budget", f"more than {_MOST_FOLDERS} folders were walked"))
+                self.refusals.append(
+                    Refusal(prefix, "budget", f"more than {_MOST_FOLDERS} folders were walked", folder=True)
+                )
                 return
             below: list[tuple[tuple[str, ...], str]] = []
             for name, path in self._names(folder, prefix, globs):
@@ -236,36 +182,32 @@ class ImageTree:
 
     def _names(self, folder: tuple[str, ...], prefix: str, globs: GlobSet) -> list[tuple[str, str]]:
         wanted = globs.literal_next(folder)
-        if wanted is not None:
-            return [(name, f"{prefix}/{name}".lstrip("/")) for name in self._real_names(prefix, sorted(wanted))]
-        try:
-            names = sorted(entry.name for entry in self.fs.get(prefix or "/").scandir())
-        except DAMAGE as error:
-            self._hurt.add(prefix)
-            self.refusals.append(Refusal(prefix, "unreadable", f"the folder cannot be listed: {error}"))
-            return []
+        if self._ntfs is not None:
+            names = self._ntfs.names(prefix, wanted)
+        elif wanted is not None:
+            names = [name for name in sorted(wanted) if self._is_there(f"{prefix}/{name}".lstrip("/"))]
+        else:
+            names = self._listed(prefix)
         return [(name, f"{prefix}/{name}".lstrip("/")) for name in names]
 
-    def _real_names(self, prefix: str, wanted: list[str]) -> Iterator[str]:
-        """The names as the file system spells them: a lookup answers without case, a report must not."""
-        for name in wanted:
-            try:
-                entry = self.fs.get(f"{prefix}/{name}".lstrip("/"))
-            except DAMAGE as error:
-                self._note_index(prefix, error.__cause__)
-                continue
-            yield self._spelled(entry, name)
+    def _listed(self, prefix: str) -> list[str]:
+        try:
+            return sorted(entry.name for entry in self.fs.get(prefix or "/").scandir())
+        except DAMAGE as error:
+            why = f"the folder cannot be listed: {error or type(error).__name__}"
+            self.refusals.append(Refusal(prefix, "unreadable", why, folder=True))
+            return []
 
-    def _note_index(self, folder: str, cause: BaseException | None) -> None:
-        """A name that is not there is nothing; a folder's index that cannot be followed may hide it."""
-        if isinstance(cause, BrokenIndexError) and folder not in self._hurt:
-            self._hurt.add(folder)
-            self.refusals.append(Refusal(folder, "unreadable", f"the folder's index cannot be followed: {cause}"))
-
-    def _spelled(self, entry: Any, name: str) -> str:  # noqa: ANN401
-        if not self._is_ntfs():
-            return name
-        return next((text for text in entry.entry.filenames(ignore_dos=True) if text.casefold() == name), name)
+    def _is_there(self, path: str) -> bool:
+        try:
+            self.fs.get(path)
+        except (FileNotFoundError, MissingError, NoFolderError):
+            return False
+        except DAMAGE as error:
+            why = f"it cannot be looked up: {error or type(error).__name__}"
+            self.refusals.append(Refusal(path, "unreadable", why, folder=True))
+            return False
+        return True
 
     def _kind(self, path: str) -> tuple[str, int]:
         try:
@@ -276,7 +218,11 @@ class ImageTree:
                 return "folder", 0
             return "file", int(entry.lstat().st_size)
         except DAMAGE as error:
-            self.refusals.append(Refusal(path, "unreadable", f"the directory entry leads nowhere: {error}"))
+            if self._ntfs is not None:
+                self._ntfs.broken(path, error)
+            else:
+                why = f"the directory entry leads nowhere: {error or type(error).__name__}"
+                self.refusals.append(Refusal(path, "unreadable", why, folder=True))
             return "broken", 0
 
     def open(self, path: str) -> BinaryIO:

@@ -77,3 +77,26 @@ def _part(pattern: str, name: str) -> bool:
     if pattern[0] == "*":
         return any(_part(pattern[1:], name[at:]) for at in range(len(name) + 1))
     return bool(name) and pattern[0] in ("?", name[0]) and _part(pattern[1:], name[1:])
+
+
+@given(st.lists(st.sampled_from(["a", "b.x", "*", "*.x", "**"]), min_size=1, max_size=4),
+       st.lists(st.sampled_from(["a", "A", "b.x", "c"]), min_size=1, max_size=4))  # fmt: skip
+def test_a_name_that_matches_is_never_passed_over(pattern: list[str], path: list[str]) -> None:
+    globs = GlobSet(["/".join(pattern)])
+    if globs.matches("/".join(path)):
+        assert globs.may_name(path[-1])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "tail", "fits"),
+    [
+        ("Windows/System32/config/SYSTEM", "system", True),
+        ("Windows/System32/config/SYSTEM", "RegBack/SYSTEM", False),
+        ("Windows/System32/winevt/Logs/*.evtx", "Logs/Security.evtx", True),
+        ("Users/**/*.wsb", "anything/lab.wsb", True),
+        ("Windows/System32/Tasks/**", "Defrag/ScheduledDefrag", False),  # `**` alone says nothing of a file
+        ("SYSTEM", "config/SYSTEM", False),
+    ],
+)
+def test_the_end_of_a_path_may_fit(pattern: str, tail: str, fits: bool) -> None:
+    assert GlobSet([pattern]).matches_tail(tail) == ((pattern,) if fits else ())
