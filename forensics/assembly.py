@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from forensics.naming import Naming
 from forensics.store import Sorter, Store
 from forensics.timeline import EVENTS, EventStore, Undated, events_of, order_key, undated_of, undated_store
 
+_SEGMENT = re.compile(r"\.(?:\d+|[a-z]\d\d|ad\d+)", re.IGNORECASE)
 _LOG_LINE = 1024 * 1024
 
 
@@ -167,6 +169,13 @@ def is_inside(path: Path, evidence: Path) -> bool:
     return False
 
 
+def _is_segment(target: Path, evidence: Path) -> bool:
+    """Whether the name is that of a further segment of the evidence, and would be read as one the next time."""
+    place, own = target.parent.resolve() / target.name, evidence.resolve()
+    alike = place.parent == own.parent and place.stem.casefold() == own.stem.casefold()
+    return alike and _SEGMENT.fullmatch(place.suffix) is not None
+
+
 def is_own_log(path: Path) -> bool:
     """Whether the file is a log of an earlier run; nothing else is appended to, it may be a part of the evidence."""
     try:
@@ -187,6 +196,8 @@ def check_target(output: Path, evidence: Iterable[Path], *, force: bool, log_fil
         for target in (output, log_file):
             if target is not None and is_inside(target, path):
                 raise CaseExistsError(f"{target} lies inside the evidence {path}, which is never written to")
+            if target is not None and _is_segment(target, path):
+                raise CaseExistsError(f"{target} is named as a segment of {path}: nothing is written there")
     if log_file is not None and os.path.lexists(log_file) and not is_own_log(log_file):
         raise CaseExistsError(f"{log_file} is there already and is no log of this program: it is not written to")
     if not output.exists():

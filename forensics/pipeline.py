@@ -25,7 +25,7 @@ from forensics.evidence.several import each, joined
 from forensics.intake import CONTEXT, KEPT, Count, JobResult
 from forensics.model import Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
 from forensics.naming import Naming, identify
-from forensics.runinfo import bulk, evidence_files, hashes_of, run_info
+from forensics.runinfo import bulk, evidence_files, first_part, hashes_of, run_info
 from forensics.spool import SpoolReader, Window
 from forensics.text import one_line
 from forensics.timeline import order_key
@@ -159,10 +159,10 @@ def _not_opened(path: Path, name: str, error: EvidenceError, builder: CaseBuilde
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """A name for each evidence: its file name, made unique when two are the same."""
+    """A name for each evidence: its (first) file's name, made unique when two are the same."""
     names: list[str] = []
     for path in paths:
-        name = one_line(path.resolve().name)
+        name = one_line(first_part(path.resolve()).name)
         names.append(name if name not in names else f"{name} ({len(names) + 1})")
     return names
 

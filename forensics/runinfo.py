@@ -43,8 +43,18 @@ def evidence_files(
         for item, size in sizes.items()
     ]  # fmt: skip
     names = " and ".join(name.upper() for name in stored)
-    unchecked = f"the {names} of the media that the image stores was not checked: run `mirrortrace verify`"
+    unchecked = f"only what was needed of the media was read, its stored {names} not checked: run `mirrortrace verify`"
     return told, [unchecked] if stored else []
+
+
+def first_part(path: Path) -> Path:
+    """The first of the numbered parts that `path` is one of; itself where it is none."""
+    numbered = path.suffix[1:].isascii() and path.suffix[1:].isdecimal() and path.is_file()
+    if not numbered:
+        return path
+    from forensics.evidence.disks import parts_of
+
+    return next(iter(parts_of(path)), path)
 
 
 def bulk(path: Path) -> int:

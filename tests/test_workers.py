@@ -91,3 +91,20 @@ def test_workers_that_always_die_are_reported() -> None:
     with Workers(Limits(jobs=1), os._exit, (9,)) as pool:
         ends = [done.result for done in pool.run(_work, [(("give", 1), 0)])]
     assert [end.fault for end in ends if isinstance(end, Dead)] == ["crashed"]
+
+
+def _never_opens() -> None:
+    while True:
+        time.sleep(1)
+
+
+def test_evidence_that_never_opens_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pool's own clock does not run while a worker starts."""
+    monkeypatch.setattr(workers, "_LEAST_OPENING", 2.0)
+    began = time.monotonic()
+    with Workers(Limits(seconds=2, jobs=1), _never_opens, ()) as pool:
+        end = pool.one(_work, ("give", 1))
+    assert isinstance(end, Dead)
+    assert end.fault == "killed_timeout"
+    assert "opening the evidence did not end in 2 s" in end.detail
+    assert time.monotonic() - began < 20

@@ -21,7 +21,7 @@ CHANGED, ACCESSED = "Metadata Modification Time", "Last Access Time"
 # What decoders of containers and file systems raise on damaged input (measured; see the libraries' sources).
 DAMAGE = (
     OSError, EOFError, ValueError, KeyError, IndexError, struct.error, zlib.error, zipfile.BadZipFile, AttributeError,
-    TypeError, RecursionError, NotImplementedError, OverflowError,
+    TypeError, RecursionError, NotImplementedError, ArithmeticError, AssertionError,
 )  # fmt: skip
 
 

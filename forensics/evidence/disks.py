@@ -65,8 +65,6 @@ def _raw(path: Path, file: File) -> Disk:
 
 def parts_of(path: Path) -> list[Path]:
     """The numbered parts of a split raw image that `path` is one of, in order; none where it stands alone."""
-    if not path.suffix[1:].isascii() or not path.suffix[1:].isdecimal():
-        return []
     return [part for _, part in sorted(_numbered(path).items()) if is_regular(part)]
 
 

@@ -7,7 +7,9 @@ file does not have is read as zeros, and is remembered, so that whoever was give
 
 from __future__ import annotations
 
+import sys
 import zlib
+from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from dissect.util.stream import AlignedStream
 from forensics.evidence.regular import open_regular
 
 SECTOR = 512
+MOST_TABLE = 64 * 1024 * 1024
 _MOST_PADDING = 64 * 1024 * 1024
 _SLACK = SECTOR - 1  # lengths of compressed clusters are counted in sectors: the last may reach over the file's end
 
@@ -50,6 +53,16 @@ class File:
         """The bytes at an offset, as many as there are."""
         self._handle.seek(offset)
         return self._handle.read(length)
+
+
+def numbers_at(file: File, kind: str, offset: int, count: int, *, big: bool = False) -> array[int]:
+    """A table of numbers (`kind` as of `array`), as much of it as there is."""
+    size = array(kind).itemsize
+    data = file.at(offset, min(count * size, MOST_TABLE))
+    entries = array(kind, data[: len(data) // size * size])
+    if big != (sys.byteorder == "big"):
+        entries.byteswap()
+    return entries
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,8 @@ def is_regular(path: Path) -> bool:
 
 def open_regular(path: Path) -> BinaryIO:
     """This very regular file, read-only; raises OSError for whatever else it is or has been replaced with since."""
-    if not is_regular(path):
-        path.lstat()  # says what is not there
-        raise OSError(f"{path.name} is no regular file")
+    if (kind := kind_of_entry(path.lstat())) != "file":
+        raise OSError(f"{path.name} is {kind}, not a regular file")
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags)

@@ -11,8 +11,6 @@ docs/interop/qcow2.txt; VirtualBox's VDICore.h as libvdi's documentation has it.
 from __future__ import annotations
 
 import struct
-import sys
-from array import array
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,11 +24,10 @@ from dissect.hypervisor.disk.c_vhd import c_vhd
 from dissect.util.stream import AlignedStream
 
 from forensics.evidence.base import EvidenceError
-from forensics.evidence.extents import SECTOR, Disk, File, Joined, Piece
+from forensics.evidence.extents import MOST_TABLE, SECTOR, Disk, File, Joined, Piece, numbers_at
 from forensics.evidence.regular import beside, head_of, is_regular
 
 _MIB = 1024 * 1024
-_MOST_TABLE = 64 * _MIB
 _MOST_L2 = 4096
 _REGIONS = (0x30000, 0x40000)
 _METADATA = UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e").bytes_le
@@ -57,16 +54,6 @@ def _cut(file: File, end: int) -> list[str]:
     return [f"{file.path.name} is cut: it has {file.length:,} bytes and lists content up to byte {end:,}"]
 
 
-def _table(file: File, kind: str, offset: int, count: int, *, big: bool) -> array[int]:
-    """A table of numbers, as much of it as there is."""
-    size = array(kind).itemsize
-    data = file.at(offset, min(count * size, _MOST_TABLE))
-    entries = array(kind, data[: len(data) // size * size])
-    if big != (sys.byteorder == "big"):
-        entries.byteswap()
-    return entries
-
-
 # -- VHDX ----------------------------------------------------------------------------------------------------------
 
 
@@ -82,7 +69,7 @@ def vhdx(path: Path, file: File, chain: Chain) -> Disk:  # noqa: ARG001  # as al
 def _vhdx_end(media: Any, file: File) -> int:  # noqa: ANN401  # VHDX
     """Where the last block ends that the BAT says is there (state 6 or 7 in bits 0-2, MiB from bit 20)."""
     blocks = -(-media.size // media.block_size)
-    entries = _table(file, "Q", media.bat.offset, blocks + blocks // media._chunk_ratio, big=False)
+    entries = numbers_at(file, "Q", media.bat.offset, blocks + blocks // media._chunk_ratio)
     ratio = media._chunk_ratio + 1
     return max(
         ((entry >> 20) * _MIB + media.block_size
@@ -167,7 +154,7 @@ def _footer(file: File) -> tuple[bytes, list[str]]:
 
 
 def _vhd_end(disk: Any, file: File) -> int:  # noqa: ANN401  # DynamicDisk
-    entries = _table(file, "I", disk.header.table_offset, disk.header.max_table_entries, big=True)
+    entries = numbers_at(file, "I", disk.header.table_offset, disk.header.max_table_entries, big=True)
     last = max((entry for entry in entries if entry != 0xFFFFFFFF), default=0)
     return (last + disk._sector_bitmap_size) * SECTOR + disk.header.block_size if last else 0
 
@@ -189,9 +176,9 @@ def vdi(path: Path, file: File, chain: Chain) -> Disk:  # noqa: ARG001  # as all
     if kind not in (1, 2):
         parent = UUID(bytes_le=head[424:440])
         raise EvidenceError(f"{path} is a differencing disk (VDI type {kind}) of the disk {{{parent}}}; {_MERGE}")
-    if not SECTOR <= block <= 1024 * _MIB or block % SECTOR or count > _MOST_TABLE // 4 or size > count * block:
+    if not SECTOR <= block <= 1024 * _MIB or block % SECTOR or count > MOST_TABLE // 4 or size > count * block:
         raise EvidenceError(f"{path}: {count} blocks of {block} bytes for a disk of {size} bytes", integrity=True)
-    entries = _table(file, "I", map_at, count, big=False)
+    entries = numbers_at(file, "I", map_at, count)
     entries.extend([0xFFFFFFFF] * (count - len(entries)))
     here = Joined([
         Piece(min(block, size - number * block), *((file, data_at + entry * (extra + block) + extra)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import struct
-from array import array
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from dissect.hypervisor.disk.vmdk import SparseDisk
 from dissect.util.stream import AlignedStream
 
 from forensics.evidence.base import EvidenceError
-from forensics.evidence.extents import SECTOR, Disk, File, Joined, Piece
+from forensics.evidence.extents import SECTOR, Disk, File, Joined, Piece, numbers_at
 from forensics.evidence.regular import beside
 
 _MOST_DESCRIPTOR = 1024 * 1024
@@ -170,7 +169,7 @@ def _listed(disk: Any, file: File) -> list[str]:  # noqa: ANN401  # SparseDisk
     for table in list(disk._grain_directory)[:_MOST_TABLES]:
         if table:
             end = max(end, table * SECTOR + 4 * disk._grain_table_size)
-            entries = array("I", file.at(table * SECTOR, 4 * disk._grain_table_size)[: 4 * disk._grain_table_size])
+            entries = numbers_at(file, "I", table * SECTOR, disk._grain_table_size)
             highest = max(entries, default=0)
             end = max(end, highest * SECTOR + (SECTOR if packed else size) if highest > 1 else 0)
     if end <= file.length:

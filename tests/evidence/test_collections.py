@@ -60,7 +60,7 @@ def test_a_file_swapped_for_a_link_after_the_listing_is_not_followed(tmp_path: P
     target = top / "C/Users/田中/Documents/lab.wsb"
     target.unlink()
     target.symlink_to(tmp_path / "case" / "D/tools/other.wsb")
-    with pytest.raises(OSError, match=r"links|symbolic"):
+    with pytest.raises(OSError, match="link"):
         evidence.open("C:/Users/田中/Documents/lab.wsb")
 
 
