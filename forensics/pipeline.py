@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from forensics import collect, jobs, sessions, showing, views
+from forensics import collect, jobs, leftovers, sessions, showing, views
 from forensics.artifacts.base import all_artifacts
 from forensics.assembly import CaseBuilder, label_of
 from forensics.case import Case
@@ -150,7 +150,7 @@ def inspect(path: str | Path, options: Options | None = None) -> dict[str, Any]:
     """What the evidence is and which artifacts are present; nothing is parsed."""
     chosen, location = options or Options(), Path(path)
     artifacts = all_artifacts()
-    with tempfile.TemporaryDirectory(prefix="mirrortrace-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=leftovers.prefix()) as scratch:
         opening = replace(chosen.opening, scratch=scratch)
         start = (str(location), location.name, opening)
         with Workers(replace(chosen.limits, jobs=1), jobs.start_worker, start) as workers:
