@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from forensics import leftovers
 from forensics.case import CASE_FILES, Case, CaseExistsError, merge_verdicts, problem_key
 from forensics.evidence.regular import open_regular
 from forensics.intake import HiveNote, JobResult
@@ -27,7 +28,7 @@ class CaseBuilder:
     """Collects hosts one after another; only what is kept for the joins is held in memory."""
 
     def __init__(self, start: datetime | None = None, end: datetime | None = None) -> None:
-        self._scratch = TemporaryDirectory(prefix="mirrortrace-")
+        self._scratch = TemporaryDirectory(prefix=leftovers.prefix())
         self._span = (start, end)
         self._events: list[Event] = []
         self._undated: list[Undated] = []
@@ -135,7 +136,7 @@ class CaseBuilder:
         self._scratch.cleanup()
 
     def _store(self, kept: Iterable[Event]) -> EventStore:
-        keep = TemporaryDirectory(prefix="mirrortrace-")
+        keep = TemporaryDirectory(prefix=leftovers.prefix())
         with TemporaryDirectory(prefix="sort-", dir=keep.name) as scratch:
             sorter = Sorter(Path(scratch))
             for event in kept:

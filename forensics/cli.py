@@ -83,7 +83,18 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a name must not end the run
             stream.reconfigure(errors="backslashreplace")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that scratch folders and workers go with us
+    for name in ("SIGTERM", "SIGHUP"):  # Windows knows only the first
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # `nohup` stays what it is
+            signal.signal(number, _leave)
+
+
+def _leave(number: int, _: object) -> None:
+    """End in order, so that scratch folders and workers go with us; a second signal must not stop that."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def opening_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -146,6 +157,7 @@ def timeline(
     from forensics.assembly import check_target
     from forensics.case import CaseExistsError
     from forensics.hosts import cases
+    from forensics.leftovers import left_behind
     from forensics.pipeline import Options
     from forensics.show import Log, Shower, zone_of
     from forensics.workers import MIB, Limits
@@ -160,6 +172,8 @@ def timeline(
         log = Log(log_file)
     except (CaseExistsError, OSError) as error:
         raise click.UsageError(str(error)) from None
+    if not quiet and (dead := left_behind()):
+        click.echo(f"killed runs left scratch folders, remove them: {', '.join(map(str, dead))}", err=True)
     made: list[tuple[Case, Path]] = []
     try:
         with Shower(quiet=quiet, log=log) as shower:

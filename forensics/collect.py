@@ -290,7 +290,7 @@ def _row(
 
 
 def _slack(counts: list[Count]) -> Iterator[str]:
-    """What was found of records that their logs no longer count."""
+    """What was found of records that their logs no longer count, and which records nothing seals."""
     whole = Count()
     for count in counts:
         whole.add(count)
@@ -298,6 +298,10 @@ def _slack(counts: list[Count]) -> Iterator[str]:
         yield f"{whole.recovered} of the facts recovered from records in slack"
     if whole.gone:
         yield f"slack holds {whole.gone} more records without their content, of {whole.gone_from} to {whole.gone_to}"
+    if whole.unkept:
+        yield f"{whole.unkept} chunks keep no checksums"
+    if whole.old:
+        yield f"{whole.old} chunks of logs in use have records that no checksum covers yet"
 
 
 __all__ = ["HIVES", "LOGS", "Plan", "coverage", "host_hives", "log_name", "make_plan", "patterns", "sought", "unseen"]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from forensics import collect, jobs
+from forensics import collect, jobs, leftovers
 from forensics.artifacts.base import all_artifacts
 from forensics.case import Case
 from forensics.evidence.base import EvidenceError, Opening
@@ -62,7 +62,7 @@ def inspect(path: str | Path, options: Options | None = None) -> dict[str, Any]:
     """What the evidence is and which artifacts are present; nothing is parsed. SeveralError where it holds several."""
     chosen, location = options or Options(), Path(path)
     artifacts = all_artifacts()
-    with tempfile.TemporaryDirectory(prefix="mirrortrace-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=leftovers.prefix()) as scratch:
         opening = replace(chosen.opening, scratch=scratch)
         start = (str(location), location.name, opening)
         with Workers(replace(chosen.limits, jobs=1), jobs.start_worker, start, bulk(location)) as workers:

@@ -41,6 +41,8 @@ class Count:
     gone: int = 0
     gone_from: str = ""
     gone_to: str = ""
+    unkept: int = 0
+    old: int = 0
 
     def add(self, other: Count) -> None:
         """Count another part of the same file in."""
@@ -50,6 +52,8 @@ class Count:
         self.context += other.context
         self.recovered += other.recovered
         self.gone += other.gone
+        self.unkept += other.unkept
+        self.old += other.old
         self.gone_from = min(filter(None, (self.gone_from, other.gone_from)), default="")
         self.gone_to = max(self.gone_to, other.gone_to)
 

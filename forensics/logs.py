@@ -30,6 +30,7 @@ def read_log(
     large log that this job reads; without `defer` nothing waits.
     """
     from forensics.formats.evtx import LogReader
+    from forensics.formats.evtx_checks import ChecksumError
 
     artifacts = _wanting(given, artifacts, intake)
     table = _table(artifacts)
@@ -38,7 +39,7 @@ def read_log(
     reader = LogReader(given.fh, frozenset(event for _, event in table), part=part, defer=later, slack=True)
     for record in reader if artifacts else ():
         if isinstance(record, FormatError):
-            intake.damaged(record, "bad_record")
+            intake.damaged(record, "checksum" if isinstance(record, ChecksumError) else "bad_record")
         else:
             _take(record, table, given, intake)
     if artifacts:
@@ -46,6 +47,7 @@ def read_log(
     for artifact in artifacts:
         count = intake.result.counts.setdefault(artifact.name, Count())
         count.claimed, count.parsed = reader.tally.claimed, reader.tally.parsed
+        count.unkept, count.old = reader.tally.unkept, reader.tally.old
     intake.result.span = _span(intake.result.path, reader.tally)
     if intake.result.problems and artifacts and not reader.tally.parsed:
         intake.damaged(FormatError("nothing could be read of this log"), "unreadable")
@@ -136,7 +138,15 @@ def _take(record: Record, table: Table, given: FileInput, intake: Intake) -> Non
     intake.result.name_computer(record.computer)
     source = given.source(f"record {record.record_id}")
     for artifact in _wanted_by(record, table):
-        intake.take(artifact, artifact.parse(record, source))
+        items = artifact.parse(record, source)
+        intake.take(artifact, _doubted(items) if record.checksum_failed else items)
+
+
+def _doubted(items: Output) -> Output:
+    """Facts out of a chunk that is not what was written."""
+    return (
+        item if isinstance(item, Problem) else replace(item, tags=(*item.tags, "checksum_failed")) for item in items
+    )
 
 
 def _wanting(given: FileInput, artifacts: list[EventArtifact], intake: Intake) -> list[EventArtifact]:

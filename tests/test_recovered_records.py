@@ -24,7 +24,7 @@ from forensics.model import Fact, Host, Source
 from forensics.sessions.rows import Rows, because
 from forensics.spool import SpoolReader, encode_fact
 from forensics.timeline import events_of
-from tests.formats.crafted_logs import forgotten, rows
+from tests.formats.crafted_logs import forgotten, rows, seal
 from tests.running import KAPE_FOLDER, LAYOUTS, Run, timeline
 from tests.sessions.factory import DEV, Scene, at
 
@@ -117,7 +117,7 @@ def test_what_is_left_without_content_is_counted_by_artifact(tmp_path: Path) -> 
             and int.from_bytes(data[token + 6 : token + 10], "little") == (token + 10 - 0x1000) % 65536
         ):
             data[token + 14 : token + 18] = b"\xde\xad\xbe\xef"
-    facts, result = _job(bytes(data), tmp_path)
+    facts, result = _job(bytes(seal(data)), tmp_path)
     assert not any("recovered" in fact.tags for fact in facts)
     gone = {name: count.gone for name, count in result.counts.items()}
     assert gone["event_process_audit"] > 20

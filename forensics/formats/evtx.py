@@ -11,13 +11,14 @@ The decoder may hang or use much memory on hostile input: run a LogReader only w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import numpy as np
 
 from forensics.formats import FormatError
-from forensics.formats.evtx_fallback import FileFacts, checksum_faults, decode, guarded
+from forensics.formats.evtx_checks import ChecksumError, Seal, seal_of
+from forensics.formats.evtx_fallback import FileFacts, decode, guarded
 from forensics.formats.evtx_fast import fast as _fast
 from forensics.formats.evtx_record import Record, load, to_record
 from forensics.formats.evtx_scan import FILE_HEAD, Scan, Window, rebuild, scan
@@ -40,13 +41,16 @@ class Tally:
     `claimed` counts the records of which chunk headers, the record chain or ids left out say that they existed,
     `parsed` those that were decoded or skipped as unwanted. `details` are sentences for a person, `jumps` the record
     ids (before, after) between which ids are missing with no damaged bytes in between: filtered exports, a lost chunk,
-    or records cut out on purpose.
+    or records cut out on purpose. `unkept` chunks have no checksums, `old` ones have some that are older than the last
+    records (the log was in use when it was copied).
     """
 
     claimed: int = 0
     parsed: int = 0
     chunks: int = 0
     bad_chunks: int = 0
+    unkept: int = 0
+    old: int = 0
     dirty: bool = False
     first_record: int | None = None
     last_record: int | None = None
@@ -82,7 +86,8 @@ class LogReader:
     """The records of one log: iterate it, then read `tally`.
 
     `wanted` are the event ids to decode, None for all. Iteration yields a `Record` for each of them and a `FormatError`
-    for each loss (a record, a damaged stretch, a chunk), with its file offset; it goes on after each.
+    for each loss (a record, a damaged stretch, a chunk), with its file offset; it goes on after each. A ChecksumError
+    says that a chunk is not what was written; records out of it are given, marked.
 
     `part` (index, count) reads one of several parts of equal size, so that a large log can be shared out: records of
     all parts together are those of the whole, and only the last part compares with the file header's claims.
@@ -171,6 +176,7 @@ class LogReader:
         return b"".join(parts)
 
     def _read_window(self, window: Window, end: int) -> Iterator[Record | FormatError]:
+        self._broken: set[int] = set()  # chunks of this window whose checksum fails
         found = scan(window, dirty=self._dirty)
         if self._slack is not None:
             self._slack.take(window, found)
@@ -204,7 +210,7 @@ class LogReader:
             self.tally.chunks += 1
             self.tally.claimed += max(window.head(index).claimed, here)
             if offset + CHUNK <= end:
-                self._checksums(window, index)
+                yield from self._checksums(window, index, found)
             if here:
                 begin = int(first[index])
                 yield from self._after_zeros(int(found.record_id[begin]))
@@ -239,12 +245,30 @@ class LogReader:
         self.tally.note(f"{len(empty)} zeroed chunks at 0x{empty[0]:x}: {which}")
         yield FormatError(f"{len(empty)} zeroed chunks amid the log, {which}", empty[0])
 
-    def _checksums(self, window: Window, index: int) -> None:
-        faults = checksum_faults(window.data, index)
-        if faults:
-            self.tally.bad_chunks += 1
+    def _checksums(self, window: Window, index: int, found: Scan) -> Iterator[ChecksumError]:
+        seal = seal_of(window.data, index, in_use=self.tally.dirty)
+        self.tally.unkept += seal.unkept
+        self.tally.old += seal.old
+        if seal.faults:
             offset = window.base + index * CHUNK
-            self.tally.note(f"chunk at 0x{offset:x}: checksum of {' and '.join(faults)} does not hold")
+            self.tally.bad_chunks += 1
+            self._broken.add(index)
+            why = self._changed(seal, found, index)
+            self.tally.note(f"chunk at 0x{offset:x}: {why}")
+            yield ChecksumError(why, offset)
+
+    def _changed(self, seal: Seal, found: Scan, index: int) -> str:
+        """What a failed checksum means, and what may hide there: an id that was changed is not asked for."""
+        here = found.chunk == index
+        why = f"checksum of {' and '.join(seal.faults)} does not hold: changed after it was written, or damaged; "
+        if not here.any():
+            return f"{why}no record in it"
+        ids = found.record_id[here]
+        why += f"{ids.size} records in it, {int(ids.min())} to {int(ids.max())}"
+        if self._ids is None:
+            return why
+        ignored = int((~np.isin(found.event_id[here], self._ids) & (found.event_id[here] != UNKNOWN)).sum())
+        return f"{why}, of them {ignored} with event ids that nothing asks for, if those are the ids they had"
 
     def _gaps(self, window: Window, found: Scan, end: int) -> Iterator[FormatError]:
         for gap in found.gaps:
@@ -301,6 +325,8 @@ class LogReader:
     def _put_off(self, rows: _Rows, index: int, text: str) -> bool:
         if self._defer is None or rows.torn[index] or rows.event_id[index] == UNKNOWN:
             return False
+        if rows.chunk[index] in self._broken:
+            return False  # its facts are marked now
         return rows.offset[index] not in rows.cut and self._defer(rows.event_id[index], text, rows.offset[index])
 
     def _slow(self, window: Window, rows: _Rows, missing: list[int]) -> Iterator[Record | FormatError]:
@@ -338,6 +364,8 @@ class LogReader:
             return FormatError(f"record {record_id} decodes to no event", offset)
         if self._wanted is not None and record.event_id not in self._wanted:
             return None
+        if rows.chunk[index] in self._broken:
+            record = replace(record, checksum_failed=True)
         if rows.torn[index]:
             self.tally.note(f"record {record_id} at 0x{offset:x}: its two sizes differ, its text may be damaged")
         return record

@@ -1,4 +1,4 @@
-"""What python-evtx is for: the inventory of a log (headers, checksums) and records that the fast decoder refuses.
+"""What python-evtx is for: the inventory of a log (its header) and records that the fast decoder refuses.
 
 python-evtx is slow but forgiving: it decodes one record at a time, so one that the fast decoder cannot read, or that
 makes it give up, does not take its neighbours with it. It follows links without looking where they lead; the chunk
@@ -99,26 +99,6 @@ class GuardedChunk(ChunkHeader):  # type: ignore[misc]  # python-evtx is untyped
                     offset = node.next_offset() if node is not None else 0
                 except DECODER_ERRORS:
                     offset = 0
-
-
-def checksum_faults(data: bytes | bytearray, index: int) -> list[str]:
-    """Which of the two checksums of chunk `index` do not hold: "header", "records"."""
-    chunk = ChunkHeader(data, index * CHUNK)
-    faults: list[str] = []
-    try:
-        if chunk.calculate_header_checksum() != chunk.header_checksum():
-            faults.append("header")
-        if not CHUNK_HEAD <= chunk.next_record_offset() <= CHUNK:
-            return ["header"]
-        if chunk.calculate_data_checksum() != chunk.data_checksum():
-            faults.append("records")
-    except DECODER_ERRORS:
-        return ["header"]
-    finally:
-        # python-evtx objects hold themselves by their methods, and through them the whole window, until some later
-        # garbage collection: hundreds of megabytes on a large log.
-        vars(chunk).clear()
-    return faults
 
 
 def decode(chunk: GuardedChunk, start: int) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Record:
     (`Data1`, `Data2`, ... where the elements have none) or the innermost elements of UserData by local name; a
     repeated name gets `_1`, an attribute stands under `Element@attribute`. `offset` is the record's place in the file.
     `event_record_id` is the number inside the event, which Event Viewer shows: exports number the header's anew.
+    `checksum_failed`: it lies in a chunk that is not what was written.
     """
 
     record_id: int
@@ -41,6 +42,7 @@ class Record:
     data: dict[str, str]
     offset: int
     event_record_id: int | None = None
+    checksum_failed: bool = False
 
 
 class Names:

@@ -12,6 +12,7 @@ from Evtx.Evtx import FileHeader
 
 from forensics.formats import FormatError, evtx
 from forensics.formats.evtx import LogReader, Record, channel_of
+from forensics.formats.evtx_checks import ChecksumError
 from forensics.formats.evtx_fallback import decode, guarded
 from forensics.formats.evtx_record import load, to_record
 from forensics.formats.evtx_scan import CHUNK, FILE_HEAD, Window
@@ -24,7 +25,7 @@ DAMAGED = {
     "2-vss_0-Microsoft-Windows-RemoteDesktopServices-RdpCoreTS%4Operational": (1910, 4, 1978, 16, 2),
     "2-vss_0-Microsoft-Windows-TerminalServices-RemoteConnectionManager%4Operational": (1774, 1, 1797, 16, 2),
     "2-vss_7-System": (1160, 1, 1422, 11, 2),
-    "Application_no_crc32": (17, 0, 17, 1, 1),
+    "Application_no_crc32": (17, 0, 17, 1, 0),
     "Microsoft-Windows-HelloForBusiness%4Operational": (6, 1, 20, 1, 1),
     "Microsoft-Windows-LanguagePackSetup%4Operational": (17, 1, 20, 1, 1),
     "sample-with-zero-data-size-event": (450, 0, 450, 4, 1),
@@ -39,7 +40,7 @@ def read(data, wanted=None):
     items = list(reader)
     return (
         [item for item in items if isinstance(item, Record)],
-        [item for item in items if isinstance(item, FormatError)],
+        [item for item in items if isinstance(item, FormatError) and not isinstance(item, ChecksumError)],
         reader.tally,
     )
 
