@@ -1,25 +1,20 @@
 """The paths of a volume's files out of its master file table: what the folders' indexes say is held against it.
 
 A file's record names its folder, so a folder that lost its index or its own record still has its files here. One pass
-over the table (Rust, some 4 microseconds a record) gives every name of every file; paths are made only for names that
-somebody wants.
+over the table (`mftindex`) gives every name of every file; paths are made only for names that somebody wants.
 """
 
 from __future__ import annotations
 
-import warnings
 from array import array
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from mft import PyMftParser
-
 from forensics.evidence.globs import normal
+from forensics.evidence.mftindex import MftIndex
 
 ROOT = 5
-_NAME = 0x30
 _RESERVED = 24  # the first records are the file system's own, some of them kept free
-_SHORT = "DOS"  # the namespace of 8.3 twins
 _DEEPEST = 512
 _MASK = 0xFFFFFFFF
 
@@ -43,8 +38,9 @@ class _Folder(NamedTuple):
 class FileTable:
     """The folders of one pass over the table; `faults` are records in use that cannot be read, in words."""
 
-    def __init__(self, stream: Any, bitmap: bytes = b"") -> None:  # noqa: ANN401  # dissect's stream
+    def __init__(self, stream: Any, record_size: int, bitmap: bytes = b"") -> None:  # noqa: ANN401  # dissect's stream
         self._stream = stream
+        self._record_size = record_size
         self._bitmap = bitmap
         self._folders: dict[int, _Folder] = {}
         self._paths: dict[tuple[int, int], str | None] = {}
@@ -53,44 +49,25 @@ class FileTable:
 
     def links(self, wanted: Callable[[str], object] = bool) -> Iterator[Link]:
         """Every name of every file in use that `wanted` is true of; the folders are known when it has ended."""
-        spread: list[tuple[int, list[tuple[str, int, int]]]] = []
-        seen = bytearray(len(self._bitmap) * 8)
-        self._stream.seek(0)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            for entry in PyMftParser(self._stream).entries():
-                if isinstance(entry, Exception):
-                    self.faults.append(f"an MFT record cannot be read: {entry}")
-                    continue
-                flags, number = repr(entry.flags), int(entry.entry_id)
-                if "ALLOCATED" not in flags:
-                    continue
-                if number < len(seen):
-                    seen[number] = 1
-                names = _names(entry)
-                if entry.base_entry_id:
-                    spread.append((int(entry.base_entry_id), names))
-                elif "INDEX" in flags:
-                    self._folder(number, int(entry.sequence), names)
-                else:
-                    yield from _wanted(number, names, wanted)
-        for number, names in spread:
-            if number in self._folders:
-                self._folder(number, self._folders[number].sequence, names)
-            else:
-                yield from _wanted(number, names, wanted)
-        if caught:
-            self.faults.append(f"{len(caught)} MFT records have damaged sectors, the first: {caught[0].message}")
-        self._unread(seen)
+        index = MftIndex.read(self._stream, self._record_size)
+        for number, sequence in index.folders():
+            self._folders[number] = _Folder(sequence, 0, 0, "")
+        for name in index.named():
+            if not name.folder:
+                if wanted(name.name):
+                    yield Link(name.number, name.parent, name.parent_sequence, name.name)
+            elif not self._folders[name.number].name:  # a folder has one name
+                self._folders[name.number] = _Folder(name.sequence, name.parent, name.parent_sequence, name.name)
+        if index.torn:
+            self.faults.append(f"{index.torn} MFT records have damaged sectors")
+        self._unread(index.used)
 
-    def _folder(self, number: int, sequence: int, names: list[tuple[str, int, int]]) -> None:
-        """A folder has one name; one whose name is in an extension record waits for it."""
-        if names or number not in self._folders:
-            name, parent, parent_sequence = names[0] if names else ("", 0, 0)
-            self._folders[number] = _Folder(sequence, parent, parent_sequence, name)
-
-    def _unread(self, seen: bytearray) -> None:
+    def _unread(self, used: list[int]) -> None:
         """Records that the table's bitmap says are in use and that are none (zeroed, overwritten)."""
+        seen = bytearray(len(self._bitmap) * 8)
+        for number in used:
+            if number < len(seen):
+                seen[number] = 1
         lost = [
             number
             for at, byte in enumerate(self._bitmap)
@@ -137,16 +114,20 @@ class FileTable:
             number, sequence = folder.parent, folder.parent_sequence
         return None
 
-    def tail(self, link: Link) -> tuple[str, int]:
-        """What is known of a path whose beginning is lost, and the number of the record that would say more."""
-        parts, number = [link.name], link.parent
-        for _ in range(_DEEPEST):
+    def tail(self, link: Link) -> tuple[str, int, bool]:
+        """What is known of a path whose beginning is lost.
+
+        Gives it with the number of the record that would say more, and whether its folders lead back into themselves.
+        """
+        parts, number, met = [link.name], link.parent, set[int]()
+        while number not in met:
+            met.add(number)
             folder = self._folders.get(number)
-            if folder is None or not folder.name:
-                break
+            if folder is None or not folder.name or len(met) > _DEEPEST:
+                return "/".join(reversed(parts)), number, False
             parts.append(folder.name)
             number = folder.parent
-        return "/".join(reversed(parts)), number
+        return "/".join(reversed(parts)), number, True
 
     def path(self, link: Link) -> str | None:
         """The path of a file by one of its names; None when the way to its folder is lost."""
@@ -179,21 +160,6 @@ class NameIndex:
             known = self._table.folder_path(self._parents[at], self._sequences[at])
             if known is not None and normal(known) == normal(folder):
                 return self._numbers[at]
-
-
-def _names(entry: Any) -> list[tuple[str, int, int]]:  # noqa: ANN401  # PyMftEntry
-    """Name, folder and the folder's sequence number, of each name that is no 8.3 twin of another."""
-    found = []
-    for attribute in entry.attributes():
-        if not isinstance(attribute, Exception) and attribute.type_code == _NAME:
-            told = attribute.attribute_content
-            if told is not None and str(told.namespace).rpartition(".")[2].upper() != _SHORT:
-                found.append((str(told.name), int(told.parent_entry_id), int(told.parent_entry_sequence)))
-    return found
-
-
-def _wanted(number: int, names: list[tuple[str, int, int]], wanted: Callable[[str], object]) -> Iterator[Link]:
-    return (Link(number, parent, sequence, name) for name, parent, sequence in names if wanted(name))
 
 
 __all__ = ["ROOT", "FileTable", "Link", "NameIndex"]

@@ -1,40 +1,49 @@
-"""Every path of a volume out of its master file table, in one pass and with bounds.
+"""Every name in a volume's master file table, in one pass and with bounds.
 
 The Rust reader that did this before follows the parents of a file by recursion: two folders that are each other's
 parent end the process, and with it the whole evidence. Here a chunk of records is taken apart at once with numpy, names
-in extension records are put back to their file, and every hard link is a path of its own. Layout as in
-`formats/mft.py`, which decodes single records for the timeline.
+in extension records are put back to their file, and every hard link is a name of its own. `filetable` makes
+paths of them. Layout as in `formats/mft.py`, which decodes single records for the timeline.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 _RECORDS = 8192  # at once
-_SECTOR, _ROOT = 512, 5
+_SECTOR = 512
 _NAME, _END, _IN_USE, _FOLDER, _SHORT = 0x30, 0xFFFFFFFF, 1, 2, 2
-_MOST_ATTRIBUTES, _DEEPEST = 64, 512
-ORPHANED = "[orphaned]"
+_BOTH = _IN_USE | _FOLDER
+_MOST_ATTRIBUTES = 64
 Array = Any  # of numpy, whose types say nothing of shapes
 _ENTRY = (1 << 48) - 1  # of a file reference; the sequence number is above
 
 
+class Name(NamedTuple):
+    """One name: of which record and, of its folder, record number and the number of times that one had been given."""
+
+    number: int
+    folder: bool
+    sequence: int
+    parent: int
+    parent_sequence: int
+    name: str
+
+
 @dataclass(slots=True)
 class MftIndex:
-    """The names of a table. `torn` counts records whose sectors do not belong together."""
+    """The names of a table. `torn` counts records whose sectors do not belong together, `used` are those in use."""
 
     torn: int = 0
-    loops: int = 0
+    used: list[int] = field(default_factory=list)
     _states: dict[int, int] = field(default_factory=dict)  # flags, and the sequence number above 16 bits
     _owners: list[int] = field(default_factory=list)
     _parents: list[int] = field(default_factory=list)
     _names: list[str] = field(default_factory=list)
-    _folders: dict[int, tuple[int, str]] = field(default_factory=dict)
-    _places: dict[int, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, stream: BinaryIO, record_size: int) -> MftIndex:
@@ -45,17 +54,18 @@ class MftIndex:
             count = len(data) // record_size
             index._chunk(np.frombuffer(data[: count * record_size], np.uint8).reshape(count, record_size).copy(), first)
             first += count
-        for number, parent, name in zip(index._owners, index._parents, index._names, strict=True):
-            if index._states.get(number, 0) & _FOLDER:
-                index._folders.setdefault(number, (parent, name))
         return index
 
-    def files(self) -> Iterator[tuple[str, int]]:
-        """Path (forward slashes, from the root) and record number of every name of an allocated file."""
+    def named(self) -> Iterator[Name]:
+        """Every name of every file and folder in use."""
         for number, parent, name in zip(self._owners, self._parents, self._names, strict=True):
-            if self._states.get(number, 0) & (_IN_USE | _FOLDER) == _IN_USE:
-                folder = self._place(parent)
-                yield f"{folder}/{name}" if folder else name, number
+            state = self._states.get(number, 0)
+            if state & _IN_USE:
+                yield Name(number, bool(state & _FOLDER), state >> 16, parent & _ENTRY, parent >> 48 & 0xFFFF, name)
+
+    def folders(self) -> Iterator[tuple[int, int]]:
+        """Number and sequence number of every folder in use, whether its name is known or not."""
+        return ((number, state >> 16) for number, state in self._states.items() if state & _BOTH == _BOTH)
 
     def _chunk(self, table: Array, first: int) -> None:
         rows = np.flatnonzero((table[:, :4] == np.frombuffer(b"FILE", np.uint8)).all(axis=1))
@@ -68,6 +78,7 @@ class MftIndex:
         self._states.update(zip((rows[own] + first).tolist(), states[own].tolist(), strict=True))
         used = (flags & _IN_USE) != 0
         rows, bases = rows[used], bases[used]
+        self.used += (rows + first).tolist()
         owners = np.zeros(len(table), np.int64)
         owners[rows] = np.where(bases == 0, rows + first, bases)
         self._take_names(table, rows, owners)
@@ -102,28 +113,6 @@ class MftIndex:
             flat[start:end].decode("utf-16-le", "surrogatepass").replace("/", "\\")
             for start, end in zip(starts.tolist(), (starts + 2 * lengths).tolist(), strict=True)
         ]
-
-    def _place(self, parent: int) -> str:
-        """The path of a folder; what leads nowhere, or back into itself, is below `[orphaned]`."""
-        way: list[int] = []
-        here = parent
-        while here not in self._places:
-            if here & _ENTRY == _ROOT:
-                self._places[here] = ""
-                break
-            found = self._folders.get(here & _ENTRY)
-            looped = here in way or len(way) >= _DEEPEST
-            if found is None or looped or self._states[here & _ENTRY] >> 16 != here >> 48 & 0xFFFF:
-                self.loops += looped
-                self._places[here] = ORPHANED
-                break
-            way.append(here)
-            here = found[0]
-        path = self._places[here]
-        for step in reversed(way):
-            if step not in self._places:
-                self._places[step] = path = f"{path}/{self._folders[step & _ENTRY][1]}".lstrip("/")
-        return self._places[parent]
 
 
 def _number(table: Array, rows: Array, at: Array | int, size: int) -> Array:

@@ -122,7 +122,7 @@ class NtfsFiles:
             bitmap = self.record(0).open("", _BITMAP).read()
         except DAMAGE:
             bitmap = b""
-        return FileTable(self._fs.ntfs.mft.fh, bitmap)
+        return FileTable(self._fs.ntfs.mft.fh, self._fs.ntfs._record_size, bitmap)
 
     def _told(self) -> FileTable:
         """A table that was read to its end, and knows of the folders that were found lost."""
@@ -184,12 +184,13 @@ class NtfsFiles:
 
     def _lost(self, table: FileTable, link: Link, globs: GlobSet) -> Iterator[Found]:
         """A file whose folder is lost: what is known of its path has to do."""
-        tail, missing = table.tail(link)
+        tail, missing, looped = table.tail(link)
         matched = globs.matches_tail(tail)
         if not matched:
             return
         path = f"{LOST}/{link.number}/{tail}"
-        why = f"its folder (MFT record {missing}) is lost and with it the path; "
+        why = "its folders lead back into themselves" if looped else f"its folder (MFT record {missing}) is lost"
+        why += " and with it the path; " if not looped else ", it has no path; "
         try:
             size = self._size_of(link.number)
         except DAMAGE as error:

@@ -75,7 +75,7 @@ def _rows(evidence: OpenedEvidence) -> dict[str, str]:
     """The state of every artifact if nothing at all had been found: what only the folders' state may say."""
     hurt = [(refusal.path, refusal.why) for refusal in evidence.refusals if refusal.folder]
     problems: list[Problem] = []
-    rows = coverage(all_artifacts(), [], {}, problems, hurt=hurt, whole=True)
+    rows = coverage(all_artifacts(), [], {}, problems, folders=hurt, whole=True)
     return {row.artifact: row.state for row in rows}
 
 
