@@ -215,8 +215,6 @@ def test_what_was_not_collected_is_said_shortly(tmp_path: Path) -> None:
 
 
 def test_a_record_that_is_put_off_still_names_its_computer() -> None:
-    text = (
-        '{"Event":{"System":{"Computer":"WS-\\"1","Channel":"Security"},"EventData":{"Computer":"x"}}}'
-    )
+    text = '{"Event":{"System":{"Computer":"WS-\\"1","Channel":"Security"},"EventData":{"Computer":"x"}}}'
     assert computer_of(text) == 'WS-"1'
     assert computer_of("{}") == ""
