@@ -123,8 +123,7 @@ class Workers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
-        self._pool.close() if kind is None else self._pool.stop()
-        self._pool.join()
+        self._end()
         self._marks.cleanup()
 
     def run(self, function: Callable[[Any], Result], jobs: Sequence[tuple[Any, int]]) -> Iterator[Done[Result]]:
@@ -159,9 +158,20 @@ class Workers:
             yield Done(index, why)
 
     def _renew(self) -> None:
-        self._pool.stop()
-        self._pool.join()
+        self._end()
         self._pool = self._new_pool()
+
+    def _end(self) -> None:
+        """End the pool; every result that is wanted has been taken by now.
+
+        Its processes are told at once: the pool itself drops its locks first and then ends one process after the other,
+        so that one that is still starting would find no lock and die with a traceback on the terminal.
+        """
+        self._pool.stop()
+        manager = getattr(getattr(self._pool, "_pool_manager", None), "worker_manager", None)
+        for process in list(getattr(manager, "workers", {}).values()):
+            process.terminate()
+        self._pool.join()
 
     def one(self, function: Callable[[Any], Result], argument: Any, size: int = 0) -> Result | Dead:  # noqa: ANN401
         """Run a single job to its end."""

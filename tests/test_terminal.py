@@ -18,11 +18,13 @@ import pytest
 from forensics.artifacts.base import all_artifacts
 from forensics.case import Case
 from forensics.collect import coverage
+from forensics.deferred import computer_of
 from forensics.evidence.base import Found
 from forensics.formats.evtx import LogReader, Record
 from forensics.intake import Count, JobResult
 from forensics.jobs import Job
 from forensics.model import Host, LogSpan, Problem, Source
+from forensics.rules.collection import hint
 from forensics.show.terminal import in_zone, moment
 from forensics.times import iso
 from tests.conftest import ROOT
@@ -200,3 +202,19 @@ def test_an_emptied_log_is_said(tmp_path: Path) -> None:
     assert "tunnel-service.log is empty, though" in sign["detail"]
     assert sign["innocent_causes"]
     assert "log_emptied" in run.out
+
+
+def test_what_was_not_collected_is_said_shortly(tmp_path: Path) -> None:
+    assert hint(("Windows/Prefetch/*.pf",)) == "KAPE target Prefetch takes it"
+    assert hint(("Users/**/*.wsb",)) == "no standard KAPE target takes it"
+    few = {name: data for name, data in tree().items() if "config/S" in name}
+    run = timeline(folder(tmp_path / "WS", few), tmp_path / "case")
+    shown = tool("show", run.case, "coverage").stdout
+    assert shown.count("not collected is not clean") == 1
+    assert "finding nothing there proves nothing" in run.out
+
+
+def test_a_record_that_is_put_off_still_names_its_computer() -> None:
+    text = '{"Event":{"System":{"Computer":"WS-\\"1","Channel":"Security"},"EventData":{"Computer":"x"}}}'
+    assert computer_of(text) == 'WS-"1'
+    assert computer_of("{}") == ""

@@ -10,6 +10,7 @@ from forensics.evidence.base import EvidenceError, Opening, SeveralError
 
 T = TypeVar("T")
 _SAID = 3
+_NOTHING = "nothing could be opened: "
 
 
 def each(opening: Opening, work: Callable[[Opening], T]) -> Iterator[tuple[str, T | EvidenceError]]:
@@ -63,5 +64,5 @@ def joined(errors: list[EvidenceError]) -> EvidenceError:
     if len(errors) == 1:
         return errors[0]
     more = f"; and {len(errors) - _SAID} more" if len(errors) > _SAID else ""
-    text = "; ".join(str(error) for error in errors[:_SAID])
-    return EvidenceError(f"nothing could be opened: {text}{more}", integrity=any(error.integrity for error in errors))
+    text = "; ".join(str(error).removeprefix(_NOTHING) for error in errors[:_SAID])
+    return EvidenceError(f"{_NOTHING}{text}{more}", integrity=any(error.integrity for error in errors))
