@@ -11,7 +11,17 @@ from __future__ import annotations
 
 import re
 
-from forensics.artifacts._tunnel import BORN, MODIFIED, build, cli_globs, cut_line, log_fields, owner, server_fact
+from forensics.artifacts._tunnel import (
+    BORN,
+    MODIFIED,
+    build,
+    cli_globs,
+    cut_line,
+    log_fields,
+    owner,
+    server_fact,
+    zeroed,
+)
 from forensics.artifacts._tunnel_kinds import SERVER_KINDS, TUNNEL_LOG_KINDS
 from forensics.artifacts.base import FileArtifact, FileInput, Output
 from forensics.formats import logzone, tunnellog
@@ -146,6 +156,7 @@ class LogReader:
 
 def parse(given: FileInput) -> Output:
     """One row for every record of the log."""
+    yield from zeroed(_NAME, given)
     evidence = tunnellog.evidence(given.fh, given.size)
     reader = LogReader(given, logzone.decide(evidence, given.times.get(MODIFIED), given.zone))
     for line in tunnellog.read(given.fh):
