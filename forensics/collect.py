@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from forensics.artifacts.base import Artifact, EventArtifact, FileArtifact, RegistryArtifact
@@ -144,20 +145,27 @@ def coverage(
 ) -> list[Coverage]:  # fmt: skip
     """How far each artifact could be looked at; `blocked` are sought files that are there and cannot be opened.
 
-    `hurt` are folders (path, reason) that may hold more than could be listed: nobody knows what was in them.
-
-    `whole` says that the evidence is a whole file system: then an absent file means that there is nothing, where in a
+    `hurt` are folders (path, reason) that may hold more than could be listed: nobody knows what was in them. `whole`
+    says that the evidence is a whole file system: then an absent file means that there is nothing, where in a
     collection it means that it was not collected.
     """
     rows = []
     unread = [item.detail for item in problems if item.fault in _UNREAD and not item.source.path]
+    paths: dict[str, dict[str, None]] = {artifact.name: {} for artifact in artifacts}
+    for job in jobs:
+        for wanting in job.artifacts:
+            paths.setdefault(wanting, {})[job.path] = None
+    closed: dict[str, list[Found]] = {}
+    for item in blocked:
+        for wanting in _wanted_by(item, artifacts)[0]:
+            closed.setdefault(wanting, []).append(item)
     for artifact in artifacts:
-        mine = list(dict.fromkeys(job.path for job in jobs if artifact.name in job.artifacts))
+        mine = list(paths[artifact.name])
         counts = [results[path].counts[artifact.name] for path in mine if artifact.name in results[path].counts]
-        about = [item for item in problems if item.artifact in (artifact.name, "evidence")]
-        bad = {item.source.path for item in about} & set(mine)
-        dead = {item.source.path for item in about if item.fault in FATAL} & set(mine)
-        shut = [item for item in blocked if artifact.name in _wanted_by(item, artifacts)[0]]
+        about = [told for told in problems if told.artifact in (artifact.name, "evidence")]
+        bad = {told.source.path for told in about} & set(mine)
+        dead = {told.source.path for told in about if told.fault in FATAL} & set(mine)
+        shut = closed.get(artifact.name, [])
         row = _row(
             artifact, len(counts) + len(shut), counts, (len(bad) + len(shut), len(dead) + len(shut)), whole=whole
         )
@@ -186,7 +194,12 @@ def _may_lie_below(path: str, globs: tuple[str, ...]) -> bool:
         parts = next((every[at:] for at, part in enumerate(every) if part in ("windows", "users")), ())
     if parts == ("$mft",):  # a record without a path: only what no folder's index was asked for may be it
         return any("**" in glob for glob in globs)
-    return GlobSet(globs, anywhere=":" in drive and drive[:2] != "C:").may_contain(parts)
+    return _globs(globs, anywhere=":" in drive and drive[:2] != "C:").may_contain(parts)
+
+
+@lru_cache(maxsize=256)
+def _globs(globs: tuple[str, ...], *, anywhere: bool) -> GlobSet:
+    return GlobSet(globs, anywhere=anywhere)
 
 
 def _with_hurt(row: Coverage, hurt: list[str], *, whole: bool) -> Coverage:

@@ -17,13 +17,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from forensics import collect, jobs, leftovers, sessions, showing, views
+from forensics import collect, jobs, leftovers, reading, sessions, showing, views
 from forensics.artifacts.base import all_artifacts
 from forensics.assembly import CaseBuilder, label_of
 from forensics.case import Case
 from forensics.descendants import MOST, family
 from forensics.evidence.base import EvidenceError, Opening, SeveralError
-from forensics.intake import CONTEXT, KEPT, Count, JobResult
+from forensics.intake import CONTEXT, KEPT
 from forensics.model import Coverage, Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
 from forensics.runinfo import input_hashes, run_info
 from forensics.spool import SpoolReader, Window
@@ -201,7 +201,7 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
             survey.found, artifacts, spool, host, options.limits.processes(), defer=not options.all_events
         )
         progress.stage(f"reading {name}", sum(job.work for job in plan.jobs))
-        results, problems = _parse(workers, plan, progress, name)
+        results, problems = reading.parse(workers, plan, progress, name)
         problems = [*survey.problems, *notes, *problems]
         progress.stage(f"joining {name}")
         plan = plan.with_results(results)
@@ -215,7 +215,7 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     )  # fmt: skip
     header = Evidence(name, str(path), survey.kind, host, len(results), input_hashes(path))
     hives = {path: result.hive for path, result in sorted(results.items()) if result.hive}
-    builder.add_host(header, verdicts, problems, rows, hives)
+    builder.add_host(header, verdicts, reading.condensed(problems, name), rows, hives)
     builder.add_files(name, results.values())
 
 
@@ -291,31 +291,6 @@ def _host(workers: Workers, survey: jobs.Survey, name: str) -> tuple[Host, list[
         unknown = dict.fromkeys(("name", "os", "build", "timezone", "users"), answer.detail)
         return Host(unknown=unknown), [Problem(answer.fault, "evidence", source, f"host facts: {answer.detail}")]
     return answer, []
-
-
-def _parse(
-    workers: Workers, plan: collect.Plan, progress: Progress, name: str
-) -> tuple[dict[str, JobResult], list[Problem]]:
-    results: dict[str, JobResult] = {}
-    problems: list[Problem] = []
-    for done in workers.run(jobs.run_job, [(job, job.work) for job in plan.jobs]):
-        job = plan.jobs[done.index]
-        progress.advance(job.work, job.path)
-        if isinstance(done.result, Dead):
-            merged = results.setdefault(job.path, JobResult(job.path))
-            merged.add(JobResult(job.path, counts={item: Count() for item in job.artifacts}))
-            source = Source(
-                name, job.path, None, "" if job.part[1] == 1 else f"part {job.part[0] + 1} of {job.part[1]}"
-            )
-            problems.extend(Problem(done.result.fault, item, source, done.result.detail) for item in job.artifacts)
-            continue
-        results.setdefault(job.path, JobResult(job.path)).add(done.result)
-        problems.extend(done.result.problems)
-        if done.result.dropped_problems:
-            why = f"{done.result.dropped_problems} more problems of this file are not listed"
-            problems.append(Problem("budget", "evidence", Source(name, job.path, done.result.sha256, ""), why))
-    problems.sort(key=lambda item: (item.source.path, item.artifact, item.source.locator, item.fault, item.detail))
-    return results, problems
 
 
 def _read(paths: Iterable[Path], problems: list[Problem], name: str) -> Iterator[Fact]:
