@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from forensics.artifacts.base import Artifact, EventArtifact, FileArtifact, RegistryArtifact
@@ -153,14 +154,22 @@ def coverage(
     rows = []
     unread = [item.detail for item in problems if item.fault in _UNREAD and not item.source.path]
     sizes = {job.path: job.size for job in jobs}
+    paths: dict[str, dict[str, None]] = {artifact.name: {} for artifact in artifacts}
+    for job in jobs:
+        for wanting in job.artifacts:
+            paths.setdefault(wanting, {})[job.path] = None
+    closed: dict[str, list[Found]] = {}
+    for item in blocked:
+        for wanting in _wanted_by(item, artifacts)[0]:
+            closed.setdefault(wanting, []).append(item)
     for artifact in artifacts:
-        mine = list(dict.fromkeys(job.path for job in jobs if artifact.name in job.artifacts))
-        about = [item for item in problems if item.artifact in (artifact.name, "evidence")]
+        mine = list(paths[artifact.name])
+        about = [told for told in problems if told.artifact in (artifact.name, "evidence")]
         read = [path for path in mine if artifact.name in results[path].counts]
-        bad = {item.source.path for item in about} & set(mine)
-        dead = {item.source.path for item in about if item.fault in FATAL} & set(mine)
+        bad = {told.source.path for told in about} & set(mine)
+        dead = {told.source.path for told in about if told.fault in FATAL} & set(mine)
         # What was read in spite of a refusal (a file that only its MFT record leads to) has its job, and counts once.
-        shut = [item for item in blocked if item.path not in mine and artifact.name in _wanted_by(item, artifacts)[0]]
+        shut = [item for item in closed.get(artifact.name, []) if item.path not in paths[artifact.name]]
         counts = [results[path].counts[artifact.name] for path in read]
         faulty = (len(bad) + len(shut), len(dead) + len(shut))
         row = _row(artifact, len(counts) + len(shut), counts, faulty, whole=whole, hurt=hurt)
@@ -209,7 +218,12 @@ def _may_lie_below(path: str, globs: tuple[str, ...]) -> bool:
         parts = next((every[at:] for at, part in enumerate(every) if part in ("windows", "users")), ())
     if parts == ("$mft",):  # a record without a path: only what no folder's index was asked for may be it
         return any("**" in glob for glob in globs)
-    return GlobSet(globs, anywhere=":" in drive and drive[:2] != "C:").may_contain(parts)
+    return _globs(globs, anywhere=":" in drive and drive[:2] != "C:").may_contain(parts)
+
+
+@lru_cache(maxsize=256)
+def _globs(globs: tuple[str, ...], *, anywhere: bool) -> GlobSet:
+    return GlobSet(globs, anywhere=anywhere)
 
 
 def _with_hurt(row: Coverage, hurt: list[str], *, whole: bool) -> Coverage:

@@ -173,6 +173,11 @@ def run_job(job: Job, sink: Callable[[Fact], None] | None = None) -> JobResult:
     return result
 
 
+def run_jobs(several: tuple[Job, ...]) -> list[JobResult]:
+    """Parse some files one after the other."""
+    return [run_job(job) for job in several]
+
+
 def _bytes(path: str, limit: int) -> bytes:
     with opened().open(path) as handle:
         return handle.read(limit)

@@ -15,14 +15,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from forensics import collect, jobs, sessions, showing, views
+from forensics import collect, jobs, reading, sessions, showing, views
 from forensics.artifacts.base import all_artifacts
 from forensics.assembly import CaseBuilder
 from forensics.case import Case, merge_verdicts
 from forensics.descendants import MOST, family
 from forensics.evidence.base import EvidenceError, Opening
 from forensics.evidence.several import each, joined
-from forensics.intake import CONTEXT, KEPT, Count, JobResult
+from forensics.intake import CONTEXT, KEPT
 from forensics.model import Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
 from forensics.naming import Naming, identify
 from forensics.runinfo import bulk, evidence_files, first_part, hashes_of, run_info
@@ -190,7 +190,7 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
             survey.found, artifacts, spool, known, options.limits.processes(), defer=not options.all_events
         )
         progress.stage(f"reading {name}", sum(job.work for job in plan.jobs))
-        results, problems = _parse(workers, plan, progress, name)
+        results, problems = reading.parse(workers, plan, progress, name)
         loose = any(item.loose for item in survey.found)
         host, naming, named = identify(known, name, results.values(), loose=loose)
         problems = [*survey.problems, *notes, *named, *problems]
@@ -208,7 +208,7 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     header = Evidence(name, str(path), survey.kind, host, len(results), hashes_of(files, survey.stored))
     builder.add_evidence_files(name, files, [*survey.notices, *notices])
     hives = {path: result.hive for path, result in sorted(results.items()) if result.hive}
-    builder.add_host(header, verdicts, problems, rows, hives)
+    builder.add_host(header, verdicts, reading.condensed(problems, name), rows, hives)
     builder.add_files(name, results.values())
 
 
@@ -297,31 +297,6 @@ def _host(workers: Workers, survey: jobs.Survey, name: str) -> tuple[Host, list[
         unknown = dict.fromkeys(("name", "os", "build", "timezone", "users"), answer.detail)
         return Host(unknown=unknown), [Problem(answer.fault, "evidence", source, f"host facts: {answer.detail}")]
     return answer, []
-
-
-def _parse(
-    workers: Workers, plan: collect.Plan, progress: Progress, name: str
-) -> tuple[dict[str, JobResult], list[Problem]]:
-    results: dict[str, JobResult] = {}
-    problems: list[Problem] = []
-    for done in workers.run(jobs.run_job, [(job, job.work) for job in plan.jobs]):
-        job = plan.jobs[done.index]
-        progress.advance(job.work, job.path)
-        if isinstance(done.result, Dead):
-            merged = results.setdefault(job.path, JobResult(job.path))
-            merged.add(JobResult(job.path, counts={item: Count() for item in job.artifacts}))
-            source = Source(
-                name, job.path, None, "" if job.part[1] == 1 else f"part {job.part[0] + 1} of {job.part[1]}"
-            )
-            problems.extend(Problem(done.result.fault, item, source, done.result.detail) for item in job.artifacts)
-            continue
-        results.setdefault(job.path, JobResult(job.path)).add(done.result)
-        problems.extend(done.result.problems)
-        if done.result.dropped_problems:
-            why = f"{done.result.dropped_problems} more problems of this file are not listed"
-            problems.append(Problem("budget", "evidence", Source(name, job.path, done.result.sha256, ""), why))
-    problems.sort(key=lambda item: (item.source.path, item.artifact, item.source.locator, item.fault, item.detail))
-    return results, problems
 
 
 def _read(paths: Iterable[Path], problems: list[Problem], name: str) -> Iterator[Fact]:

@@ -33,7 +33,7 @@ ORDER = [
     {"collect", "showing"},
     {"workers"},
     {"sessions", "descendants"},
-    {"assembly"},
+    {"assembly", "reading"},
     {"runinfo"},
     {"pipeline"},
     {"hosts", "show", "verify", "content"},

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from forensics.artifacts.base import FileInput
 from forensics.formats.logzone import LogZone
 from forensics.formats.serverlog import Entry
+from forensics.formats.textfile import holes
 from forensics.formats.tunnelid import server_of
 from forensics.model import Fact, Problem, Value, make_fact
 from forensics.times import Moment, NoTime
 
+_HOLES_SHOWN = 20
 MESSAGE_LIMIT = 8 * 1024
 BORN, MODIFIED = "Creation Time", "Content Modification Time"
 # Where profiles lie, and the data folders of the CLI in them: VS Code's own, its first release's, and the forks'
@@ -93,6 +95,20 @@ def cut_line(artifact: str, given: FileInput, number: int, offset: int) -> Probl
     """A line that was too long to be read whole."""
     detail = f"line {number} at offset 0x{offset:x} is longer than 64 KiB and was cut"
     return Problem("truncated", artifact, given.source(f"line {number}"), detail)
+
+
+def zeroed(artifact: str, given: FileInput) -> Iterator[Problem]:
+    """What is zeros in a text file: lines that were there, or that never reached the disk."""
+    count = size = 0
+    for hole in holes(given.fh):
+        count, size = count + 1, size + hole.length
+        if count <= _HOLES_SHOWN:
+            where = "at its end" if hole.offset + hole.length >= given.size else "amid its text"
+            detail = f"{hole.length} bytes {where} are zero: what stood there is lost or was never written"
+            yield Problem("zeroed", artifact, given.source(f"offset 0x{hole.offset:x}"), detail)
+    if count > _HOLES_SHOWN:
+        detail = f"{count - _HOLES_SHOWN} more zeroed stretches, {size} bytes in all {count}"
+        yield Problem("zeroed", artifact, given.source(""), detail)
 
 
 def log_fields(text: str, level: str, number: int, offset: int, zone: LogZone) -> dict[str, Value | None]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from forensics.artifacts._tunnel import cut_line, profile_user
+from forensics.artifacts._tunnel import cut_line, profile_user, zeroed
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
 from forensics.formats.textfile import lines
 from forensics.model import Value, make_fact
@@ -50,6 +50,7 @@ def _commands(given: FileInput) -> Iterator[_Command]:
 
 def parse(given: FileInput) -> Output:
     """One undated row for each command."""
+    yield from zeroed(_NAME, given)
     name, profile = given.path.rpartition("/")[2], profile_user(given)
     for command in _commands(given):
         if command.cut:

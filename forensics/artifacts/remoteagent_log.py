@@ -7,7 +7,7 @@ a remote editor, not a tunnel. Sources: `serverServices.ts`, `remoteExtensionHos
 
 from __future__ import annotations
 
-from forensics.artifacts._tunnel import cut_line, log_fields, server_fact, server_globs, server_owner
+from forensics.artifacts._tunnel import cut_line, log_fields, server_fact, server_globs, server_owner, zeroed
 from forensics.artifacts._tunnel_kinds import SERVER_KINDS
 from forensics.artifacts.base import FileArtifact, FileInput, Output
 from forensics.formats import serverlog
@@ -28,6 +28,7 @@ def _moment(given: FileInput, stamp: str) -> Moment:
 
 def parse(given: FileInput) -> Output:
     """One row for every line."""
+    yield from zeroed(_NAME, given)
     fixed = server_owner(given)
     for entry in serverlog.read(given.fh):
         if entry.cut:

@@ -21,6 +21,7 @@ from forensics.artifacts._tunnel import (
     owner,
     server_fact,
     times,
+    zeroed,
 )
 from forensics.artifacts._tunnel_kinds import SERVER_KINDS, TUNNEL_LOG_KINDS
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
@@ -166,6 +167,7 @@ def parse(given: FileInput) -> Output:
         fields: dict[str, Value | None] = {**owner(given), "file_name": given.path.rpartition("/")[2]}
         yield make_fact("log.empty", given.source(), times(given), fields)
         return
+    yield from zeroed(_NAME, given)
     evidence = tunnellog.evidence(given.fh, given.size)
     reader = LogReader(given, logzone.decide(evidence, given.times.get(MODIFIED), given.zone))
     for line in tunnellog.read(given.fh):

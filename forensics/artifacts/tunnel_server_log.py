@@ -16,6 +16,7 @@ from forensics.artifacts._tunnel import (
     log_fields,
     owner,
     server_fact,
+    zeroed,
 )
 from forensics.artifacts._tunnel_kinds import SERVER_KINDS
 from forensics.artifacts.base import FileArtifact, FileInput, Output
@@ -37,6 +38,7 @@ def _moment(given: FileInput, entry: Entry, reason: str) -> Moment:
 
 def parse(given: FileInput) -> Output:
     """One row for every line that is not part of the licence banner."""
+    yield from zeroed(_NAME, given)
     born, modified = given.times.get(BORN), given.times.get(MODIFIED)
     dates = serverlog.find_dates(serverlog.read(given.fh), born, modified, given.zone)
     zone = LogZone("local", f"the server prints local time; {dates.reason}")

@@ -72,6 +72,8 @@ class GlobSet:
         self._others: list[int] = []
         for index, parts in enumerate(self._split):
             self._bucket(index, parts[-1])
+        lasts = sorted({_component(self._split[index][-1]).pattern for index in self._others})
+        self._other = re.compile("|".join(f"(?:{last})" for last in lasts) if lasts else "(?!)", re.DOTALL)
 
     def _bucket(self, index: int, last: str) -> None:
         stem, dot, suffix = last.rpartition(".")
@@ -87,13 +89,15 @@ class GlobSet:
         name = normal(path)
         last = name.rpartition("/")[2]
         _, dot, suffix = last.rpartition(".")
-        found = [*self._by_name.get(last, ()), *(self._by_suffix.get(suffix, ()) if dot else ()), *self._others]
+        found = [*self._by_name.get(last, ()), *(self._by_suffix.get(suffix, ()) if dot else ())]
+        if self._other.fullmatch(last):
+            found += self._others
         return tuple(self._each[index][0] for index in sorted(found) if self._each[index][1].fullmatch(name))
 
     def may_name(self, name: str) -> bool:
         """Whether a file of this name could match a pattern, wherever it lies."""
         last = name.casefold()
-        if last in self._by_name or any(_component(self._split[at][-1]).fullmatch(last) for at in self._others):
+        if last in self._by_name or self._other.fullmatch(last):
             return True
         _, dot, suffix = last.rpartition(".")
         return bool(dot) and suffix in self._by_suffix

@@ -13,6 +13,8 @@ from typing import BinaryIO, NamedTuple
 
 LINE_LIMIT = 64 * 1024
 _BLOCK = 1024 * 1024
+_HOLE = 8
+_ZEROS = re.compile(rb"\x00{%d,}" % _HOLE)
 _MARKS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8"))
 _DECLARED = re.compile(rb"^\s{0,64}<\?xml[^>]{0,200}?encoding\s{0,8}=\s{0,8}[\"']([A-Za-z0-9_.-]{1,40})[\"']")
 # What a declaration may make us use when the bytes are not UTF-8: the code pages of Windows, nothing exotic.
@@ -131,6 +133,43 @@ def lines(fh: BinaryIO) -> Iterator[TextLine]:
     for number, (offset, raw, cut) in enumerate(_pieces(fh, wide), 1):
         text = raw.decode(encoding, "replace").rstrip("\r\n")
         yield TextLine(number, offset, text.removeprefix("\ufeff") if number == 1 else text, cut)
+
+
+class Hole(NamedTuple):
+    """A run of NUL bytes where text should be: its offset and length."""
+
+    offset: int
+    length: int
+
+
+def holes(fh: BinaryIO) -> Iterator[Hole]:
+    """The zeroed stretches of a text file, of 8 bytes and more: a sector that was lost, a write that never came.
+
+    No text holds them, in UTF-16 neither (a NUL there is two bytes beside one of another character).
+    """
+    fh.seek(0)
+    base, begun = 0, -1  # where a run that reached the end of the block before began
+    while block := fh.read(_BLOCK):
+        at = 0
+        if begun >= 0:
+            at = len(block) - len(block.lstrip(b"\x00"))
+            if at == len(block):
+                base += at
+                continue
+            yield from _hole(begun, base + at)
+            begun = -1
+        trailing = len(block) - len(block.rstrip(b"\x00"))
+        begun = base + len(block) - trailing if trailing else -1
+        for found in _ZEROS.finditer(block, at, len(block) - trailing):
+            yield Hole(base + found.start(), found.end() - found.start())
+        base += len(block)
+    if begun >= 0:
+        yield from _hole(begun, base)
+
+
+def _hole(start: int, stop: int) -> Iterator[Hole]:
+    if stop - start >= _HOLE:
+        yield Hole(start, stop - start)
 
 
 def tail(fh: BinaryIO, size: int, window: int = 256 * 1024) -> list[str]:

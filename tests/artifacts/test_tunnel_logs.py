@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from forensics.artifacts import remoteagent_log, tunnel_log, tunnel_server_log
+from forensics.artifacts import powershell_history, remoteagent_log, tunnel_log, tunnel_server_log
+from forensics.artifacts.base import FileArtifact
 from forensics.model import Fact
 from tests.artifacts.file_inputs import (
     BORN,
@@ -304,3 +305,35 @@ class TestRemoteAgent:
         (fact,), _ = run(remoteagent_log.ARTIFACT, AGENT, f"2024-12-04 10:15:57.204 [info] {text}\n")
         assert fact.kind == f"server.{kind}"
         assert fact.context == (kind == "log_message" and "Unknown" not in text)
+
+
+HOLED = [
+    (tunnel_log.ARTIFACT, LOG),
+    (remoteagent_log.ARTIFACT, AGENT),
+    (tunnel_server_log.ARTIFACT, f"{SERVER}/log.txt"),
+    (
+        powershell_history.ARTIFACT,
+        "C:/Users/hanako/AppData/Roaming/Microsoft/Windows/PowerShell/PSReadLine/a_history.txt",
+    ),
+]
+
+
+@pytest.mark.parametrize(("artifact", "path"), HOLED)
+def test_zeroed_stretches_are_said_with_their_places(artifact: FileArtifact, path: str) -> None:
+    whole = TUNNEL_LOG.encode()
+    data = bytearray(whole) + bytes(512)
+    data[100:612] = bytes(512)
+    _, problems = run(artifact, path, bytes(data))
+    said = [(problem.source.locator, problem.detail.split(":")[0]) for problem in problems if problem.fault == "zeroed"]
+    assert said == [
+        ("offset 0x64", "512 bytes amid its text are zero"),
+        (f"offset 0x{len(whole):x}", "512 bytes at its end are zero"),
+    ]
+    assert not any(problem.fault == "zeroed" for problem in run(artifact, path, whole)[1])
+
+
+def test_very_many_zeroed_stretches_are_counted() -> None:
+    _, problems = run(remoteagent_log.ARTIFACT, AGENT, (b"x" + bytes(10)) * 500)
+    zeroed = [problem for problem in problems if problem.fault == "zeroed"]
+    assert len(zeroed) == 21
+    assert "480 more zeroed stretches, 5000 bytes in all 500" in zeroed[-1].detail

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forensics.formats import FormatError, guardedjson, recyclebin
-from forensics.formats.textfile import LINE_LIMIT, decode, lines, tail
+from forensics.formats.textfile import LINE_LIMIT, decode, holes, lines, tail
 from tests.artifacts.file_inputs import utc
 
 TEXT = "eins\r\nzwei 田中\n\ndrei"
@@ -32,6 +33,24 @@ def test_joined_lines_are_the_text(parts: list[str], encoding: str) -> None:
     data = "\n".join(parts).encode(encoding)
     expected = parts if parts[-1] else parts[:-1]
     assert [line.text for line in lines(io.BytesIO(data))] in (expected, [*expected, ""])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 40)), max_size=12), st.integers(1, 17))
+def test_every_zeroed_stretch_is_found(parts: list[tuple[bool, int]], block: int) -> None:
+    class Slow(io.BytesIO):
+        """Gives a few bytes at a time, so that stretches lie across reads."""
+
+        def read(self, _: int | None = -1) -> bytes:
+            return super().read(block)
+
+    data = b"".join((b"\0" if zero else b"a") * length for zero, length in parts)
+    expected = [(found.start(), found.end() - found.start()) for found in re.finditer(rb"\x00{8,}", data)]
+    assert [tuple(hole) for hole in holes(Slow(data))] == expected
+
+
+def test_wide_text_has_no_holes() -> None:
+    assert list(holes(io.BytesIO("eins\n\nzwei".encode("utf-16-le")))) == []
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
