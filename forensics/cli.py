@@ -208,7 +208,7 @@ def verify(evidence: Path, *, opening: Opening, as_json: bool, quiet: bool) -> N
     """Hash the evidence and hold it against the hashes that were stored when it was taken.
 
     An E01 is read whole, every chunk is checked; of a collection every file whose hash the collector noted. Exit code 5
-    when something does not match, 3 when there is nothing to hold it against.
+    when something does not match, 3 when there is nothing to hold it against or a file may not be read.
     """
     from forensics.pipeline import Options
     from forensics.show import Shower, verification
@@ -224,7 +224,7 @@ def verify(evidence: Path, *, opening: Opening, as_json: bool, quiet: bool) -> N
         click.echo(json.dumps(found.plain(), ensure_ascii=False, indent=2))
     else:
         verification(found)
-    sys.exit(DAMAGED if found.faults else COMPLETE if found.compared else PARTIAL)
+    sys.exit(DAMAGED if found.faults else COMPLETE if found.compared and not found.unread else PARTIAL)
 
 
 @main.group()

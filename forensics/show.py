@@ -380,7 +380,12 @@ def verification(found: Verification) -> None:
         out.print(_line(f"{name.upper():6} {text}  {word}"))
     for fault in found.faults:
         out.print(_line(fault, "red"))
+    for text in found.unread:
+        out.print(_line(text, "magenta"))
     for note in found.notes:
         out.print(_line(note))
     verdict = "DOES NOT MATCH" if found.faults else "verified" if found.compared else "nothing to compare with"
-    out.print(_line(f"{verdict}: {found.compared} comparisons, {len(found.faults)} faults", "bold"))
+    if found.unread and not found.faults:
+        verdict = "could not read all of it"
+    counts = f"{found.compared} comparisons, {len(found.faults)} faults, {len(found.unread)} could not be read"
+    out.print(_line(f"{verdict}: {counts}", "bold"))

@@ -26,7 +26,10 @@ _MOST_FAULTS = 200
 
 @dataclass(slots=True)
 class Verification:
-    """What was found. `compared` counts hashes that could be held against a stored one; `faults` are sentences."""
+    """What was found. `compared` counts hashes that could be held against a stored one; `faults` are sentences.
+
+    `unread` are files that this user may not read: nothing is known of them, where a fault is a file that is wrong.
+    """
 
     evidence: str
     kind: str
@@ -35,6 +38,7 @@ class Verification:
     stored: dict[str, str] = field(default_factory=dict)
     computed: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def plain(self) -> Any:  # noqa: ANN401  # JSON material
@@ -144,6 +148,8 @@ def check_files(place: str) -> Verification | EvidenceError:
         found.size += item.size
         if noted:
             _file(evidence, item.path, noted, found)
+    closed = [f"could not read {refusal.path}: {refusal.why}" for refusal in evidence.refusals if refusal.folder]
+    found.unread += closed[: _MOST_FAULTS - len(found.unread)]
     found.notes.append(f"{files} files, for {found.compared} hashes the collector's lists have one to compare with")
     return found
 
@@ -160,6 +166,10 @@ def _stored(path: str, noted: dict[str, str], open_it: Callable[[], BinaryIO], f
             while block := handle.read(_BLOCK):
                 for digest in digests.values():
                     digest.update(block)
+    except PermissionError as error:
+        if len(found.unread) < _MOST_FAULTS:
+            found.unread.append(f"could not read {path}: {error.strerror or error}")
+        return
     except DAMAGE as error:
         if len(found.faults) < _MOST_FAULTS:
             found.faults.append(f"{path} cannot be read: {error}")
