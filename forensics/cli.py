@@ -242,7 +242,8 @@ def verify(evidence: Path, *, opening: Opening, as_json: bool, quiet: bool) -> N
     """Hash the evidence and hold it against the hashes that were stored when it was taken.
 
     An E01 is read whole, every chunk is checked; of a collection every file whose hash the collector noted. Exit code 5
-    when something does not match, 3 when the evidence stores no hash to hold it against (it is not verified then).
+    when something does not match, 3 when the evidence stores no hash to hold it against (it is not verified then) or a
+    file may not be read.
     """
     from forensics.pipeline import Options
     from forensics.show import Shower, verification
@@ -256,7 +257,10 @@ def verify(evidence: Path, *, opening: Opening, as_json: bool, quiet: bool) -> N
         else:
             for item in found.values():
                 verification(item)
-    codes = [DAMAGED if item.faults else COMPLETE if item.compared else PARTIAL for item in found.values()]
+    codes = [
+        DAMAGED if item.faults else COMPLETE if item.compared and not item.unread else PARTIAL
+        for item in found.values()
+    ]
     sys.exit(max([*codes, PARTIAL if failed else COMPLETE]))
 
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from forensics.artifacts.base import Artifact, EventArtifact, FileArtifact, RegistryArtifact
-from forensics.evidence.base import Found
+from forensics.evidence.base import SNAPSHOT, Found, live_path
 from forensics.evidence.globs import GlobSet
 from forensics.formats.hive_replay import STATES
 from forensics.intake import Count, HiveNote, JobResult
@@ -36,6 +36,7 @@ HIVES = {
     ),
     "USRCLASS": ("Users/*/AppData/Local/Microsoft/Windows/UsrClass.dat",),
 }
+_NAMED = 3  # file names that a row of coverage gives as examples
 PART_SIZE = 8 * 1024 * 1024  # below, sharing a log out costs more than it gains
 _UNREAD = frozenset({"locked", "unreadable"})  # of a whole volume, where no path is said
 _NOTHING = "looked, found nothing"
@@ -181,6 +182,7 @@ def coverage(
         if hives := [note for path in mine if (note := results[path].hive)]:
             row = _detailed(row, _about_hives(hives))
         row = _with_missing(row, _missing(artifact, jobs), whole=whole, hurt=hurt)
+        row = _with_shadows(row, artifact, mine, whole=whole)
         row = _with_hurt(row, _on_the_way(artifact, folders), whole=whole)
         rows.append(_with_unread(row, unread) if unread and _on_any_drive(artifact) else row)
     return rows
@@ -202,6 +204,24 @@ def _with_empty(row: Coverage, empty: list[str]) -> Coverage:
     more = f" and {len(empty) - 2} more" if len(empty) > 2 else ""
     said = f"{len(empty)} of {row.found} files empty: {', '.join(empty[:2])}{more}"
     return replace(row, detail=said) if row.detail == _NOTHING else _detailed(row, said)
+
+
+def _with_shadows(row: Coverage, artifact: Artifact, paths: Sequence[str], *, whole: bool) -> Coverage:
+    """A file that only a shadow copy has is the past of a file, and no word of what came after."""
+    views: dict[str, list[str]] = {}
+    for path in sorted(paths):
+        views.setdefault(live_path(path).casefold(), []).append(path.partition("/")[0].partition(SNAPSHOT)[2])
+    only = {path: names for path, names in views.items() if "" not in names}
+    if not only:
+        return row
+    shadows = ", ".join(sorted({name for names in only.values() for name in names}))
+    shown = ", ".join(path.rpartition("/")[2] for path in list(only)[:_NAMED]) + (", ..." if len(only) > _NAMED else "")
+    live = "no such file" if whole else "not collected"
+    # Of files that come and go (prefetch, tasks) some are always gone; one log or hive should be there.
+    lacks = not isinstance(artifact, FileArtifact) or len(only) == len(views)
+    state = "partial" if row.state == "complete" and lacks and not whole else row.state
+    detail = f"{row.detail}; live: {live}; read from {shadows} only: {shown}".lstrip("; ")
+    return replace(row, state=state, detail=detail)
 
 
 def _on_the_way(artifact: Artifact, folders: Sequence[tuple[str, str]]) -> list[str]:

@@ -29,7 +29,8 @@ _MOST_FAULTS = 200
 class Verification:
     """What was found. `compared` counts hashes that could be held against a stored one; `faults` are sentences.
 
-    `damaged`: chunks of the media failed their own check, so that its hash is of what could be read of them.
+    `damaged`: chunks of the media failed their own check, so that its hash is of what could be read of them. `unread`
+    are files that this user may not read: nothing is known of them, where a fault is a file that is wrong.
     """
 
     evidence: str
@@ -39,6 +40,7 @@ class Verification:
     stored: dict[str, str] = field(default_factory=dict)
     computed: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     damaged: bool = False
 
@@ -180,6 +182,8 @@ def check_files(place: str) -> Verification | EvidenceError:
         with_hash += bool(noted)
         if noted:
             _file(evidence, item.path, noted, found)
+    closed = [f"could not read {refusal.path}: {refusal.why}" for refusal in evidence.refusals if refusal.folder]
+    found.unread += closed[: _MOST_FAULTS - len(found.unread)]
     found.notes.append(f"{files} files; the collector noted a hash of {with_hash} of them, which was compared")
     return found
 
@@ -196,6 +200,10 @@ def _stored(path: str, noted: dict[str, str], open_it: Callable[[], BinaryIO], f
             while block := handle.read(_BLOCK):
                 for digest in digests.values():
                     digest.update(block)
+    except PermissionError as error:
+        if len(found.unread) < _MOST_FAULTS:
+            found.unread.append(f"could not read {path}: {error.strerror or error}")
+        return
     except DAMAGE as error:
         if len(found.faults) < _MOST_FAULTS:
             found.faults.append(f"{path} cannot be read: {error}")

@@ -133,6 +133,8 @@ def verification(found: Verification) -> None:
         out.print(line(f"{name.upper():6} {text}  {word}"))
     for fault in found.faults:
         out.print(line(fault, "red"))
+    for text in found.unread:
+        out.print(line(text, "magenta"))
     for note in found.notes:
         out.print(line(note))
     out.print(line(_verdict(found), "bold"))
@@ -141,6 +143,10 @@ def verification(found: Verification) -> None:
 def _verdict(found: Verification) -> str:
     if found.faults:
         return f"DOES NOT MATCH: {len(found.faults)} faults; {found.compared} hashes or checksums were compared"
+    if found.unread:
+        return (
+            f"NOT WHOLLY VERIFIED: {len(found.unread)} files or folders could not be read; {found.compared} hashes hold"
+        )
     if found.compared:
         return f"verified: {found.compared} hashes or checksums compared, all of them hold"
     return "NOT VERIFIED: read to its end, but the evidence stores no hash to compare with"

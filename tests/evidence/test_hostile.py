@@ -149,6 +149,10 @@ def test_a_folder_that_may_not_be_listed_costs_itself(tmp_path: Path) -> None:
     assert done.code == 3, done.err
     (row,) = [row for row in done.lines("problems.jsonl") if "cannot be listed" in row["detail"]]
     assert row["source"]["path"] == "C/Windows/System32/Tasks"
+    told = {row["artifact"]: row for row in done.document()["coverage"]}
+    assert told["task_files"]["state"] == "unreadable"
+    assert "C/Windows/System32/Tasks: the folder cannot be listed" in told["task_files"]["detail"]
+    assert told["event_process_audit"]["state"] == "complete"
     assert done.document()["sandbox_sessions"]
 
 

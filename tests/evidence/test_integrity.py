@@ -17,7 +17,7 @@ from forensics.evidence.ewf import segments_of
 from forensics.evidence.ewf_media import EwfMedia
 from tests.evidence import layouts
 from tests.evidence.layouts import E01, KAPE, Layout, lower_e01, raw_of
-from tests.running import BUILT, fingerprint, timeline, tool
+from tests.running import BUILT, fingerprint, obedient, timeline, tool
 
 IMAGES = ["ewf.E01", "imageformat_mmls_1.E01", "partition_image.E01", "test.ntfs.dd.E01"]
 
@@ -195,6 +195,26 @@ def test_a_collection_is_held_against_the_collectors_hashes(tmp_path: Path) -> N
     assert "default.wsb" in done.stdout
     (zipped,) = (BUILT / "velociraptor").glob("*.zip")
     assert tool("verify", zipped).returncode == 0
+
+
+def test_a_file_that_may_not_be_read_is_no_mismatch(tmp_path: Path) -> None:
+    """A permission of the examiner's system says nothing of the evidence."""
+    top = tmp_path / "k"
+    shutil.copytree(KAPE, top)
+    closed, folder = top / "C/Windows/System32/config/SYSTEM", top / "C/Windows/Prefetch"
+    closed.chmod(0)
+    folder.chmod(0)
+    try:
+        done = tool("verify", top, before=obedient())
+        (top / "C/Windows/System32/default.wsb").write_text("<Configuration/>")
+        worse = tool("verify", top, before=obedient())
+    finally:
+        folder.chmod(0o755)
+    assert (done.returncode, worse.returncode) == (3, 5), done.stderr
+    assert "could not read C:/Windows/System32/config/SYSTEM: Permission denied" in done.stdout
+    assert "could not read C/Windows/Prefetch" in done.stdout
+    assert "DOES NOT MATCH" not in done.stdout
+    assert "2 could not be read" in done.stdout
 
 
 def test_verify_of_nothing_is_one_sentence(tmp_path: Path) -> None:

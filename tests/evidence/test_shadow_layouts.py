@@ -134,6 +134,19 @@ def test_a_shadow_copy_beside_the_live_volume_is_a_view_of_it(tmp_path: Path, ki
     assert [item["source"] for item in done.document()["sandbox_configs"]] == [f"C:/{WSB}"]
 
 
+def test_what_only_a_shadow_copy_has_is_not_called_complete(tmp_path: Path) -> None:
+    """The live log was not collected: what was written to it since the copy is not known."""
+    log = "Windows/System32/winevt/Logs/Security.evtx"
+    files = {name: data for name, data in tree().items() if name != log}
+    done = timeline(
+        folder(tmp_path / "in", {**under("C/", files), **under("VSS1/", {log: tree()[log]})}), tmp_path / "case"
+    )
+    rows = {row["artifact"]: row for row in done.document()["coverage"]}
+    assert rows["event_process_audit"]["state"] == "partial"
+    assert "live: not collected; read from vss1 only: security.evtx" in rows["event_process_audit"]["detail"]
+    assert "vss1" not in rows["event_sysmon"]["detail"]
+
+
 def test_a_copy_under_another_name_lends_its_content_not_its_times(tmp_path: Path) -> None:
     content = live() | {"Users/田中/kept.wsb": tree()[WSB]}
     path = folder(tmp_path / "in", kape(content, {LOG: old()[LOG]}, {WSB: tree()[WSB]}))
