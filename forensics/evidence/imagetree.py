@@ -23,6 +23,7 @@ from forensics.times import UNIX_EPOCH, checked, from_filetime
 DAMAGE = (TargetError, *PLAIN_DAMAGE)
 _MOST_FOLDERS = 200_000
 _MOST_SEARCHES = 100
+_ABSENT = frozenset({"FileNotFoundError", "NotADirectoryError"})  # of dissect and of Python
 JOURNAL = "$Extend/$UsnJrnl:$J"
 
 
@@ -248,9 +249,16 @@ class ImageTree:
         for name in wanted:
             try:
                 entry = self.fs.get(f"{prefix}/{name}".lstrip("/"))
-            except DAMAGE:
+            except DAMAGE as error:
+                self._failed(prefix, error)
                 continue
             yield self._spelled(entry, name)
+
+    def _failed(self, folder: str, error: Exception) -> None:
+        """A lookup that fails on damage is no answer; it is told once a folder."""
+        if type(error).__name__ in _ABSENT or any(refusal.path == folder for refusal in self.refusals):
+            return
+        self.refusals.append(Refusal(folder, "unreadable", f"names in this folder cannot be looked up: {error}"))
 
     def _spelled(self, entry: Any, name: str) -> str:  # noqa: ANN401
         if not self._is_ntfs():
