@@ -14,7 +14,7 @@ from forensics.evidence.base import Found, Noted, Refusal, Tree
 from forensics.evidence.globs import GlobSet
 
 _BLOCK = 1024 * 1024
-_LOSSES = frozenset({"truncated_media", "truncated", "media_damage"})  # of the evidence as a whole
+_LOSSES = frozenset({"truncated_media", "truncated", "media_damage", "bad_record"})  # of the evidence as a whole
 _BROKEN = frozenset({"unreadable", "bad_record"})  # of a file system
 _DATA_DRIVE = re.compile(r"[A-BD-Z]:")  # Windows itself is C: in everything that is opened
 
