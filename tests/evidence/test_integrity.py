@@ -214,7 +214,7 @@ def test_a_file_that_may_not_be_read_is_no_mismatch(tmp_path: Path) -> None:
     assert "could not read C:/Windows/System32/config/SYSTEM: Permission denied" in done.stdout
     assert "could not read C/Windows/Prefetch" in done.stdout
     assert "DOES NOT MATCH" not in done.stdout
-    assert "2 could not be read" in done.stdout
+    assert "2 files or folders could not be read" in done.stdout
 
 
 def test_verify_of_nothing_is_one_sentence(tmp_path: Path) -> None:
