@@ -22,6 +22,8 @@ from forensics.workers import Dead, Workers
 
 _BLOCK = 4 * 1024 * 1024
 _MOST_FAULTS = 200
+# What is said of the evidence as a whole and means that it is not what was collected.
+_LOST = frozenset({"truncated", "bad_record", "unreadable", "listed_missing"})
 
 
 @dataclass(slots=True)
@@ -137,6 +139,8 @@ def check_files(place: str) -> Verification | EvidenceError:
     except EvidenceError as error:
         return error
     found = Verification(Path(place).name, evidence.kind)
+    said = [f"{item.path or found.evidence}: {item.why}" for item in evidence.refusals if item.fault in _LOST]
+    found.faults += said[:_MOST_FAULTS]
     files = 0
     for item in evidence.find(["**"]):
         noted = evidence.noted(item.path).hashes if evidence.is_whole(item.path) else {}
@@ -145,6 +149,8 @@ def check_files(place: str) -> Verification | EvidenceError:
         if noted:
             _file(evidence, item.path, noted, found)
     found.notes.append(f"{files} files, for {found.compared} hashes the collector's lists have one to compare with")
+    if evidence.unlisted is not None:
+        found.notes.append(f"{evidence.unlisted} files that no list of the collector names")
     return found
 
 

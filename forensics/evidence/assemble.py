@@ -6,11 +6,13 @@ is a case of its own: `SeveralError` names them, and `Opening.host` chooses.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
 from forensics.evidence.base import SNAPSHOT, EvidenceError, Opening, Refusal, SeveralError
 from forensics.evidence.layout import Prefix, climbs, find_prefixes, other_drives, other_shadows
+from forensics.evidence.listed import missing
 from forensics.evidence.loose import loose_tree
 from forensics.evidence.members import Member, MemberTree
 from forensics.evidence.opened import OpenedEvidence
@@ -20,6 +22,7 @@ _INNER = (
     ".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".vhdx", ".vhd", ".vmdk", ".qcow2", ".e01",
     ".ad1", ".vdi",
 )  # fmt: skip
+_EXTENT = re.compile(r"-(?:flat|[fs]\d{3})(\.vmdk)$", re.IGNORECASE)  # a part of the disk that its descriptor describes
 OpenInner = Callable[[Member, Opening], OpenedEvidence]
 
 
@@ -32,21 +35,34 @@ def assembled(
     members = _inside(members, refusals)
     prefixes = find_prefixes(member.parts for member in members if not member.why)
     containers = _containers(members)
-    groups = sorted({prefix.group for prefix in prefixes})
-    names = ["/".join(group) or "." for group in groups]
-    if prefixes and (len(groups) == 1 or opening.host in names):
-        group = groups[names.index(opening.host)] if opening.host in names else groups[0]
-        _check_choice(name, names, opening)
-        mine = [prefix for prefix in prefixes if prefix.group == group]
-        refusals += _beside(containers, mine)
-        return _drives(name, kind, members, refusals, mine)
     if prefixes:
-        raise _several(name, names)
+        return _collected(name, kind, members, refusals, opening, (prefixes, containers, inner))
     if containers:
         return _contained(name, containers, opening, inner)
     if tree := loose_tree(members):
         return OpenedEvidence(name, f"loose files in {kind}", [tree], refusals)
     raise EvidenceError(f"{name} holds no Windows installation, no collection of one, and no file of a known kind")
+
+
+def _collected(
+    name: str, kind: str, members: list[Member], refusals: list[Refusal], opening: Opening,
+    found: tuple[list[Prefix], list[Member], OpenInner],
+) -> OpenedEvidence:  # fmt: skip
+    """The chosen one of the collected trees, and of the containers that lie beside them as their equals."""
+    prefixes, containers, inner = found
+    groups = sorted({prefix.group for prefix in prefixes})
+    names = ["/".join(group) or "." for group in groups]
+    equals = _equals(containers, prefixes)
+    labels = ["/".join(item.parts) for item in equals]
+    if opening.host not in names and _within(opening.host, labels):
+        return _contained(name, equals, opening, inner)
+    _check_choice(name, [*names, *labels], opening)
+    if opening.host is None and len(names) + len(labels) > 1:
+        raise _several(name, [*names, *labels])
+    group = groups[names.index(opening.host)] if opening.host is not None else groups[0]
+    mine = [prefix for prefix in prefixes if prefix.group == group]
+    refusals += _beside([item for item in containers if item not in equals], mine)
+    return _drives(name, kind, members, refusals, mine)
 
 
 def _inside(members: list[Member], refusals: list[Refusal]) -> list[Member]:
@@ -73,7 +89,31 @@ def _check_choice(name: str, names: list[str], opening: Opening) -> None:
 
 
 def _containers(members: list[Member]) -> list[Member]:
-    return [item for item in members if not item.why and item.parts[-1].casefold().endswith(_INNER)]
+    found = [item for item in members if not item.why and item.parts[-1].casefold().endswith(_INNER)]
+    names = {item.parts for item in found}
+    return [
+        item for item in found if (*item.parts[:-1], _EXTENT.sub(r"\1", item.parts[-1])) not in names - {item.parts}
+    ]
+
+
+def _equals(containers: list[Member], prefixes: list[Prefix]) -> list[Member]:
+    """Containers that lie where a collection lies: in the folder of a collected tree, in one above it, or elsewhere.
+
+    Not one below a drive, nor one in a folder of the collection's own beside its drives.
+    """
+    tops, groups = {prefix.parts for prefix in prefixes}, {prefix.group for prefix in prefixes}
+    found = []
+    for item in containers:
+        place = item.parts[:-1]
+        above = {place[:depth] for depth in range(len(place) + 1)}
+        if not above & tops and (place in groups or not above & groups):
+            found.append(item)
+    return found
+
+
+def _within(host: str | None, labels: list[str]) -> bool:
+    """Whether a host is one of these containers, or in one of them."""
+    return host is not None and any(host == label or host.startswith(f"{label}/") for label in labels)
 
 
 def _beside(containers: list[Member], mine: list[Prefix]) -> list[Refusal]:
@@ -112,8 +152,12 @@ def _drives(name: str, kind: str, members: list[Member], refusals: list[Refusal]
     mine = [*mine, *other_shadows(paths, mine)]
     mine = [*mine, *other_drives(paths, mine)]
     trees = _fill(mine, members)
-    _tell_originals(trees, originals_of(members, group, refusals))
-    return OpenedEvidence(name, kind, trees, refusals)
+    known = originals_of(members, group, refusals)
+    _tell_originals(trees, known)
+    lost, unlisted = missing(known.taken, [item for item in members if item.parts[: len(group)] == group], trees)
+    opened = OpenedEvidence(name, kind, trees, [*refusals, *lost])
+    opened.unlisted = unlisted
+    return opened
 
 
 def _tell_originals(trees: list[MemberTree], known: Originals) -> None:

@@ -32,7 +32,7 @@ def kind_of(path: Path) -> str:
     for magic, kind in _MAGIC.items():
         if head.startswith(magic):
             return kind
-    return "tar" if _is_tar(head) else "image"
+    return "tar" if _is_tar(head) or path.suffix.casefold() == ".tar" else "image"
 
 
 def _is_tar(head: bytes) -> bool:
@@ -69,9 +69,15 @@ def open_container(path: Path, opening: Opening, depth: int = 0) -> OpenedEviden
 def open_member(outer: Path, member: Member, opening: Opening, depth: int) -> OpenedEvidence:
     """Open a container that lies in another one (or in a folder, where it has a path of its own)."""
     label = "/".join(member.parts)
+    if member.place:  # opened by its path: not when that leads through a link by now
+        try:
+            member.open().close()
+        except OSError as error:
+            raise EvidenceError(f"{outer}/{label} cannot be opened: {error}") from error
     place = member.place or unpacked(member.open, f"{outer.resolve()}|{label}", opening.scratch, member.size)
     try:
         opened = open_container(place, opening, depth)
     except EvidenceError as error:
         raise error.said_of(str(place), f"{outer}|{label}") from error
-    return OpenedEvidence(opened.name, f"{opened.kind} in {label}", list(opened.trees.values()), opened.own_refusals)
+    opened.name, opened.kind = f"{outer}/{label}", f"{opened.kind} in {label}"
+    return opened

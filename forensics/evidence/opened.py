@@ -29,6 +29,7 @@ class OpenedEvidence:
     """What `open_evidence` returns. One per process: dissect objects must not be shared between processes.
 
     `refusals` are about the evidence as a whole or about places outside its drives; paths as the container has them.
+    `unlisted` is the number of files that no list of the collector names, None where there is no list.
     """
 
     def __init__(self, name: str, kind: str, trees: Sequence[Tree], refusals: Iterable[Refusal] = ()) -> None:
@@ -36,6 +37,7 @@ class OpenedEvidence:
         self.kind = kind
         self.trees = {tree.drive: tree for tree in trees}
         self.own_refusals = list(refusals)
+        self.unlisted: int | None = None
         self.damage: Damage | None = None
         self.chunk_size = 0
 
