@@ -31,7 +31,9 @@ def assembled(
 ) -> OpenedEvidence:
     """The evidence that these members are; raises EvidenceError with one sentence when they are none."""
     if not members:
-        raise EvidenceError(f"{name} is empty" if not refusals else f"{name} holds no readable file: {refusals[0].why}")
+        damaged = any(item.fault in ("truncated", "bad_record") for item in refusals)
+        why = f"holds no readable file: {refusals[0].why}" if refusals else "is empty"
+        raise EvidenceError(f"{name} {why}", integrity=damaged)
     members = _inside(members, refusals)
     prefixes = find_prefixes(member.parts for member in members if not member.why)
     containers = _containers(members)

@@ -49,7 +49,7 @@ def _is_tar(head: bytes) -> bool:
 def open_container(path: Path, opening: Opening, depth: int = 0) -> OpenedEvidence:
     """Open a file as what it is; raises EvidenceError with one sentence for a person."""
     if depth > _DEEPEST:
-        raise EvidenceError(f"{path.name}: containers within containers, more than {_DEEPEST} deep")
+        raise EvidenceError(f"{path}: containers within containers, more than {_DEEPEST} deep")
     kind = kind_of(path)
     if kind in ("7z", "rar"):
         raise EvidenceError(f"{path} is a {kind} archive, which is not read; unpack it and open the folder")
