@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from forensics.evidence.base import SNAPSHOT, Refusal
 from forensics.evidence.globs import normal
@@ -24,23 +25,27 @@ _LONG = 240  # KAPE puts what would have a longer path into a folder of its own,
 _UNSAFE = re.compile(r"(?:[^\x21-\x7e]|[<>:\"|?*%_]|\ufffd)+")
 
 
-@dataclass(slots=True)
+@dataclass
 class _There:
-    """The names of all that is there, in several forms."""
+    """The names of all that is there: as paths in the collection, and as the drives have them."""
 
     places: set[str]
-    loosely: set[str]
     keys: set[str]
     long_names: bool
 
+    @cached_property
+    def loosely(self) -> set[str]:
+        """Both, as far as every tool can write them; seldom needed."""
+        return {_loose(item) for item in (*self.places, *self.keys)}
+
     def has(self, taken: Taken) -> bool:
-        if _same_stream(taken.key) in self.keys or any(place in self.places for place in self._places(taken)):
+        if _same_stream(taken.key) in self.keys or any(place in self.places for place in self.where(taken)):
             return True
         if self.long_names and len(taken.place) >= _LONG:
             return True
-        return any(_loose(place) in self.loosely for place in (*self._places(taken), taken.key))
+        return any(_loose(place) in self.loosely for place in (*self.where(taken), taken.key))
 
-    def _places(self, taken: Taken) -> Iterator[str]:
+    def where(self, taken: Taken) -> Iterator[str]:
         """Where in the collection it may be: below the list's folder, by however much of its path was kept."""
         steps = normal(taken.place).split("/") if taken.place else []
         head = normal("/".join(taken.folder))
@@ -82,13 +87,13 @@ def missing(taken: list[Taken], members: list[Member], trees: list[MemberTree]) 
 def _there(members: list[Member], trees: list[MemberTree]) -> _There:
     places = {normal("/".join(member.parts)) for member in members}
     keys = {_same_stream(f"{_label(tree)}/{key}") for tree in trees for key, _ in tree.held()}
-    loosely = {_loose(item) for item in (*places, *keys)}
-    return _There(places, loosely, keys, any("longfilenames" in place.split("/") for place in places))
+    return _There(places, keys, any("longfilenames" in place.split("/") for place in places))
 
 
 def _unlisted(taken: list[Taken], there: _There, trees: list[MemberTree]) -> int:
     keys = {_same_stream(item.key) for item in taken}
-    places = {place for item in taken for place in there._places(item)}  # of its own kind
+    others = [item for item in taken if _same_stream(item.key) not in there.keys]
+    places = {place for item in others for place in there.where(item)}
     count = 0
     for tree in trees:
         for key, member in tree.held():
