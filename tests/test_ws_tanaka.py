@@ -159,8 +159,9 @@ def test_two_hosts_stand_side_by_side(tmp_path: Path) -> None:
     shutil.copytree(LAYOUTS["kape"], other, ignore=shutil.ignore_patterns("*_copylog.csv", "*.evtx"))
     (other / "C/Windows/System32/config/SYSTEM").unlink()  # so the second host goes by the name of its evidence
     done = tool("timeline", LAYOUTS["kape"], other, "-o", tmp_path / "case", "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 3, done.stderr
     document = json.loads(done.stdout)
+    assert [problem["fault"] for problem in document["problems"]] == ["listed_missing"]
     assert {session["host"] for session in document["sandbox_sessions"]} == {"WS-TANAKA", "OTHER-HOST"}
     assert len(document["hosts"]) == 2
 
