@@ -76,6 +76,15 @@ def _finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
     return value
 
 
+def _text(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Refuse bytes that are no text in this terminal's encoding: what they mean as a password cannot be known."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise click.BadParameter("it has bytes that are no UTF-8 text", ctx, param) from None
+    return value
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(forensics.__version__, prog_name="mirrortrace")
 def main() -> None:
@@ -100,7 +109,7 @@ def _leave(number: int, _: object) -> None:
 def opening_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options that say how evidence is opened; they reach the command as one `opening`."""
 
-    @click.option("--password", default="", help="Password of an encrypted collection.")
+    @click.option("--password", default="", callback=_text, help="Password of an encrypted collection.")
     @click.option("--key", "keys", multiple=True, metavar="KEY",
                   help="BitLocker: recovery key, passphrase, or path of a BEK file (repeatable).")  # fmt: skip
     @click.option("--os-volume", "volume", type=click.IntRange(0), metavar="N",

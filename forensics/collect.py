@@ -125,9 +125,13 @@ def host_hives(found: Iterable[Found]) -> dict[str, str]:
     }
 
 
+def _hive_of(item: Found) -> str:
+    return next((kind for kind, globs in HIVES.items() if set(globs) & set(item.patterns)), "")
+
+
 def _wanted_by(item: Found, artifacts: tuple[Artifact, ...]) -> tuple[tuple[str, ...], str]:
     names: list[str] = []
-    hive = next((kind for kind, globs in HIVES.items() if set(globs) & set(item.patterns)), "")
+    hive = _hive_of(item)
     is_log = f"{LOGS}/*.evtx" in item.patterns
     events = [artifact for artifact in artifacts if isinstance(artifact, EventArtifact)] if is_log else []
     named = [artifact for artifact in events if is_named_log(item.path, [artifact])]
@@ -181,7 +185,7 @@ def coverage(
             row = replace(row, spans=tuple(span for path in sorted(read) if (span := results[path].span)))
         if hives := [note for path in mine if (note := results[path].hive)]:
             row = _detailed(row, _about_hives(hives))
-        row = _with_missing(row, _missing(artifact, jobs), whole=whole, hurt=hurt)
+        row = _with_missing(row, _missing(artifact, jobs, shut), whole=whole, hurt=hurt)
         row = _with_shadows(row, artifact, mine, whole=whole)
         row = _with_hurt(row, _on_the_way(artifact, folders), whole=whole)
         rows.append(_with_unread(row, unread) if unread and _on_any_drive(artifact) else row)
@@ -278,14 +282,17 @@ def _about_hives(notes: Sequence[HiveNote]) -> str:
     return f"{text}; cut" if any(note.cut for note in notes) else text
 
 
-def _missing(artifact: Artifact, jobs: Sequence[Job]) -> list[str]:
-    """The sources that an artifact needs besides the ones that were found: each of its logs, each kind of hive."""
+def _missing(artifact: Artifact, jobs: Sequence[Job], shut: Sequence[Found]) -> list[str]:
+    """The sources that an artifact needs besides the ones that were found: each of its logs, each kind of hive.
+
+    What was found and is `shut` was collected.
+    """
     mine = [job for job in jobs if artifact.name in job.artifacts]
     if isinstance(artifact, EventArtifact):
-        there = {job.path.rpartition("/")[2].casefold() for job in mine}
+        there = {path.rpartition("/")[2].casefold() for path in (*(job.path for job in mine), *(x.path for x in shut))}
         return [log_name(channel) for channel in artifact.wants if log_name(channel) not in there]
     if isinstance(artifact, RegistryArtifact):
-        return sorted(artifact.hives - {job.hive for job in mine})
+        return sorted(artifact.hives - {job.hive for job in mine} - {_hive_of(item) for item in shut})
     return []
 
 

@@ -108,6 +108,8 @@ def start_worker(path: str, name: str, opening: Opening) -> None:
         _evidence = open_evidence(path, opening)
     except EvidenceError as error:
         _failure = error
+    except MemoryError:
+        _failure = EvidenceError(f"{path} cannot be opened: it needs more memory than a worker may have (--job-memory)")
     except DAMAGE as error:
         _failure = EvidenceError(f"{path} cannot be opened: {reason(error)}", integrity=True)
 

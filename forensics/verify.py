@@ -23,6 +23,9 @@ from forensics.workers import Dead, Workers
 
 _BLOCK = 4 * 1024 * 1024
 _MOST_FAULTS = 200
+# What is said of the evidence as a whole and means that it is not what was collected.
+_LOST = frozenset({"truncated", "bad_record", "unreadable", "listed_missing"})
+_CUT = frozenset({"truncated", "truncated_media"})  # of what media lie in: what their volumes lack is another question
 
 
 @dataclass(slots=True)
@@ -171,6 +174,9 @@ def check_files(place: str) -> Verification | EvidenceError:
     except EvidenceError as error:
         return error
     found = Verification(Path(place).name, evidence.kind)
+    lost = _CUT if evidence.media else _LOST
+    said = [f"{item.path or found.evidence}: {item.why}" for item in evidence.refusals if item.fault in lost]
+    found.faults += said[:_MOST_FAULTS]
     if media := [item for item in evidence.media if isinstance(item, EwfMedia)]:
         _ewf(media[0], found)
         return found
@@ -185,6 +191,8 @@ def check_files(place: str) -> Verification | EvidenceError:
     closed = [f"could not read {refusal.path}: {refusal.why}" for refusal in evidence.refusals if refusal.folder]
     found.unread += closed[: _MOST_FAULTS - len(found.unread)]
     found.notes.append(f"{files} files; the collector noted a hash of {with_hash} of them, which was compared")
+    if evidence.unlisted is not None:
+        found.notes.append(f"{evidence.unlisted} files that no list of the collector names")
     return found
 
 

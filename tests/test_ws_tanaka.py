@@ -156,11 +156,12 @@ def test_two_collections_of_one_host_tell_each_session_once(runs: dict[str, Run]
 
 def test_two_hosts_stand_side_by_side(tmp_path: Path) -> None:
     other = tmp_path / "OTHER-HOST"
-    shutil.copytree(LAYOUTS["kape"], other, ignore=shutil.ignore_patterns("*_copylog.csv", "*.evtx"))
+    shutil.copytree(LAYOUTS["kape"], other, ignore=shutil.ignore_patterns("*.evtx"))
     (other / "C/Windows/System32/config/SYSTEM").unlink()  # so the second host goes by the name of its evidence
     done = tool("timeline", LAYOUTS["kape"], other, "-o", tmp_path / "case", "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 3, done.stderr
     document = json.loads(done.stdout)
+    assert {problem["fault"] for problem in document["problems"]} == {"listed_missing"}
     assert {session["host"] for session in document["sandbox_sessions"]} == {"WS-TANAKA", "OTHER-HOST"}
     assert len(document["hosts"]) == 2
 

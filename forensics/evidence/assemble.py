@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from forensics.evidence.base import SNAPSHOT, EvidenceError, Opening, Refusal, SeveralError
+from forensics.evidence.base import DAMAGE, SNAPSHOT, EvidenceError, Opening, Refusal, SeveralError
 from forensics.evidence.layout import (
     Prefix,
     climbs,
@@ -22,6 +22,7 @@ from forensics.evidence.layout import (
     other_drives,
     other_shadows,
 )
+from forensics.evidence.listed import missing
 from forensics.evidence.loose import loose_tree
 from forensics.evidence.members import Member, MemberTree
 from forensics.evidence.opened import OpenedEvidence
@@ -48,32 +49,55 @@ def assembled(
 ) -> OpenedEvidence:
     """The evidence that these members are; raises EvidenceError with one sentence when they are none."""
     if not members:
-        raise EvidenceError(f"{name} is empty" if not refusals else f"{name} holds no readable file: {refusals[0].why}")
+        damaged = any(item.fault in ("truncated", "bad_record") for item in refusals)
+        why = f"holds no readable file: {refusals[0].why}" if refusals else "is empty"
+        raise EvidenceError(f"{name} {why}", integrity=damaged)
     members = _inside(members, refusals)
     prefixes = find_prefixes(member.parts for member in members if not member.why)
     if not prefixes and (profiles := find_profiles(member.parts for member in members if not member.why)):
         members, kind = _as_users(name, members, profiles), f"profile folder in {kind}"
         prefixes = find_prefixes(member.parts for member in members if not member.why)
     containers = _containers(members)
+    if prefixes:
+        return _collected(name, kind, members, refusals, opening, (prefixes, containers, inner))
+    if not containers and (tree := loose_tree(members)):
+        refusals += [_apart(item, "an image beside loose files") for item in _images(_likely(members))]
+        return OpenedEvidence(name, f"loose files in {kind}", [tree], refusals)
+    if images := containers or _images(_likely(members)):
+        return _within_one(name, images, members, refusals, opening, inner)
+    raise EvidenceError(f"{name} holds no Windows installation, no collection of one, and no file of a known kind")
+
+
+def _collected(
+    name: str, kind: str, members: list[Member], refusals: list[Refusal], opening: Opening,
+    found: tuple[list[Prefix], list[Member], OpenInner],
+) -> OpenedEvidence:  # fmt: skip
+    """The chosen one of the collected trees, and of the containers that lie beside them as their equals."""
+    prefixes, containers, inner = found
+    containers = [*containers, *_images(_equals(_likely(members), prefixes))]
     groups = sorted({prefix.group for prefix in prefixes})
     names = ["/".join(group) or "." for group in groups]
-    if prefixes and (len(groups) == 1 or opening.host in names):
-        group = groups[names.index(opening.host)] if opening.host in names else groups[0]
-        _check_choice(name, names, opening)
-        mine = [prefix for prefix in prefixes if prefix.group == group]
-        refusals += _beside(containers, mine)
-        return _drives(name, kind, members, refusals, mine)
-    if prefixes:
-        raise _several(name, names)
-    images = containers or _images(members)
-    if not containers and (tree := loose_tree(members)):
-        refusals += [_apart(item, "an image beside loose files") for item in images]
-        return OpenedEvidence(name, f"loose files in {kind}", [tree], refusals)
-    if images:
-        opened = _contained(name, images, opening, lambda item, how: inner(item, how, _companions(item, members)))
-        opened.own_refusals = [*refusals, *opened.own_refusals]
-        return opened
-    raise EvidenceError(f"{name} holds no Windows installation, no collection of one, and no file of a known kind")
+    equals = _equals(containers, prefixes)
+    labels = ["/".join(item.parts) for item in equals]
+    if opening.host not in names and _within(opening.host, labels):
+        return _within_one(name, equals, members, refusals, opening, inner)
+    _check_choice(name, [*names, *labels], opening)
+    if opening.host is None and len(names) + len(labels) > 1:
+        raise _several(name, [*names, *labels])
+    group = groups[names.index(opening.host)] if opening.host is not None else groups[0]
+    mine = [prefix for prefix in prefixes if prefix.group == group]
+    refusals += _beside([item for item in containers if item not in equals], mine)
+    return _drives(name, kind, members, refusals, mine)
+
+
+def _within_one(
+    name: str, containers: list[Member], members: list[Member], refusals: list[Refusal], opening: Opening,
+    inner: OpenInner,
+) -> OpenedEvidence:  # fmt: skip
+    """The chosen container, with the further segments of its set; what was refused around it is still said."""
+    opened = _contained(name, containers, opening, lambda item, how: inner(item, how, _companions(item, members)))
+    opened.own_refusals = [*refusals, *opened.own_refusals]
+    return opened
 
 
 def _inside(members: list[Member], refusals: list[Refusal]) -> list[Member]:
@@ -125,15 +149,19 @@ def _containers(members: list[Member]) -> list[Member]:
             or _EXTENT.sub(".vmdk", text) not in names]  # fmt: skip
 
 
-def _images(members: list[Member]) -> list[Member]:
-    """Raw images, and others under a wrong name, by what they begin with."""
-    likely = [
+def _likely(members: list[Member]) -> list[Member]:
+    """What may be a raw image, or another one under a wrong name, by its name and size."""
+    return [
         item
         for item in members
         if not item.why
         and item.size >= 4096
         and ("." not in item.parts[-1] or item.parts[-1].casefold().endswith(_INNER_RAW))
     ]
+
+
+def _images(likely: list[Member]) -> list[Member]:
+    """Those of them that begin as an image does."""
     return [item for item in likely[:_MOST_HEADS] if _begins_as_image(item)]
 
 
@@ -141,7 +169,7 @@ def _begins_as_image(member: Member) -> bool:
     try:
         with member.open() as handle:
             head = handle.read(512)
-    except (OSError, ValueError, EOFError):
+    except DAMAGE:
         return False
     if head[:8] == b"EVF\x09\x0d\x0a\xff\x00":
         return head[9:11] == b"\x01\x00"
@@ -165,6 +193,26 @@ def _companions(item: Member, members: list[Member]) -> list[Member]:
 
 def _apart(item: Member, what: str) -> Refusal:
     return Refusal("/".join(item.parts), "not_read", f"{what}: open it on its own")
+
+
+def _equals(containers: list[Member], prefixes: list[Prefix]) -> list[Member]:
+    """Containers that lie where a collection lies: in the folder of a collected tree, in one above it, or elsewhere.
+
+    Not one below a drive, nor one in a folder of the collection's own beside its drives.
+    """
+    tops, groups = {prefix.parts for prefix in prefixes}, {prefix.group for prefix in prefixes}
+    found = []
+    for item in containers:
+        place = item.parts[:-1]
+        above = {place[:depth] for depth in range(len(place) + 1)}
+        if not above & tops and (place in groups or not above & groups):
+            found.append(item)
+    return found
+
+
+def _within(host: str | None, labels: list[str]) -> bool:
+    """Whether a host is one of these containers, or in one of them."""
+    return host is not None and any(host == label or host.startswith(f"{label}/") for label in labels)
 
 
 def _beside(containers: list[Member], mine: list[Prefix]) -> list[Refusal]:
@@ -205,8 +253,12 @@ def _drives(name: str, kind: str, members: list[Member], refusals: list[Refusal]
     mine = [*mine, *other_shadows(paths, mine)]
     mine = [*mine, *other_drives(paths, mine)]
     trees = _fill(mine, members)
-    _tell_originals(trees, originals_of(members, group, refusals))
-    return OpenedEvidence(name, kind, trees, refusals)
+    known = originals_of(members, group, refusals)
+    _tell_originals(trees, known)
+    lost, unlisted = missing(known.taken, [item for item in members if item.parts[: len(group)] == group], trees)
+    opened = OpenedEvidence(name, kind, trees, [*refusals, *lost])
+    opened.unlisted = unlisted
+    return opened
 
 
 def _tell_originals(trees: list[MemberTree], known: Originals) -> None:

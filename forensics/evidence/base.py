@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import struct
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import PurePath
 from typing import BinaryIO, Protocol
 
 from forensics.evidence.globs import GlobSet
@@ -21,8 +24,10 @@ CHANGED, ACCESSED = "Metadata Modification Time", "Last Access Time"
 # What decoders of containers and file systems raise on damaged input (measured; see the libraries' sources).
 DAMAGE = (
     OSError, EOFError, ValueError, KeyError, IndexError, struct.error, zlib.error, zipfile.BadZipFile, AttributeError,
-    TypeError, RecursionError, NotImplementedError, ArithmeticError, AssertionError,
+    TypeError, RecursionError, NotImplementedError, ArithmeticError, AssertionError, lzma.LZMAError, tarfile.TarError,
+    RuntimeError,
 )  # fmt: skip
+UNPACKED = ".unpacked"  # how a file in the scratch folder is called: a name that tells a person nothing
 
 
 def reason(error: BaseException) -> str:
@@ -48,13 +53,17 @@ class EvidenceError(Exception):
 
     def said_of(self, place: str, name: str) -> EvidenceError:
         """The same, with `name` for what it calls `place` (a scratch file)."""
-        return EvidenceError(
-            str(self).replace(place, name.replace("|", "/")), integrity=self.integrity, password=self.password
-        )
+        return EvidenceError(_renamed(str(self), place, name), integrity=self.integrity, password=self.password)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Errors travel from the worker to the parent with all they say."""
         return _error, (str(self), self.integrity, self.password)
+
+
+def _renamed(text: str, place: str, name: str) -> str:
+    shown, own = name.replace("|", "/"), PurePath(place).name
+    text = text.replace(place, shown)
+    return text.replace(own, PurePath(shown).name) if own.endswith(UNPACKED) else text
 
 
 def _error(message: str, integrity: bool, password: str) -> EvidenceError:
@@ -72,7 +81,7 @@ class SeveralError(EvidenceError):
         """As its parent; the hosts inside get the container's name in front, to be asked for by it."""
         inner = name.partition("|")[2]
         return SeveralError(
-            str(self).replace(place, name.replace("|", "/")), tuple(f"{inner}/{host}" for host in self.hosts)
+            _renamed(str(self), place, name), tuple(f"{inner}/{host}" if inner else host for host in self.hosts)
         )
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -39,7 +39,7 @@ def kind_of(path: Path) -> str:
     for magic, kind in _MAGIC.items():
         if head.startswith(magic):
             return kind
-    return "tar" if _is_tar(head) else "image"
+    return "tar" if _is_tar(head) or path.suffix.casefold() == ".tar" else "image"
 
 
 def _is_tar(head: bytes) -> bool:
@@ -59,7 +59,7 @@ def open_container(path: Path, opening: Opening, depth: int = 0, *, top: bool = 
     One that is named itself (`top`) may be a single log, hive or other file of a host, too.
     """
     if depth > _DEEPEST:
-        raise EvidenceError(f"{path.name}: containers within containers, more than {_DEEPEST} deep")
+        raise EvidenceError(f"{path}: containers within containers, more than {_DEEPEST} deep")
     kind = kind_of(path)
     if kind in ("7z", "rar"):
         raise EvidenceError(f"{path} is a {kind} archive, which is not read; unpack it and open the folder")
@@ -99,6 +99,11 @@ def open_member(
     """
     label = "/".join(member.parts)
     identity = f"{outer.resolve()}|{label}"
+    if member.place:  # opened by its path: not when that leads through a link by now
+        try:
+            member.open().close()
+        except OSError as error:
+            raise EvidenceError(f"{outer}/{label} cannot be opened: {error}") from error
     for item in companions if member.place is None else ():
         unpacked(item.open, identity, opening.scratch, item.size, item.parts[-1])
     place = member.place or unpacked(member.open, identity, opening.scratch, member.size, member.parts[-1])
@@ -106,7 +111,7 @@ def open_member(
         opened = open_container(place, opening, depth)
     except EvidenceError as error:
         raise error.said_of(str(place), f"{outer}|{label}") from error
-    opened.kind = f"{opened.kind} in {label}"
+    opened.name, opened.kind = f"{outer}/{label}", f"{opened.kind} in {label}"
     if member.place is None:
         opened.files.clear()  # they are scratch files: the outer container is what was given
     return opened

@@ -123,7 +123,7 @@ def media_of(path: Path) -> Any:  # noqa: ANN401  # dissect carries no types
         if magic[:3] == b"EVF":
             return EwfMedia(segments_of(path))
         return ad1.Image(path) if magic == ad1.MAGIC else open_disk(path)
-    except (HypervisorError, RuntimeError, *DAMAGE) as error:
+    except (HypervisorError, *DAMAGE) as error:
         raise EvidenceError(f"{path} cannot be opened as an image: {reason(error)}", integrity=True) from error
 
 

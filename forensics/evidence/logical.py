@@ -15,6 +15,7 @@ from typing import BinaryIO
 from forensics.evidence.ad1 import Entry, Image
 from forensics.evidence.base import Refusal
 from forensics.evidence.members import Member, blocked
+from forensics.evidence.streams import guarded
 
 _CUSTOM = "Custom Content Image([Multi])"
 _MOST = 2_000_000
@@ -111,4 +112,4 @@ def _member(image: Image, entry: Entry, parts: tuple[str, ...]) -> Member:
 
 
 def _opener(image: Image, entry: Entry) -> Callable[[], BinaryIO]:
-    return lambda: image.open(entry)
+    return guarded(lambda: image.open(entry), entry.parts[-1])

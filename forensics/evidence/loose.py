@@ -11,7 +11,7 @@ import json
 import struct
 from collections.abc import Iterable, Iterator
 
-from forensics.evidence.base import Found
+from forensics.evidence.base import DAMAGE, Found
 from forensics.evidence.globs import GlobSet, normal
 from forensics.evidence.members import Member, MemberTree
 from forensics.formats.usn import decode as usn_record
@@ -84,7 +84,7 @@ def _role(member: Member) -> str | None:
     try:
         with member.open() as handle:
             head = handle.read(_HEAD)
-    except OSError:
+    except DAMAGE:
         return None
     if head.startswith(b"ElfFile\x00"):
         return f"{_LOGS}/{member.parts[-1].removesuffix('.evtx')}.evtx"

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from forensics.evidence.base import Found, Noted, Refusal
+from forensics.evidence.base import DAMAGE, Found, Noted, Refusal
 from forensics.evidence.globs import GlobSet, normal
 from forensics.evidence.sparse import expanded, missing, ranges_of
 
@@ -101,7 +101,7 @@ class MemberTree:
             held, index = self._held[key], self._held[f"{key}.idx"]
             try:
                 ranges = ranges_of(index.member.open, held.member.size)
-            except (OSError, ValueError, RecursionError) as error:
+            except (*DAMAGE, MemoryError) as error:
                 why = f"its index of ranges cannot be used, offsets in it are wrong: {error}"
                 self.refusals.append(Refusal(held.spelled, "bad_record", why))
                 continue
@@ -109,6 +109,10 @@ class MemberTree:
                 why = f"the upload was cut: {lost} bytes that its index names are not in it"
                 self.refusals.append(Refusal(held.spelled, "truncated", why))
             held.member = expanded(held.member, ranges)
+
+    def held(self) -> Iterator[tuple[str, Member]]:
+        """Every member by the comparison form of its path."""
+        return ((key, held.member) for key, held in self._held.items())
 
     def __len__(self) -> int:
         return len(self._held)

@@ -33,6 +33,7 @@ class OpenedEvidence:
     `refusals` are about the evidence as a whole or about places outside its drives; paths as the container has them.
     `media` are the images that it is read from, `files` what they consist of. `notices` are to be told and are no
     fault. `whole` says that it is all of a file system, so that what is not there never was, or is gone: see `hurt`.
+    `unlisted` is the number of files that no list of the collector names, None where there is no list.
     """
 
     def __init__(self, name: str, kind: str, trees: Sequence[Tree], refusals: Iterable[Refusal] = ()) -> None:
@@ -44,6 +45,7 @@ class OpenedEvidence:
         self.files: list[Path] = []
         self.notices: list[str] = []
         self.whole = False
+        self.unlisted: int | None = None
 
     @property
     def refusals(self) -> list[Refusal]:

@@ -4,8 +4,8 @@ A copied tree has the times of the copying; KAPE's `_copylog.csv` and Velocirapt
 results hold the times of the source and a hash. Columns: KAPE CopiedTimestamp, SourceFile, DestinationFile, FileSize,
 SourceFileSha1, DeferredCopy, CreatedOnUtc, ModifiedOnUtc, LastAccessedOnUtc; its `_skiplog.csv` SourceFile,
 SourceFileSha1, Reason (Excluded, Deduped: a file of the same hash was copied already); Velociraptor SourceFile,
-SourceFileSha256, Created, Changed, Modified, LastAccessed (ISO 8601). Without either, a member has no times: absent is
-better than the copying's.
+SourceFileSha256, Created, Changed, Modified, LastAccessed (ISO 8601); its `uploads.json` names every upload by the
+components of its place. Without any, a member has no times: absent is better than the copying's.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from forensics.evidence.base import ACCESSED, BORN, CHANGED, MODIFIED, Noted, Refusal
 from forensics.evidence.globs import normal
@@ -27,20 +28,36 @@ LOG_LIMIT = 64 * 1024 * 1024  # a collection of 200,000 files needs as much
 _KAPE = {"CreatedOnUtc": BORN, "ModifiedOnUtc": MODIFIED, "LastAccessedOnUtc": ACCESSED}
 _VELOCIRAPTOR = {"Created": BORN, "Modified": MODIFIED, "Changed": CHANGED, "LastAccessed": ACCESSED}
 _HASHES = {"SourceFileSha1": ("sha1", 40), "SourceFileSha256": ("sha256", 64)}
-_COPYLOG, _SKIPLOG = "_copylog.csv", "_skiplog.csv"
+_COPYLOG, _SKIPLOG, _UPLOADS = "_copylog.csv", "_skiplog.csv", "uploads.json"
 _SHADOW = re.compile(r"(?:^|/)(?:vss_?|globalroot/device/harddiskvolumeshadowcopy)(\d+)/(.*)$")
+_MOST_TAKEN = 2_000_000
+_LEAST_STEPS = 3  # uploads, accessor, a name
 _DEVICE = re.compile(r"^(?:[\\/]{2}[.?][\\/])+")
+
+
+class Taken(NamedTuple):
+    """A file that a list says was collected: where it lay (`key` is its comparison form), and where it was put.
+
+    `place` is a path of the collector's machine, or, `inside`, one below the list's own `folder`; "" is not said.
+    """
+
+    folder: tuple[str, ...]
+    key: str
+    source: str
+    place: str
+    inside: bool
 
 
 @dataclass(slots=True)
 class Originals:
     """`noted` by source path (`c:/users/x`, `vss1/users/x`); `same` are files of a snapshot that were left out.
 
-    Those are (snapshot, path in it, drive, path of the same content on the live volume).
+    Those are (snapshot, path in it, drive, path of the same content on the live volume). `taken` is what was collected.
     """
 
     noted: dict[str, Noted] = field(default_factory=dict)
     same: list[tuple[str, str, str, str]] = field(default_factory=list)
+    taken: list[Taken] = field(default_factory=list)
 
 
 def originals_of(members: Iterable[Member], group: tuple[str, ...], refusals: list[Refusal]) -> Originals:
@@ -63,9 +80,42 @@ def originals_of(members: Iterable[Member], group: tuple[str, ...], refusals: li
         if member.parts[-1].casefold().endswith(_SKIPLOG):
             skipped += rows_of(member.parts[-1], data)
         else:
-            known.noted.update(read_log(member.parts[-1], data))
+            _read(member.parts, data, known)
     known.same = list(_same(skipped, known.noted))
+    if any(item.inside for item in known.taken):  # Velociraptor's result rows name files that were only hashed, too
+        known.taken = [item for item in known.taken if item.place]
     return known
+
+
+def _read(parts: tuple[str, ...], data: bytes, known: Originals) -> None:
+    """Take in the rows of a list of what was collected."""
+    name = parts[-1].casefold()
+    columns = _KAPE if name.endswith(".csv") else _VELOCIRAPTOR
+    for row in rows_of(name, data):
+        if noted := _noted(row, columns):
+            key, said = noted
+            item = known.noted.setdefault(key, Noted())
+            item.times.update(said.times)
+            item.hashes.update(said.hashes)
+        if len(known.taken) < _MOST_TAKEN and (taken := _taken(row, parts)):
+            known.taken.append(taken)
+
+
+def _taken(row: dict[str, object], parts: tuple[str, ...]) -> Taken | None:
+    """The file that a row says was collected; rows of files that were looked at only give none."""
+    name, source = parts[-1].casefold(), str(row.get("SourceFile") or "")
+    place = str(row.get("DestinationFile") or "")
+    if name.endswith(_COPYLOG):
+        return Taken(parts[:-1], _key(source, place), source, place, inside=False) if source and place else None
+    if name != _UPLOADS:
+        found = source and place and name.endswith(_UPLOADS) and hashes_in(row)
+        return Taken((), _key(source, ""), source, "", inside=False) if found else None
+    steps, empty = row.get("_Components"), bool(row.get("file_size")) and not row.get("uploaded_size")
+    if not isinstance(steps, list) or len(steps) < _LEAST_STEPS or empty:
+        return None
+    suffix = ".idx" if row.get("Type") == "idx" else ""
+    source = "/".join(map(str, steps[2:])) + suffix
+    return Taken(parts[:-1], _key(source, ""), source, "/".join(map(str, steps)) + suffix, inside=True)
 
 
 def _same(skipped: Iterable[dict[str, object]], noted: dict[str, Noted]) -> Iterator[tuple[str, str, str, str]]:
@@ -82,7 +132,7 @@ def _same(skipped: Iterable[dict[str, object]], noted: dict[str, Noted]) -> Iter
 def is_log(parts: tuple[str, ...]) -> bool:
     """Whether this member is a collector's own list of the files it took or left."""
     name = parts[-1].casefold()
-    if name.endswith((_COPYLOG, _SKIPLOG)):
+    if name.endswith((_COPYLOG, _SKIPLOG)) or name == _UPLOADS:
         return True
     return "results" in (part.casefold() for part in parts[:-1]) and name.endswith(
         ("all file metadata.json", "uploads.json", "all matches metadata.json")
@@ -95,19 +145,15 @@ def rows_of(name: str, data: bytes) -> Iterator[dict[str, object]]:
     return _csv_rows(text) if name.casefold().endswith(".csv") else _json_rows(text)
 
 
-def read_log(name: str, data: bytes) -> dict[str, Noted]:
-    """What the collector noted, by source path (comparison form, without `\\\\.\\`)."""
-    columns = _KAPE if name.casefold().endswith(".csv") else _VELOCIRAPTOR
-    found: dict[str, Noted] = {}
-    for row in rows_of(name, data):
-        source = str(row.get("SourceFile") or "")
-        stamps = {meaning: from_iso(_trim(row[column])) for column, meaning in columns.items() if row.get(column)}
-        good = {meaning: value for meaning, value in stamps.items() if isinstance(value, datetime)}
-        if source and (good or hashes_in(row)):
-            item = found.setdefault(_key(source, str(row.get("DestinationFile") or "")), Noted())
-            item.times.update(good)
-            item.hashes.update(hashes_in(row))
-    return found
+def _noted(row: dict[str, object], columns: dict[str, str]) -> tuple[str, Noted] | None:
+    """What a row says about a file, by its source path (comparison form, without `\\\\.\\`)."""
+    source = str(row.get("SourceFile") or "")
+    stamps = {meaning: from_iso(_trim(row[column])) for column, meaning in columns.items() if row.get(column)}
+    good = {meaning: value for meaning, value in stamps.items() if isinstance(value, datetime)}
+    hashes = hashes_in(row)
+    if not source or not (good or hashes):
+        return None
+    return _key(source, str(row.get("DestinationFile") or "")), Noted(good, hashes)
 
 
 def hashes_in(row: dict[str, object]) -> dict[str, str]:
@@ -118,6 +164,11 @@ def hashes_in(row: dict[str, object]) -> dict[str, str]:
         if re.fullmatch(f"[0-9a-f]{{{length}}}", text):
             found[name] = text
     return found
+
+
+def tree_path(source: str, depth: int) -> str:
+    """The last `depth` components of a source path as the collector spelled them."""
+    return "/".join(source.replace("\\", "/").strip("/").split("/")[-depth:])
 
 
 def _key(source: str, destination: str) -> str:

@@ -14,6 +14,8 @@ from typing import BinaryIO
 from forensics.evidence.base import EvidenceError
 
 _REPARSE = 0x400  # FILE_ATTRIBUTE_REPARSE_POINT, on Windows hosts
+READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+FILE = READ | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a FIFO is not waited for
 
 
 def kind_of_entry(info: os.stat_result) -> str:
@@ -37,12 +39,14 @@ def open_regular(path: Path) -> BinaryIO:
     """This very regular file, read-only; raises OSError for whatever else it is or has been replaced with since."""
     if (kind := kind_of_entry(path.lstat())) != "file":
         raise OSError(f"{path.name} is {kind}, not a regular file")
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags)
+    return handed(os.open(path, FILE), path.name)
+
+
+def handed(descriptor: int, name: str) -> BinaryIO:
+    """The stream of an open descriptor; raises OSError, and closes it, where it is no regular file's."""
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(f"{path.name} is no longer a regular file")
+        raise OSError(f"{name} is no longer a regular file")
     return os.fdopen(descriptor, "rb")
 
 

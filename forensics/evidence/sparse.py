@@ -56,9 +56,15 @@ def _range(item: Any) -> Range:  # noqa: ANN401  # JSON
         raise ValueError("a range is no object")
     # Members that are 0 are left out.
     offset, original, stored, length = (
-        int(item.get(name, 0)) for name in ("file_offset", "original_offset", "file_length", "length")
+        _number(item.get(name, 0)) for name in ("file_offset", "original_offset", "file_length", "length")
     )
     return Range(original, length, offset if stored else None)
+
+
+def _number(value: Any) -> int:  # noqa: ANN401  # JSON
+    if type(value) is not int:
+        raise ValueError(f"{str(value)[:40]!r} is no number of bytes")
+    return value
 
 
 def missing(ranges: list[Range], size: int) -> int:

@@ -88,6 +88,9 @@ def kape_above(top: Path) -> Layout:
 
 def kape_without_journal(top: Path) -> Layout:
     shutil.copytree(KAPE, top / "WS-TANAKA", ignore=shutil.ignore_patterns("$Extend"))
+    (copylog,) = (top / "WS-TANAKA").glob("*_copylog.csv")
+    rows = copylog.read_bytes().splitlines(keepends=True)
+    copylog.write_bytes(b"".join(row for row in rows if b"$Extend" not in row))
     return Layout(top / "WS-TANAKA")
 
 

@@ -64,11 +64,54 @@ def test_hosts_within_a_container_are_reached_through_it(tmp_path: Path) -> None
     assert open_evidence(outer, Opening(host="x.zip/H2")).find(SYSTEM)
 
 
-def test_a_container_beside_the_tree_is_said(tmp_path: Path) -> None:
-    folder(tmp_path / "in", SMALL)
-    zipped(tmp_path / "in/copy.zip", SMALL)
-    evidence = open_evidence(tmp_path / "in")
-    assert [(item.path, item.fault) for item in evidence.refusals] == [("copy.zip", "not_read")]
+def test_containers_beside_a_tree_are_cases_of_their_own(tmp_path: Path) -> None:
+    folder(tmp_path / "in", SMALL | {"Modules/out.zip": b"PK", "C/Users/x/Downloads/old.zip": b"PK"})
+    zipped(tmp_path / "in/copy.zip", SMALL | {"C/b.wsb": b"<Configuration/>"})
+    with pytest.raises(SeveralError) as caught:
+        open_evidence(tmp_path / "in")
+    assert caught.value.hosts == (".", "copy.zip"), "not what lies in a drive, nor deeper beside it"
+    own = open_evidence(tmp_path / "in", Opening(host="."))
+    assert [item.path for item in own.find(["*.wsb"])] == ["C:/a.wsb"]
+    assert [(item.path, item.fault) for item in own.refusals] == [("Modules/out.zip", "not_read")]
+    other = open_evidence(tmp_path / "in", Opening(host="copy.zip"))
+    assert [item.path for item in other.find(["*.wsb"])] == ["C:/a.wsb", "C:/b.wsb"]
+    with pytest.raises(EvidenceError, match=r"no host 'x'; it holds \., copy\.zip"):
+        open_evidence(tmp_path / "in", Opening(host="x"))
+
+
+def test_a_tree_in_a_folder_and_containers_in_another(tmp_path: Path) -> None:
+    folder(tmp_path / "in/WS-TANAKA", SMALL)
+    zipped(tmp_path / "in/others/b.zip", SMALL)
+    zipped(tmp_path / "in/WS-TANAKA/C/Users/x/backup.zip", SMALL)
+    with pytest.raises(SeveralError) as caught:
+        open_evidence(tmp_path / "in")
+    assert caught.value.hosts == ("WS-TANAKA", "others/b.zip")
+
+
+def test_a_user_s_zip_in_a_tree_is_no_case(tmp_path: Path) -> None:
+    folder(tmp_path / "in", {name.removeprefix("C/"): data for name, data in SMALL.items()})
+    zipped(tmp_path / "in/Users/x/backup.zip", SMALL)
+    assert open_evidence(tmp_path / "in").refusals == []
+
+
+def test_the_parts_of_a_vmdk_are_one_disk(tmp_path: Path) -> None:
+    folder(tmp_path / "in", SMALL | {"d.vmdk": b"# Disk DescriptorFile", "d-flat.vmdk": b"x", "s-s001.vmdk": b"x"})
+    with pytest.raises(SeveralError) as caught:
+        open_evidence(tmp_path / "in")
+    assert caught.value.hosts == (".", "d.vmdk", "s-s001.vmdk")
+
+
+def test_a_raw_image_beside_a_tree_is_a_case_with_all_its_parts(tmp_path: Path) -> None:
+    data = bytes(510) + b"\x55\xaa" + bytes(8192)
+    small = b"\x55\xaa" + bytes(8192)  # of a size, and no image
+    files = SMALL | {"d.001": data, "d.002": bytes(512), "d.003": data, "notes": small, "C/Users/x/old.dd": data}
+    for place in (folder(tmp_path / "in", files), zipped(tmp_path / "in.zip", files)):
+        with pytest.raises(SeveralError) as caught:
+            open_evidence(place)
+        assert caught.value.hosts == (".", "d.001")
+        assert open_evidence(place, Opening(host=".")).refusals == []
+        with pytest.raises(EvidenceError, match=r"Windows.*d\.002 has 512 bytes"):
+            open_evidence(place, Opening(host="d.001"))
 
 
 def test_containers_without_an_end_are_refused(tmp_path: Path) -> None:

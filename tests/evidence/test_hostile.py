@@ -374,3 +374,105 @@ def test_a_real_sparse_upload_that_was_cut_is_said(samples: Path) -> None:
     evidence = open_evidence(path)
     assert [item.fault for item in evidence.refusals] == ["truncated"]
     assert evidence.find(["$Extend/$UsnJrnl:$J"])[0].size == 5120
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        {"file_offset": None, "length": "x"},
+        {"length": float("inf")},
+        {"length": float("nan"), "file_length": 1},
+        {"length": [1]},
+        {"length": {"a": 1}},
+        {"length": True},
+        {"length": 10**400},
+    ],
+)
+def test_an_index_of_no_numbers_costs_its_own_file_only(tmp_path: Path, index: dict[str, object]) -> None:
+    text = json.dumps({"ranges": [index]}).replace("Infinity", "1e999").encode()
+    files = {**SMALL, "C/a.wsb": b"<Configuration/>", "C/a.wsb.idx": text, "C/b.wsb": b"<Configuration/>"}
+    evidence = open_evidence(folder(tmp_path / "in", files))
+    assert [evidence.open(f"C:/{name}.wsb").read() for name in "ab"] == [b"<Configuration/>"] * 2
+    assert [(item.path, item.fault) for item in evidence.refusals] == [("C:/a.wsb", "bad_record")]
+
+
+# -- folders that change -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=[True, False], ids=["stepwise", "by path"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways of opening a file: from folder to folder, and by its path with a look before and after."""
+    from forensics.evidence import folder as module
+
+    if request.param and not module._STEPWISE:
+        pytest.skip("not on this system")
+    monkeypatch.setattr(module, "_STEPWISE", request.param)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("swapped", ["in/C/Users", "in/C/Users/me", "in/C/Users/me/x.wsb", "in/C"])
+def test_what_became_a_link_after_the_listing_is_not_followed(tmp_path: Path, outside: Path, swapped: str) -> None:
+    top = folder(tmp_path / "in", SMALL | {"C/Users/me/x.wsb": b"<Configuration/>"})
+    evidence = open_evidence(top)
+    assert evidence.open("C:/Users/me/x.wsb").read() == b"<Configuration/>"
+    place = tmp_path / swapped
+    place.rename(tmp_path / "elsewhere")
+    target = {"C": outside, "Users": outside / "Users", "me": outside / "Users/me"}
+    place.symlink_to(target.get(place.name, outside / "Users/me/x.wsb"))
+    with pytest.raises(OSError, match=r"\w"):
+        evidence.open("C:/Users/me/x.wsb")
+
+
+@pytest.mark.usefixtures("way")
+def test_a_folder_that_becomes_a_link_while_it_is_listed(
+    tmp_path: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from forensics.evidence import folder as module
+
+    top = folder(tmp_path / "in", SMALL | {"C/Users/me/y.wsb": b"<Configuration/>"})
+    listed = module._listed
+
+    def swapping(where: Path, names: tuple[str, ...]) -> list[module._Entry]:
+        if names == ("C", "Users"):
+            (top / "C/Users").rename(tmp_path / "elsewhere")
+            (top / "C/Users").symlink_to(outside / "Users")
+        return listed(where, names)
+
+    monkeypatch.setattr(module, "_listed", swapping)
+    evidence = open_evidence(top)
+    assert evidence.find(["**/*.wsb"]) == []
+    assert ("C/Users", "unreadable") in [(item.path, item.fault) for item in evidence.refusals]
+
+
+@pytest.mark.usefixtures("way")
+def test_a_container_whose_folder_became_a_link_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from forensics.evidence import containers
+
+    zipped(tmp_path / "in/sub/a.zip", SMALL)
+    zipped(tmp_path / "examiner/a.zip", SMALL)
+    real = containers.open_member
+
+    def swapping(outer: Path, *rest: object, **more: object) -> object:
+        (tmp_path / "in/sub").rename(tmp_path / "elsewhere")
+        (tmp_path / "in/sub").symlink_to(tmp_path / "examiner")
+        return real(outer, *rest, **more)  # type: ignore[arg-type]  # as it was called
+
+    monkeypatch.setattr(containers, "open_member", swapping)
+    with pytest.raises(EvidenceError, match=r"in/sub/a\.zip cannot be opened"):
+        open_evidence(tmp_path / "in")
+
+
+def test_the_folder_that_the_user_names_may_be_a_link(tmp_path: Path) -> None:
+    folder(tmp_path / "real", SMALL)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert open_evidence(tmp_path / "link").find(EVERY)
+
+
+def test_files_with_a_name_outside_are_said_once(tmp_path: Path) -> None:
+    top = folder(tmp_path / "in", SMALL | {"C/a.wsb": b"a", "C/b.wsb": b"b", "C/c.wsb": b"c"})
+    for name in "ab":
+        os.link(top / f"C/{name}.wsb", tmp_path / f"{name}.out")
+    os.link(top / "C/c.wsb", top / "C/d.wsb")
+    (told,) = open_evidence(top).refusals
+    assert (told.fault, told.path) == ("hard_link", "C/a.wsb")
+    assert told.why.startswith("2 files")

@@ -41,8 +41,10 @@ def _spy(event, arguments):
         return
     for path in paths:
         if isinstance(path, (str, bytes, os.PathLike)):
-            place = os.path.abspath(os.fsdecode(path))
-            if place == _TOP or place.startswith(_TOP + os.sep):
+            name = os.fsdecode(path)
+            place = os.path.abspath(name)
+            # A bare name may be one in a folder of the evidence that is open: which one, the event does not tell.
+            if (event == "open" and name == os.path.basename(name)) or place == _TOP or place.startswith(_TOP + os.sep):
                 os.write(_LOG, (kind + " " + place + chr(10)).encode("utf-8", "surrogateescape"))
 
 sys.addaudithook(_spy)
