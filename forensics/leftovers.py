@@ -6,8 +6,6 @@ import os
 import tempfile
 from pathlib import Path
 
-import psutil
-
 _NAME = "mirrortrace-"
 
 
@@ -18,6 +16,8 @@ def prefix() -> str:
 
 def left_behind() -> list[Path]:
     """The scratch folders of runs of this user that are dead. They are only named: what they hold may be wanted."""
+    import psutil  # only a run that begins looks for them
+
     found = []
     for folder in sorted(Path(tempfile.gettempdir()).glob(f"{_NAME}*-*")):
         number = folder.name.removeprefix(_NAME).partition("-")[0]

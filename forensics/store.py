@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Generic, Protocol, TypeVar
 
+from forensics import leftovers
 from forensics.plainjson import dumps
 from forensics.plainjson import quick as loads  # integers beyond 64 bits were moved to text (timeline.fit)
 from forensics.spool import open_spool
@@ -160,7 +161,7 @@ class Store(Generic[T]):
     @classmethod
     def create(cls, items: Iterable[T], codec: Codec[T], path: Path | None, run_lines: int = RUN_LINES) -> Store[T]:
         """Sort `items` into the file `path`; None puts it into a scratch folder that goes away with the store."""
-        keep = TemporaryDirectory(prefix="mirrortrace-") if path is None else None
+        keep = TemporaryDirectory(prefix=leftovers.prefix()) if path is None else None
         place = path or Path(keep.name if keep else "") / "store.jsonl"
         with TemporaryDirectory(prefix="sort-", dir=place.parent) as scratch:
             sorter = Sorter(Path(scratch), run_lines)

@@ -17,6 +17,7 @@ from string import Formatter
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from forensics import leftovers
 from forensics.artifacts.base import FieldType, Kind, all_kinds
 from forensics.model import Event, Fact, Fields, Source, Value, event_id
 from forensics.spool import decode_fields, from_microseconds
@@ -334,7 +335,7 @@ def undated_store(items: Iterable[Undated], path: Path | None = None, run_lines:
 
 def merge_sorted(events: Iterable[Event], run_lines: int = RUN_LINES) -> Iterator[Event]:
     """The events in the total order, duplicates merged, with at most `run_lines` of them in memory at once."""
-    with TemporaryDirectory(prefix="mirrortrace-") as scratch:
+    with TemporaryDirectory(prefix=leftovers.prefix()) as scratch:
         sorter = Sorter(Path(scratch), run_lines)
         for event in events:
             sorter.add(_event_row(event))

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from forensics import jobs
+from forensics import jobs, leftovers
 from forensics.evidence.base import DAMAGE, EvidenceError, Refusal
 from forensics.evidence.containers import kind_of
 from forensics.model import to_plain
@@ -61,7 +61,7 @@ def verify(path: Path, options: Options, progress: Progress) -> Verification:
     if not path.exists():
         raise EvidenceError(f"{path} does not exist")
     progress.stage(f"verifying {path.name}")
-    with tempfile.TemporaryDirectory(prefix="mirrortrace-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=leftovers.prefix()) as scratch:
         opening = replace(options.opening, scratch=scratch)
         limits = replace(options.limits, jobs=1, seconds=7 * 86_400.0, most_seconds=7 * 86_400.0)
         path = path.resolve() if path.is_symlink() else path

@@ -25,6 +25,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
+from forensics import leftovers
 from forensics.signals import uninterrupted
 
 MIB = 1024 * 1024
@@ -99,7 +100,7 @@ class Workers:
     ) -> None:
         self._limits = limits
         self._opening = limits.opening(opening)
-        self._marks = TemporaryDirectory(prefix="mirrortrace-")
+        self._marks = TemporaryDirectory(prefix=leftovers.prefix())
         self._stuck = False
         self._initializer = initializer
         self._arguments = arguments

@@ -122,7 +122,7 @@ class OpenedEvidence:
             for drive, tree in self.trees.items()
             if getattr(tree, "is_file_system", False)
             for refusal in tree.refusals
-            if refusal.fault in _BROKEN
+            if refusal.fault in _BROKEN and not refusal.folder  # of a folder, coverage asks what may lie below it
         )
         return next((why for why in (*own, *read, *inside) if why), "")
 

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
+from forensics import leftovers
 from forensics.evidence.base import DAMAGE, UNPACKED, EvidenceError
 
 _BLOCK = 4 * 1024 * 1024
@@ -21,7 +22,7 @@ _DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
 @cache
 def _own() -> tempfile.TemporaryDirectory[str]:
     """A folder of this process, for callers that gave none."""
-    return tempfile.TemporaryDirectory(prefix="mirrortrace-")
+    return tempfile.TemporaryDirectory(prefix=leftovers.prefix())
 
 
 def _plain(name: str) -> str:

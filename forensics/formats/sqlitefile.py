@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from forensics import leftovers
 from forensics.formats import FormatError, sqlitescratch
 from forensics.formats.sqlitescratch import ERRORS
 
@@ -207,7 +208,7 @@ def opened(main: BinaryIO, beside: Mapping[str, BinaryIO] | None = None) -> Iter
 
     Raises FormatError when it is none. What cannot be used of the journals is in the database's `problems`.
     """
-    with tempfile.TemporaryDirectory(prefix="mirrortrace-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix=leftovers.prefix(), ignore_cleanup_errors=True) as folder:
         copy = sqlitescratch.copied(main, beside or {}, Path(folder))
         try:
             connection, tables = _connected(copy)
