@@ -175,7 +175,11 @@ def check_files(place: str) -> Verification | EvidenceError:
         return error
     found = Verification(Path(place).name, evidence.kind)
     lost = _CUT if evidence.media else _LOST
-    said = [f"{item.path or found.evidence}: {item.why}" for item in evidence.refusals if item.fault in lost]
+    said = [
+        f"{item.path or found.evidence}: {item.why}"
+        for item in evidence.refusals
+        if item.fault in lost and not item.folder
+    ]
     found.faults += said[:_MOST_FAULTS]
     if media := [item for item in evidence.media if isinstance(item, EwfMedia)]:
         _ewf(media[0], found)

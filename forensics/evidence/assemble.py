@@ -255,7 +255,8 @@ def _drives(name: str, kind: str, members: list[Member], refusals: list[Refusal]
     trees = _fill(mine, members)
     known = originals_of(members, group, refusals)
     _tell_originals(trees, known)
-    lost, unlisted = missing(known.taken, [item for item in members if item.parts[: len(group)] == group], trees)
+    own = [item for item in members if item.parts[: len(group)] == group]
+    lost, unlisted = missing(known.taken, own, trees, (item.path for item in refusals if item.folder))
     opened = OpenedEvidence(name, kind, trees, [*refusals, *lost])
     opened.unlisted = unlisted
     return opened

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,6 +32,7 @@ class _There:
     places: set[str]
     keys: set[str]
     long_names: bool
+    closed: tuple[str, ...] = ()  # folders that could not be listed: nobody knows what is in them
 
     @cached_property
     def loosely(self) -> set[str]:
@@ -42,6 +43,8 @@ class _There:
         if _same_stream(taken.key) in self.keys or any(place in self.places for place in self.where(taken)):
             return True
         if self.long_names and len(taken.place) >= _LONG:
+            return True
+        if self.closed and any(place.startswith(self.closed) for place in self.where(taken)):
             return True
         return any(_loose(place) in self.loosely for place in (*self.where(taken), taken.key))
 
@@ -56,14 +59,17 @@ class _There:
             yield "/".join(filter(None, (head, *steps[depth:])))
 
 
-def missing(taken: list[Taken], members: list[Member], trees: list[MemberTree]) -> tuple[list[Refusal], int | None]:
+def missing(
+    taken: list[Taken], members: list[Member], trees: list[MemberTree], closed: Iterable[str] = ()
+) -> tuple[list[Refusal], int | None]:
     """What is said of missing files, which are put into the trees as such; and how many files no list names.
 
-    The number is None where there is no list.
+    The number is None where there is no list. `closed` are folders that could not be listed.
     """
     if not taken:
         return [], None
     there = _there(members, trees)
+    there.closed = tuple(f"{normal(folder)}/" for folder in closed)
     lost: dict[str, Taken] = {}
     for item in taken:
         if item.key not in lost and len(lost) < _MOST and not there.has(item):
