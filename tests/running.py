@@ -79,7 +79,9 @@ def timeline(
     evidence: object, case: Path, *more: object, env: dict[str, str] | None = None,
     before: Callable[[], None] | None = None,
 ) -> Run:  # fmt: skip
-    """Run the main job."""
+    """Run the main job; with one worker process unless told otherwise, since tests themselves run side by side."""
+    if "--jobs" not in more:
+        more = (*more, "--jobs", 1)
     done = tool("timeline", evidence, "-o", case, *more, env=env, before=before)
     return Run(done.returncode, done.stdout, done.stderr, case)
 
