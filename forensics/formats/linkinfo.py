@@ -59,6 +59,7 @@ class CodePage:
     def __init__(self, known: tuple[str, ...], stated: int = 0) -> None:
         self._known = "\n".join(known).casefold()
         self._order = (f"cp{stated}", *_CODE_PAGES) if stated else _CODE_PAGES
+        self._shown = ""  # the code page that a text of this link has shown: one machine wrote them all
         self.guessed = False
 
     def text(self, raw: bytes) -> str:
@@ -70,7 +71,8 @@ class CodePage:
                 text = raw.decode(name)
             except (UnicodeDecodeError, LookupError):
                 continue
-            if self._fits(text):
+            if name == self._shown or self._fits(text):
+                self._shown = name
                 return text
         self.guessed = True
         return raw.decode("cp1252", "replace")
@@ -91,10 +93,11 @@ def read(block: bytes, base: int, page: CodePage, problems: list[FormatError]) -
     wide_local = wide_suffix = 0
     if header >= _HEADER_WITH_UNICODE and len(block) >= _HEADER_WITH_UNICODE:
         wide_local, wide_suffix = struct.unpack_from("<2I", block, _HEADER)
-    volume = parts.volume(volume_at) if flags & _HAS_VOLUME else (None, None, None)
-    share = parts.share(share_at) if flags & _HAS_SHARE else (None, None)
+    # Paths first: they show the code page of the names.
     local = parts.text(local_at, wide_local, "local path") if flags & _HAS_VOLUME else None
     suffix = parts.text(suffix_at, wide_suffix, "path suffix") or ""
+    volume = parts.volume(volume_at) if flags & _HAS_VOLUME else (None, None, None)
+    share = parts.share(share_at) if flags & _HAS_SHARE else (None, None)
     return LinkInfo(*volume, local, *share, suffix, page.guessed)
 
 
