@@ -16,7 +16,16 @@ from tests.running import BUILT, LAYOUTS, Run, fingerprint, timeline, tool
 
 EXPECTED = json.loads((BUILT / "expected/sessions.json").read_text(encoding="utf-8"))
 # Told by other evidence: Windows Timeline databases are made in its own test, SRUM has no writer but a public sample.
-ELSEWHERE = {"activities_cache", "srum"}
+ELSEWHERE = {
+    "activities_cache",
+    "hns_data",
+    "hosts_ics",
+    "mark_of_the_web",
+    "sandbox_bindings",
+    "sandbox_disks",
+    "sandbox_dumps",
+    "srum",
+}
 PLANTED = {"Visual Studio Code Tunnel", "HelloSync", "\\GoogleUpdaterInternalService", "ScnCfgSvc"}
 
 
