@@ -117,9 +117,13 @@ def _metadata(data: bytes, head: Head) -> None:
             head.faults.append("the metadata are cut")
             return
         offset, length = struct.unpack_from("<II", entry, 16)
+        if offset + length > len(data):
+            head.faults.append("an item of the metadata is cut")
         _item(UUID(bytes_le=entry[:16]), data[offset : offset + min(length, _MOST_METADATA)], head)
     if head.virtual_size is None or head.differencing is None:
         head.faults.append("the metadata lack the size or the parameters")
+    if head.differencing and not head.parents:
+        head.faults.append("a differencing disk that names no parent")
 
 
 def _item(kind: UUID, body: bytes, head: Head) -> None:
