@@ -204,13 +204,15 @@ def _dispatch(job: Job, writer: Intake, stack: ExitStack) -> None:
     try:
         evidence = opened()
         evidence.touched()  # what earlier jobs met is theirs
-        if job.size > (most := _HIVE_MOST if job.hive else _FILE_MOST):
+        head_only = all(isinstance(artifact, FileArtifact) and artifact.head_only for artifact in wanted)
+        if job.size > (most := _HIVE_MOST if job.hive else _FILE_MOST) and not head_only:
             writer.everyone("unreadable", f"{job.size} bytes: more than the {most} that such a file can have")
             return
         handle = stack.enter_context(evidence.open(job.path))
         if job.size <= _IN_MEMORY:
             handle = io.BytesIO(handle.read(_IN_MEMORY + 1))
-        _check(job, evidence, handle, writer)
+        if not head_only:
+            _check(job, evidence, handle, writer)
         times = evidence.times(job.path)
         writer.result.times = {meaning: iso(moment) for meaning, moment in times.items()}
     except (OSError, EvidenceError, EOFError, ValueError, zlib.error, struct.error) as error:

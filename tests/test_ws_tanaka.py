@@ -18,8 +18,14 @@ EXPECTED = json.loads((BUILT / "expected/sessions.json").read_text(encoding="utf
 # Told by other evidence: Windows Timeline databases are made in its own test, SRUM has no writer but a public sample.
 ELSEWHERE = {
     "activities_cache",
+    "hns_data",
+    "hosts_ics",
     "jump_lists",
     "lnk_files",
+    "mark_of_the_web",
+    "sandbox_bindings",
+    "sandbox_disks",
+    "sandbox_dumps",
     "srum",
 }
 PLANTED = {"Visual Studio Code Tunnel", "HelloSync", "\\GoogleUpdaterInternalService", "ScnCfgSvc"}

@@ -6,6 +6,8 @@ from forensics.artifacts.base import Kind
 from forensics.formats.wsb import Config
 from forensics.model import MappedFolder, Value
 
+# Wherever they lie: people keep them beside their tools, mail programs below INetCache, the Store version in Recipes.
+WSB_GLOB = "**/*.wsb"
 _SHOWN = 8 * 1024
 
 

@@ -98,7 +98,8 @@ class FileArtifact:
     `companions` are paths (no globs, relative to the root of the file's drive) of other files without which a file is
     understood less well: they are opened beside it where the evidence has them, and parsed by their own artifacts.
     `siblings` are the suffixes of files that belong to one file, beside it under its name (`-wal` of a database): they
-    are collected with it and opened with it, from the same shadow copy, and are never parsed alone.
+    are collected with it and opened with it, from the same shadow copy, and are never parsed alone. `head_only`: the
+    parser looks at a few places of what may be a disk of 100 GB, so the file is not hashed (its rows have no hash).
     """
 
     name: str
@@ -107,6 +108,7 @@ class FileArtifact:
     emits: dict[str, Kind]
     companions: tuple[str, ...] = ()
     siblings: tuple[str, ...] = ()
+    head_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

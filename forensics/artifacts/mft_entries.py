@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from forensics.artifacts._filesystem import JOURNALS, PATH_FIELDS, TABLE, add_journal, add_table, path_fields
+from forensics.artifacts._mark import MARK, mark_fields
 from forensics.artifacts._wsb import CONFIG, config_fields
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
-from forensics.formats import FormatError, wsb
+from forensics.formats import FormatError, wsb, zoneid
 from forensics.formats.mft import Entry, Name, TableReader, Times
 from forensics.formats.ntfspaths import Folders, Place
 from forensics.formats.textfile import decode
@@ -31,7 +32,6 @@ from forensics.times import Moment, NoTime, from_filetime, iso
 _NAME = "mft_entries"
 _SHOWN = 4 * 1024
 _SLACK = timedelta(seconds=2)  # a name is made in the same moment as its file
-_MARK = "Zone.Identifier"
 _SECOND = 10_000_000
 _HARMLESS = "unpacking, installing, copying, moving and cloud sync do that too"
 _MEANINGS = ("Creation Time", "Content Modification Time", "Metadata Modification Time", "Last Access Time")
@@ -98,6 +98,7 @@ def _named(given: FileInput, entry: Entry, name: Name, place: Place, rule: FileR
         kept = ("file_path", "path_tail", "file_name", "file_reference", "file_rule", "file_meaning", "timestomp_note")
         shown = {key: fields[key] for key in kept} | {"file_deleted": not entry.in_use}
         yield make_fact("mft.name_created", source, {_MEANINGS[0]: named}, shown, context=rule.context)
+    yield from _mark(given, entry, fields, times, context=rule.context)
     if rule.content and entry.data:
         yield from _content(given, entry, fields, times)
 
@@ -132,8 +133,30 @@ def timestomp_note(times: Times | None, own: Times) -> str | None:
 
 def _zone_identifier(entry: Entry) -> str | None:
     """The mark of the web, when it is in the record."""
-    data = entry.streams.get(_MARK)
+    data = entry.streams.get(zoneid.STREAM)
     return decode(data).text[:_SHOWN] if data else None
+
+
+def _mark(
+    given: FileInput, entry: Entry, about: dict[str, Value | None], times: dict[str, Moment | None], *, context: bool
+) -> Output:  # fmt: skip
+    """The mark of the web as a row of its own; of one that lies in clusters only that it is there."""
+    source = given.source(f"MFT record {entry.number}, stream {zoneid.STREAM}")
+    data = entry.streams.get(zoneid.STREAM)
+    kept = ("file_path", "path_tail", "file_name", "file_reference", "file_deleted")
+    fields = {key: about[key] for key in kept} | {"recovered": True}
+    if data is None and zoneid.STREAM not in entry.elsewhere:
+        return
+    if data is None:
+        fields["reason"] = "the stream's content lies outside the $MFT"
+    else:
+        try:
+            fields |= mark_fields(zoneid.read(data))
+        except FormatError as error:
+            yield Problem("bad_record", _NAME, source, f"not a mark of the web: {error}")
+            return
+    born = {_MEANINGS[0]: times[_MEANINGS[0]]}
+    yield make_fact("file.mark_of_the_web", source, born, fields, context=context)
 
 
 def _content(
@@ -235,5 +258,6 @@ ARTIFACT = FileArtifact(
             },
         ),
         "sandbox.config": CONFIG,
+        "file.mark_of_the_web": MARK,
     },
 )

@@ -10,7 +10,7 @@ Format: Microsoft, "Windows Sandbox configuration"; see `formats/wsb.py`. Recycl
 from __future__ import annotations
 
 from forensics.artifacts._tunnel import profile_user, times, windows_path
-from forensics.artifacts._wsb import CONFIG, config_fields
+from forensics.artifacts._wsb import CONFIG, WSB_GLOB, config_fields
 from forensics.artifacts._xmlfile import malformed
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
 from forensics.formats import FormatError, recyclebin, wsb
@@ -63,20 +63,7 @@ def parse(given: FileInput) -> Output:
 
 ARTIFACT = FileArtifact(
     name=_NAME,
-    paths=(
-        "*.wsb",
-        "Users/**/*.wsb",
-        "ProgramData/**/*.wsb",
-        "Temp/**/*.wsb",
-        "Windows/*.wsb",
-        "Windows/Temp/**/*.wsb",
-        "Windows/System32/*.wsb",
-        "Windows/SysWOW64/*.wsb",
-        "Windows/System32/config/systemprofile/**/*.wsb",
-        "Windows/SysWOW64/config/systemprofile/**/*.wsb",
-        "Windows/ServiceProfiles/**/*.wsb",
-        "$Recycle.Bin/**/*.wsb",
-    ),
+    paths=(WSB_GLOB,),
     parse=parse,
     emits={
         "sandbox.config": CONFIG,

@@ -18,6 +18,7 @@ from dissect.util.stream import RangeStream
 from forensics.evidence import ntfsguard
 from forensics.evidence.base import ACCESSED, BORN, CHANGED, MODIFIED, Found, Noted, Refusal
 from forensics.evidence.globs import GlobSet, normal
+from forensics.evidence.marks import found_with_marks
 from forensics.evidence.ntfsfiles import DAMAGE as DAMAGE
 from forensics.evidence.ntfsfiles import NtfsFiles
 from forensics.times import UNIX_EPOCH, checked, from_filetime
@@ -53,6 +54,10 @@ class ImageTree:
             return self._ntfs is not None and self._ntfs.leads("Windows/System32")
 
     def find(self, globs: GlobSet) -> Iterator[Found]:
+        """Every file that a glob matches; on NTFS with the marks of the web that are sought of them."""
+        return self._files(globs) if self._ntfs is None else found_with_marks(globs, self._files, self._stream_size)
+
+    def _files(self, globs: GlobSet) -> Iterator[Found]:
         """Look up what has no `**` by walking only the named folders; the rest, and what folders lost, by the MFT."""
         seen: set[str] = set()
         if (matched := globs.matches(JOURNAL)) and (size := self._journal_size()) is not None:
@@ -114,6 +119,17 @@ class ImageTree:
                 elif kind == "link":
                     self.refusals.append(Refusal(path, "refused", "a link: not followed"))
 
+    def _stream_size(self, path: str, stream: str) -> int | None:
+        """The size of a file's stream, None where it has none."""
+        try:
+            return int(self._entry(path).entry.size(stream))
+        except FileNotFoundError:
+            return None
+        except DAMAGE as error:
+            why = f"the stream cannot be looked up: {error or type(error).__name__}"
+            self.refusals.append(Refusal(f"{path}:{stream}", "unreadable", why))
+            return None
+
     def _journal_size(self) -> int | None:
         """The stored part of the change journal, None where the volume has none."""
         if not self._is_ntfs():
@@ -145,13 +161,14 @@ class ImageTree:
 
     def _entry(self, path: str) -> Any:  # noqa: ANN401  # dissect's file system entry
         """The entry of a path, by its folder, else by the record that the MFT has of it."""
-        if self._ntfs is not None and self._ntfs.is_stray(path):
-            return NtfsFilesystemEntry(self.fs, path, self._ntfs.stray(path))
+        file = path.partition(":")[0]
+        if self._ntfs is not None and self._ntfs.is_stray(file):
+            return NtfsFilesystemEntry(self.fs, path, self._ntfs.stray(file))
         try:
             return self.fs.get(path)
         except DAMAGE:
             # Another process made the list; this one has not met the file yet.
-            record = None if self._ntfs is None else self._ntfs.stray(path)
+            record = None if self._ntfs is None else self._ntfs.stray(file)
             if record is None:
                 raise
         return NtfsFilesystemEntry(self.fs, path, record)

@@ -52,7 +52,8 @@ class Name(NamedTuple):
 class Entry:
     """One file. `ref` is the reference it has, or had while it was in use; `size` None when no content is listed.
 
-    `data` is the content when it is resident, `streams` are the resident named streams (`Zone.Identifier`).
+    `data` is the content when it is resident, `streams` are the resident named streams (`Zone.Identifier`), `elsewhere`
+    the names of those whose content lies in clusters.
     """
 
     number: int
@@ -65,6 +66,7 @@ class Entry:
     size: int | None = None
     data: bytes | None = None
     streams: dict[str, bytes] = field(default_factory=dict)
+    elsewhere: list[str] = field(default_factory=list)
     base: int = 0
 
     def take(self, other: Entry) -> None:
@@ -74,6 +76,7 @@ class Entry:
         self.size = other.size if self.size is None else self.size
         self.data = other.data if self.data is None else self.data
         self.streams.update(other.streams)
+        self.elsewhere += other.elsewhere
 
 
 @dataclass(slots=True)
@@ -241,8 +244,11 @@ def _data(entry: Entry, name: str, content: bytes | None, attribute: bytearray) 
             entry.streams[name] = content
         else:
             entry.data, entry.size = content, len(content)
-    elif not name and len(attribute) >= 64 and attribute[16:24] == bytes(8):
-        entry.size = int.from_bytes(attribute[48:56], "little")
+    elif len(attribute) >= 64 and attribute[16:24] == bytes(8):
+        if name:
+            entry.elsewhere.append(name)
+        else:
+            entry.size = int.from_bytes(attribute[48:56], "little")
 
 
 _READERS = {_STANDARD: _standard, _NAME: _file_name, _DATA: _data}

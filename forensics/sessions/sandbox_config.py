@@ -24,6 +24,12 @@ _INLINE = {
     "process.created": "command_line",
     "powershell.script_block": "script_text",
     "shell.history_line": "history_line",
+    "task.defined": "command_line",
+    "task.cached": "command_line",
+    "task.registered": "command_line",
+    "task.updated": "command_line",
+    "autorun.configured": "command_line",
+    "service.configured": "command_line",
 }
 
 

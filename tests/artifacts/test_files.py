@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -183,3 +184,55 @@ class TestPowerShellHistory:
 
     def test_where_it_is_found(self) -> None:
         assert GlobSet(powershell_history.ARTIFACT.paths).matches(self.PATH.partition("/")[2])
+
+
+# What each public file says: mapped folders (of them writable), whether it has a command, what is not documented in it.
+OUTCOMES = {
+    "26zl+windows-sandbox-lab/sandbox.wsb.template": (1, 0, True, 2),
+    "BanterBoy+Windows-Sandbox/LukeSandboxConfig.wsb": (2, 1, True, 0),
+    "BanterBoy+Windows-Sandbox/PowerShellProfile.wsb": (2, 1, True, 0),
+    "BanterBoy+Windows-Sandbox/RobSandboxConfig.wsb": (2, 1, True, 0),
+    "codez-one+Windows-Sandbox-DevToolkit/sandbox.wsb": (3, 1, True, 0),
+    "flexxxxer+WindowsSandbox-ConfigsAndScripts/DevEnv.wsb": (2, 1, True, 0),
+    "flexxxxer+WindowsSandbox-ConfigsAndScripts/DevEnvHighContrast.wsb": (2, 1, True, 0),
+    "flexxxxer+WindowsSandbox-ConfigsAndScripts/Downloads.wsb": (2, 0, True, 0),
+    "flexxxxer+WindowsSandbox-ConfigsAndScripts/DownloadsDark.wsb": (2, 0, True, 0),
+    "flexxxxer+WindowsSandbox-ConfigsAndScripts/DownloadsHighContrast.wsb": (2, 0, True, 0),
+    "jdhitsolutions+WindowsSandboxTools/WinSandBx.wsb": (3, 2, True, 0),
+    "jdhitsolutions+WindowsSandboxTools/basic.wsb": (2, 2, True, 4),
+    "jdhitsolutions+WindowsSandboxTools/demo.wsb": (1, 1, True, 4),
+    "jdhitsolutions+WindowsSandboxTools/pluralsight.wsb": (3, 2, True, 0),
+    "jdhitsolutions+WindowsSandboxTools/presentation.wsb": (3, 3, True, 0),
+    "jdhitsolutions+WindowsSandboxTools/sample.wsb": (2, 1, False, 4),
+    "jdhitsolutions+WindowsSandboxTools/work.wsb": (1, 1, True, 4),
+    "kyhwana+Windows-Sandbox-Configs/ghidra2.wsb": (1, 0, True, 0),
+    "kyhwana+Windows-Sandbox-Configs/splunkforwarder.wsb": (1, 0, True, 0),
+    "kyhwana+Windows-Sandbox-Configs/sysmon-ps-logging-splunk.wsb": (1, 0, True, 0),
+    "l3fuex+windows-sandbox/sandbox.wsb": (1, 0, True, 0),
+    "mikejamesgreco+windows-sandbox-configs/sandbox.wsb": (2, 2, True, 0),
+    "tomassebestik+windows-sandbox-configs/sandbox-tor.wsb": (1, 0, True, 0),
+}
+
+
+@pytest.mark.samples
+def test_each_public_configuration_gives_its_row(samples: Path) -> None:
+    """Every file with its outcome; folders and commands are counted by the standard library's reader as well."""
+    files = {
+        str(path.relative_to(samples / "wsb").as_posix()): path
+        for path in (samples / "wsb").rglob("*")
+        if path.is_file()
+    }
+    assert set(files) == set(OUTCOMES), "a new sample gets a line"
+    for name, path in files.items():
+        data = path.read_bytes()
+        facts, problems = run(wsb_files.ARTIFACT, f"C:/Users/someone/{name}", data)
+        assert ([fact.kind for fact in facts], problems) == (["sandbox.config"], []), name
+        fields = facts[0].fields
+        maps, unknown = fields["wsb_mapped_folders"], fields.get("wsb_unknown", ())
+        assert isinstance(maps, tuple)
+        assert isinstance(unknown, tuple)
+        writable = sum(text.endswith("(rw)") for text in maps)
+        assert (len(maps), writable, "wsb_logon_command" in fields, len(unknown)) == OUTCOMES[name], name
+        root = ElementTree.fromstring(data.decode("utf-8-sig"))
+        told = [folder.findtext("ReadOnly", "").casefold() for folder in root.iter("MappedFolder")]
+        assert (len(maps), writable) == (len(told), sum(text != "true" for text in told)), name
