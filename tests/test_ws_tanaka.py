@@ -16,7 +16,14 @@ from tests.running import BUILT, LAYOUTS, Run, fingerprint, timeline, tool
 
 EXPECTED = json.loads((BUILT / "expected/sessions.json").read_text(encoding="utf-8"))
 # Told by other evidence: Windows Timeline databases are made in its own test, SRUM has no writer but a public sample.
-ELSEWHERE = {"activities_cache", "srum"}
+ELSEWHERE = {
+    "activities_cache",
+    "amcache",
+    "app_compat_store",
+    "pca_launches",
+    "shimcache",
+    "srum",
+}
 PLANTED = {"Visual Studio Code Tunnel", "HelloSync", "\\GoogleUpdaterInternalService", "ScnCfgSvc"}
 
 
