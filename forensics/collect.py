@@ -35,6 +35,7 @@ HIVES = {
         "Windows/System32/config/systemprofile/NTUSER.DAT",
     ),
     "USRCLASS": ("Users/*/AppData/Local/Microsoft/Windows/UsrClass.dat",),
+    "AMCACHE": ("Windows/AppCompat/Programs/Amcache.hve",),
 }
 _NAMED = 3  # file names that a row of coverage gives as examples
 PART_SIZE = 8 * 1024 * 1024  # below, sharing a log out costs more than it gains

@@ -147,7 +147,7 @@ class EventArtifact:
 
 @dataclass(frozen=True, slots=True)
 class RegistryArtifact:
-    """Keys of one kind of hive: `hives` out of SYSTEM, SOFTWARE, NTUSER, USRCLASS. One opening serves all.
+    """Keys of one kind of hive: `hives` out of SYSTEM, SOFTWARE, NTUSER, USRCLASS, AMCACHE. One opening serves all.
 
     `deleted` says that the parser is given recovered keys as well, as a hive of their own (`hive.deleted` is true,
     `hive.live` is the hive as it is). It then names its rows' places with `_registry.place`, concludes nothing from a

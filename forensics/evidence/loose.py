@@ -38,6 +38,9 @@ _NAMED = {
     "tunnel-stable.lock": "Users/_/.vscode/cli/tunnel-stable.lock",
     "remoteagent.log": "Users/_/.vscode-server/data/logs/_/remoteagent.log",
     "activitiescache.db": "Users/_/AppData/Local/ConnectedDevicesPlatform/_/ActivitiesCache.db",
+    "pcaapplaunchdic.txt": "Windows/appcompat/pca/PcaAppLaunchDic.txt",
+    "pcageneraldb0.txt": "Windows/appcompat/pca/PcaGeneralDb0.txt",
+    "pcageneraldb1.txt": "Windows/appcompat/pca/PcaGeneralDb1.txt",
     "srudb.dat": "Windows/System32/sru/SRUDB.dat",
     "consolehost_history.txt": (
         "Users/_/AppData/Roaming/Microsoft/Windows/PowerShell/PSReadLine/ConsoleHost_history.txt"
