@@ -4,7 +4,8 @@ Counts outlive logs and Prefetch: AppSwitched for WindowsSandboxClient.exe says 
 front by this user so many times, AppLaunch that it was started from a pinned button, ShowJumpView that its jump list
 was opened, AppBadgeUpdated that a running program changed its badge; TrayButtonClicked counts Windows' own buttons. A
 window needs a program that runs, so a count of AppSwitched or AppBadgeUpdated is a run at an unknown time; a jump list
-can be opened for a pinned program that does not run. Sandboxes without a window, and other users', leave nothing.
+can be opened for a pinned program that does not run. Sandboxes without a window, and other users', leave
+nothing, and a public hive of a user who did run one has no count either: absence says nothing.
 
 Windows 10 1903 and later. There are no times: the key's last write is that of whichever count changed last, so it is
 given to a count only when it is the only one; `counted_since` is KeyCreationTime, which the counts are not older than.

@@ -107,7 +107,7 @@ def _item(raw: bytes, offset: int, depth: int = 0) -> ShellItem:
 
 def _plain(raw: bytes, offset: int) -> ShellItem | None:
     """The item by its class; None when that is not known. Raises struct.error when it is too short."""
-    kind = raw[2]
+    (kind,) = struct.unpack_from("<B", raw, 2)
     if len(raw) >= 14 and struct.unpack_from("<I", raw, 6)[0] in _PROPERTY_VIEWS:
         return _property_view(raw, offset)
     if kind == 0x1F:
