@@ -133,7 +133,7 @@ ARTIFACT = RegistryArtifact(
     parse=parse,
     emits={
         "association.user_choice": Kind(
-            ".wsb files open with {prog_id}[ for {profile_user}]: an association, not a use",
+            "Files of type .wsb open with {prog_id}[ for {profile_user}]: an association, not a use",
             {"prog_id": str, "choice_hash": str, **_PLACE},
             context=True,
         ),
