@@ -8,22 +8,20 @@ https://github.com/libyal/winreg-kb/blob/main/docs/sources/explorer-keys/Most-re
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 
+from forensics.artifacts import _mru
 from forensics.artifacts._registry import lost, owner, place
 from forensics.artifacts.base import FileInput, Kind, Output, RegistryArtifact
 from forensics.formats import FormatError
 from forensics.formats.hive import Hive, Key, RegValue
 from forensics.formats.hive_values import string
+from forensics.formats.shellitems import item_list
 from forensics.model import Fact, Problem, make_fact
-from forensics.times import Moment, NoTime
 
 _NAME = "recent_docs"
 _RECENT = "Software\\Microsoft\\Windows\\CurrentVersion\\Explorer\\RecentDocs"
 _SUFFIX = ".wsb"
-_EXTENSION = b"\x04\x00\xef\xbe"  # signature of the shell item's extension block that holds the long name
-_NAME_PLACES = {3: 20, 7: 38, 8: 42, 9: 46}  # where the long name stands in it, by the block's version
 
 
 def parse(hive: Hive, given: FileInput) -> Output:
@@ -37,7 +35,7 @@ def parse(hive: Hive, given: FileInput) -> Output:
 
 
 def _rows(given: FileInput, key: Key) -> Iterator[Fact | Problem]:
-    order = _order(key.value("MRUListEx"))
+    order = _mru.numbers(key.value("MRUListEx"))
     for value in key.values():
         if not value.name.isdecimal():
             continue
@@ -48,28 +46,13 @@ def _rows(given: FileInput, key: Key) -> Iterator[Fact | Problem]:
             yield lost(_NAME, place(given, key, value.name), FormatError("an entry without a file name"))
 
 
-def _order(value: RegValue | None) -> dict[int, int]:
-    """Entry number to its place in the list, 1 for the newest; an entry may be missing from the list."""
-    raw = value.raw if value else b""
-    numbers = struct.unpack(f"<{len(raw) // 4}I", raw[: len(raw) & ~3])
-    places: dict[int, int] = {}
-    for position, number in enumerate(numbers, 1):
-        if number == 0xFFFFFFFF:
-            break
-        places.setdefault(number, position)
-    return places
-
-
 def _fact(given: FileInput, key: Key, value: RegValue, name: str, order: dict[int, int]) -> Fact:
     position = order.get(int(value.name))
     user, sid = owner(given)
-    moment: Moment = key.last_write
-    if position != 1:
-        moment = NoTime("only the newest entry of the list has a time", "")
     return make_fact(
         "recent.document",
         place(given, key, value.name),
-        {"Content Modification Time": moment},
+        {_mru.WRITTEN: _mru.moment(key, position)},
         {
             "file_name": name,
             "value_data": _link_name(value.raw),
@@ -84,13 +67,9 @@ def _fact(given: FileInput, key: Key, value: RegValue, name: str, order: dict[in
 
 def _link_name(raw: bytes) -> str | None:
     """The name of the shortcut in the Recent folder, from the shell item behind the file name."""
-    place_of = raw.find(_EXTENSION)
-    if place_of < 4:
-        return None
-    size, version = struct.unpack_from("<HH", raw, place_of - 4)
-    skip = _NAME_PLACES.get(version)
-    block = raw[place_of - 4 : place_of - 4 + size]
-    return string(block[skip : len(block) - 2]) or None if skip else None
+    end = next((at for at in range(0, len(raw) - 1, 2) if not raw[at] and not raw[at + 1]), len(raw))
+    found = item_list(raw, end + 2).items
+    return found[0].name or None if found else None
 
 
 ARTIFACT = RegistryArtifact(

@@ -16,7 +16,7 @@ from uuid import UUID
 import msgpack
 
 from forensics.times import to_filetime
-from testdata.writers.hive import REG_BINARY, REG_DWORD, REG_EXPAND_SZ, REG_SZ
+from testdata.writers.hive import REG_BINARY, REG_DWORD, REG_EXPAND_SZ, REG_QWORD, REG_SZ
 
 # What UserAssist counts: programs started directly, and shortcuts.
 USERASSIST_PROGRAMS = "{CEBFF5CD-ACE2-4F4F-9178-9926F41749EA}"
@@ -140,6 +140,50 @@ def recent_documents(names: Sequence[str]) -> Values:
     # The oldest got number 0, as Explorer numbers them in order of first use.
     numbered: Values = [(str(number), REG_BINARY, recent_document(name)) for number, name in enumerate(reversed(names))]
     return [*numbered, ("MRUListEx", REG_BINARY, mru_list_ex(range(len(names) - 1, -1, -1)))]
+
+
+def run_commands(commands: Sequence[str]) -> Values:
+    """The values of `RunMRU` for commands run in this order, newest first."""
+    letters = "abcdefghijklmnopqrstuvwxyz"[: len(commands)][::-1]  # the oldest got the letter a
+    listed: Values = [(letter, REG_SZ, command + "\\1") for letter, command in zip(letters, commands, strict=True)]
+    return [*listed, ("MRUList", REG_SZ, letters)]
+
+
+def typed_paths(paths: Sequence[str]) -> Values:
+    """The values of `TypedPaths`, newest first."""
+    return [(f"url{number}", REG_SZ, path) for number, path in enumerate(paths, 1)]
+
+
+def searches(terms: Sequence[str]) -> Values:
+    """The values of `WordWheelQuery`, newest first."""
+    return _numbered([(term + "\x00").encode("utf-16-le") for term in terms])
+
+
+def open_save(choices: Sequence[bytes]) -> Values:
+    """The values of an `OpenSavePidlMRU` key: lists of shell items (writers/shell_items.py), newest first."""
+    return _numbered(choices)
+
+
+def last_visited(choices: Sequence[tuple[str, bytes]]) -> Values:
+    """The values of `LastVisitedPidlMRU`: program and folder as a list of shell items, newest first."""
+    return _numbered([(program + "\x00").encode("utf-16-le") + items for program, items in choices])
+
+
+def dialog_sizes(programs: Sequence[str]) -> Values:
+    """The values of `CIDSizeMRU`: the program in a field of 520 bytes, sizes of the dialog behind it."""
+    return _numbered([program.encode("utf-16-le").ljust(520, b"\x00") + bytes(72) for program in programs])
+
+
+def _numbered(entries: Sequence[bytes]) -> Values:
+    """Binary entries by number, the oldest got 0, and their order."""
+    listed: Values = [(str(number), REG_BINARY, entry) for number, entry in enumerate(reversed(entries))]
+    return [*listed, ("MRUListEx", REG_BINARY, mru_list_ex(range(len(entries) - 1, -1, -1)))]
+
+
+def last_use(start: datetime | None, stop: datetime | None, consent: str = "Allow") -> Values:
+    """The values of a program's key under a capability of `ConsentStore`; without a stop it is in use."""
+    times = (("LastUsedTimeStart", start), ("LastUsedTimeStop", stop))
+    return [("Value", REG_SZ, consent), *((name, REG_QWORD, _ticks(moment)) for name, moment in times)]
 
 
 def tzi(bias: int, standard_bias: int = 0, daylight_bias: int = -60) -> bytes:
