@@ -16,7 +16,21 @@ from tests.running import BUILT, LAYOUTS, Run, fingerprint, timeline, tool
 
 EXPECTED = json.loads((BUILT / "expected/sessions.json").read_text(encoding="utf-8"))
 # Told by other evidence: Windows Timeline databases are made in its own test, SRUM has no writer but a public sample.
-ELSEWHERE = {"activities_cache", "srum"}
+ELSEWHERE = {
+    "activities_cache",
+    "event_app_model",
+    "event_appx_deployment",
+    "event_compute_admin",
+    "event_containers",
+    "event_firewall",
+    "event_hns",
+    "event_hypervisor",
+    "event_rdp_client",
+    "event_sandbox_client",
+    "event_windows_update",
+    "event_winnat",
+    "srum",
+}
 PLANTED = {"Visual Studio Code Tunnel", "HelloSync", "\\GoogleUpdaterInternalService", "ScnCfgSvc"}
 
 
