@@ -28,10 +28,22 @@ def _artifact(artifact: Artifact) -> str:
     lines = [f"## {artifact.name}\n", f"{about}\n", f"Reads {_reads(artifact)}:\n"]
     lines += [f"- `{glob}`" for glob in sought(artifact)]
     if isinstance(artifact, EventArtifact):
-        lines += [f"- {channel}: {', '.join(map(str, sorted(ids)))}" for channel, ids in sorted(artifact.wants.items())]
+        lines += [f"- {channel}: {_ranges(ids)}" for channel, ids in sorted(artifact.wants.items())]
     lines += ["", "| kind | says | fields |", "| --- | --- | --- |"]
     lines += [_row(name, kind) for name, kind in sorted(artifact.emits.items())]
     return "\n".join([*lines, ""])
+
+
+def _ranges(ids: frozenset[int]) -> str:
+    """The ids in order; more than ten in a row as a range."""
+    runs: list[list[int]] = []
+    for number in sorted(ids):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    texts = [[f"{run[0]} to {run[-1]}"] if len(run) > 10 else list(map(str, run)) for run in runs]
+    return ", ".join(text for run in texts for text in run)
 
 
 def _reads(artifact: Artifact) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from testdata.host import EventRecord, Host, ScenarioError
 from testdata.writers.binxml import Value
 from testdata.writers.evtx import EventSpec, LogWriter
-from testdata.writers.providers import event, layouts
+from testdata.writers.providers import event, layout_of
 
 _TEXT = frozenset({"string", "sid", "guid"})
 
@@ -27,9 +27,12 @@ def write_log(path: Path, host: Host, channel: str, events: Iterable[EventRecord
 def spec(host: Host, record: EventRecord) -> EventSpec:
     """The record with its values in the provider's types. Raises ScenarioError for an unknown event or field."""
     where = f"{record.channel} {record.id} at {record.time}"
-    layout = layouts().get((record.channel, record.id))
-    if layout is None:
-        raise ScenarioError(f"{where}: no such event in the provider table")
+    try:
+        layout = layout_of(record.channel, record.id, record.provider)
+    except KeyError:
+        raise ScenarioError(f"{where}: no such event in the provider table") from None
+    except ValueError as error:
+        raise ScenarioError(f"{where}: {error}") from error
     kinds = dict(layout.fields)
     data = {name: _typed(value, kinds.get(name, "string")) for name, value in record.data.items()}
     pid = record.pid or 4

@@ -88,6 +88,19 @@ def guid(text: str | None) -> str | None:
     return match.group().upper() if match else known((text or "").strip("{}[] ").upper())
 
 
+def everything(record: Record) -> str | None:
+    """All that the record says beyond its System section, as `name=value; ...`: for events of unknown layout."""
+    return "; ".join(f"{name}={text}" for name, text in record.data.items() if known(text)) or None
+
+
+def worker(record: Record) -> Made:
+    """Who logged the record: for events of virtual machines, which their worker processes write."""
+    return {
+        "user_sid": record.user_sid or None,
+        "pid": str(record.process_id) if record.process_id is not None else None,
+    }
+
+
 def nonzero(text: str | None) -> str | None:
     """A status, None when it says success."""
     value = known(text)

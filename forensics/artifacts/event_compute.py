@@ -1,8 +1,10 @@
-"""Hyper-V-Compute-Operational 2000 to 2003 and 2007: the life of a compute system, which every sandbox is.
+"""Hyper-V-Compute-Operational 2000 to 2003, 2007 and 2010: the life of a compute system, which every sandbox is.
 
 Created, started, shut down or terminated, and modified with the settings as JSON, in which shared folders and network
 adapters of a running machine may stand. The channel is on by default. The ids and texts are published for WSL and
-containers; that Windows Sandbox writes all of them, and mapped folders into 2007, is expected, not seen.
+containers; that Windows Sandbox writes all of them, and mapped folders into 2007, is expected, not seen. 2010 names a
+compute system; a user saw it first of three for a failing container start. What it means is not known, so it is
+context.
 
 Fields: UserData/VmlEventLog with SystemId and numbered parameters; published texts have the form `[<id>] Modify compute
 system, settings {json} result 0x00000000`, so id, settings and result are also found inside a text.
@@ -13,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from forensics.artifacts._evtx import Made, fact, guid, kind, pick
+from forensics.artifacts._evtx import Made, everything, fact, guid, kind, pick
 from forensics.artifacts.base import EventArtifact
 from forensics.formats.evtx import Record
 from forensics.model import Fact, Source
@@ -24,6 +26,7 @@ _KINDS = {
     2002: "compute.shut_down",
     2003: "compute.terminated",
     2007: "compute.modified",
+    2010: "compute.logged",
 }
 _BRACKETS = re.compile(r"^\s{0,8}\[([^\]\s]{1,128})\]")
 _RESULT = re.compile(r"0x[0-9A-Fa-f]{8}")
@@ -67,7 +70,10 @@ def parse(record: Record, source: Source) -> Iterator[Fact]:
         "result_code": _result(record, settings),
         "settings_json": settings,
     }
-    yield fact(_KINDS[record.event_id], record, source, fields)
+    name = _KINDS[record.event_id]
+    if name == "compute.logged":
+        fields["event_data"] = everything(record)
+    yield fact(name, record, source, fields, context=name == "compute.logged")
 
 
 ARTIFACT = EventArtifact(
@@ -82,6 +88,9 @@ ARTIFACT = EventArtifact(
         "compute.modified": kind(
             "Compute system {vm_id} modified[, settings {settings_json}][, result {result_code}]",
             {**_FIELDS, "settings_json": str},
+        ),
+        "compute.logged": kind(
+            "Compute system {vm_id} named[: {event_data}]", {**_FIELDS, "event_data": str}, context=True
         ),
     },
 )

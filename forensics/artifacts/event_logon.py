@@ -2,8 +2,9 @@
 
 Tells whose session a sandbox or tunnel ran in, and whether it was the console, remote desktop (type 10) or a service
 (type 5). When Hyper-V starts a virtual machine, its worker process logs on as `NT VIRTUAL MACHINE\\<VM id>` (S-1-5-83-1
-and the id), a start mark that needs no extra auditing; that Windows Sandbox does the same has not been seen by us.
-Kept as context: a host has thousands.
+and the id), a start mark that needs no extra auditing, with the machine's id out of the account: this is from memory
+(the account's form is confirmed by published records), and that Windows Sandbox does the same has not been seen by us.
+Such logons are kept, all others are context: a host has thousands.
 
 Fields: Microsoft's descriptions of the events 4624, 4634, 4647 and 4648.
 """
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from forensics.artifacts._evtx import USER, Made, account, decimal, fact, file_name, kind, known, number, target
 from forensics.artifacts.base import Deferral, EventArtifact
 from forensics.formats.evtx import Record
+from forensics.formats.sandboxids import vm_of_account
 from forensics.model import Fact, Source
 
 _TARGET = {"target_user_name": str, "target_user_domain": str, "target_user_sid": str, "target_logon_id": str}
@@ -23,6 +25,12 @@ _PROCESS = {"executable": str, "executable_name": str, "pid": str}
 _KINDS = {4624: "logon.succeeded", 4634: "logon.ended", 4647: "logon.ended", 4648: "logon.explicit"}
 
 _THROUGH = (4624, 4648)  # these name the process that asked
+_MARK = "a virtual machine's own account: its worker starts (from memory, not seen for Windows Sandbox)"
+
+
+def is_vm_account(sid: str) -> bool:
+    """Whether this is the account of a virtual machine's worker process (its SID is the same in every language)."""
+    return vm_of_account(sid) is not None
 
 
 def parse(record: Record, source: Source) -> Iterator[Fact]:
@@ -44,7 +52,10 @@ def parse(record: Record, source: Source) -> Iterator[Fact]:
     if record.event_id in (4634, 4647):
         # These name only the account that leaves: it is the acting one.
         fields |= account(record, "Target")
-    yield fact(_KINDS[record.event_id], record, source, fields, context=True)
+    machine = vm_of_account(data.get("TargetUserSid", "")) if record.event_id == 4624 else None
+    if machine:
+        fields |= {"vm_id": machine, "reason": _MARK}
+    yield fact(_KINDS[record.event_id], record, source, fields, context=machine is None)
 
 
 ARTIFACT = EventArtifact(
@@ -53,8 +64,8 @@ ARTIFACT = EventArtifact(
     parse=parse,
     emits={
         "logon.succeeded": kind(
-            "Logon of {target_user_name}[, type {logon_type}][, from {source_ip}]",
-            {**USER, **_TARGET, **_FROM, **_PROCESS, "logon_type": int},
+            "Logon of {target_user_name}[, type {logon_type}][, from {source_ip}][: {reason}]",
+            {**USER, **_TARGET, **_FROM, **_PROCESS, "logon_type": int, "vm_id": str, "reason": str},
             context=True,
         ),
         "logon.ended": kind(
@@ -67,5 +78,10 @@ ARTIFACT = EventArtifact(
         ),
     },
     providers=frozenset({"Microsoft-Windows-Security-Auditing"}),
-    defers={event: Deferral(name, pid="ProcessId" if event in _THROUGH else "") for event, name in _KINDS.items()},
+    defers={
+        4624: Deferral(_KINDS[4624], ("TargetUserSid",), "ProcessId", matters=is_vm_account),
+        4634: Deferral(_KINDS[4634]),
+        4647: Deferral(_KINDS[4647]),
+        4648: Deferral(_KINDS[4648], pid="ProcessId"),
+    },
 )

@@ -1,4 +1,4 @@
-"""Sysmon 1, 3, 5, 11, 12, 13 and 22: processes, connections, files, registry changes and DNS queries, where installed.
+"""Sysmon 1, 3, 5, 11, 12, 13, 17, 18 and 22: processes, connections, files, registry, pipes and DNS, where installed.
 
 The richest record a host can have: parent command lines and hashes of every start, files written by vmwp.exe on behalf
 of a sandbox, autostart values as they are set. Everything but process starts is context unless it names something
@@ -6,6 +6,10 @@ watched; registry changes are also kept when they touch an autostart key.
 
 The record's own time is used. Sysmon's `UtcTime` is when the driver saw it; it is kept as `sysmon_utc_time` where it
 lies more than a second away. Fields: Sysmon's schema; real records of all but 22.
+
+Pipes (17 made, 18 opened) name sessions: `\\wsandbox\\<GUID>` is the sandbox service of a user, whose SID makes the
+GUID; `\\<VM id>` is the display of a virtual machine (both from published code that talks to them), taken as such when
+vmwp.exe or a program of the sandbox has it; `\\code-<uuid>` is the server behind a tunnel (formats/sandboxids.py).
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ from forensics.artifacts._evtx import (
 from forensics.artifacts._evtx_kinds import DNS_QUERIED, PROCESS_CREATED, PROCESS_EXITED
 from forensics.artifacts.base import Deferral, EventArtifact, FieldType
 from forensics.formats.evtx import Record
+from forensics.formats.sandboxids import SYSTEM, pipe_guid, read_pipe
 from forensics.model import Fact, Source
 from forensics.rules.watch import is_autostart_key, is_watched
 
@@ -118,6 +123,31 @@ def _query(record: Record) -> Said:
     return fields, is_watched(data.get("QueryName", ""), data.get("Image", ""))
 
 
+_PIPE_OWNERS = frozenset({"sandbox service", "code server"})  # these names are nobody else's
+
+
+def _pipe_matters(name: str, image: str) -> bool:
+    pipe = read_pipe(name)
+    return (pipe is not None and pipe.role in _PIPE_OWNERS) or is_watched(name, image)
+
+
+def _pipe(record: Record) -> Said:
+    data = record.data
+    name, image = data.get("PipeName", ""), data.get("Image", "")
+    pipe = read_pipe(name)
+    machine = pipe is not None and pipe.role == "virtual machine"
+    kept = _pipe_matters(name, image)
+    fields = _process(record) | {
+        "pipe_name": known(name),
+        "pipe_role": pipe.role if pipe and (kept or not machine) else None,
+        "pipe_guid": pipe.guid if pipe else None,
+        "vm_id": pipe.guid if pipe and machine and kept else None,
+    }
+    if pipe and pipe.role == "sandbox service" and pipe.guid == pipe_guid(SYSTEM):
+        fields["target_user_sid"] = SYSTEM
+    return fields, kept
+
+
 _KINDS: dict[int, tuple[str, Callable[[Record], Said]]] = {
     1: ("process.created", _created),
     3: ("network.connected", _connected),
@@ -125,6 +155,8 @@ _KINDS: dict[int, tuple[str, Callable[[Record], Said]]] = {
     11: ("file.created", _file),
     12: ("registry.key_changed", _key),
     13: ("registry.value_set", _value),
+    17: ("pipe.created", _pipe),
+    18: ("pipe.opened", _pipe),
     22: ("dns.queried", _query),
 }
 
@@ -138,6 +170,9 @@ def parse(record: Record, source: Source) -> Iterator[Fact]:
 
 _PROCESS: dict[str, FieldType] = {
     **USER, "executable": str, "executable_name": str, "pid": str, "process_guid": str, "sysmon_utc_time": str,
+}  # fmt: skip
+_PIPE: dict[str, FieldType] = {
+    **_PROCESS, "pipe_name": str, "pipe_role": str, "pipe_guid": str, "vm_id": str, "target_user_sid": str,
 }  # fmt: skip
 
 ARTIFACT = EventArtifact(
@@ -173,12 +208,16 @@ ARTIFACT = EventArtifact(
             {**_PROCESS, "key_path": str, "value_name": str, "value_data": str},
             context=True,
         ),
+        "pipe.created": kind("Pipe {pipe_name} created[ by {executable}][, {pipe_role}]", _PIPE, context=True),
+        "pipe.opened": kind("Pipe {pipe_name} opened[ by {executable}][, {pipe_role}]", _PIPE, context=True),
     },
     defers={
         1: Deferral("process.created", _STARTERS, "ProcessId", "ParentProcessId"),
         3: Deferral("network.connected", ("Image", "DestinationHostname"), "ProcessId"),
         5: Deferral("process.exited", pid="ProcessId"),
         11: Deferral("file.created", ("TargetFilename", "Image"), "ProcessId"),
+        17: Deferral("pipe.created", ("PipeName", "Image"), "ProcessId", matters=_pipe_matters),
+        18: Deferral("pipe.opened", ("PipeName", "Image"), "ProcessId", matters=_pipe_matters),
         22: Deferral("dns.queried", ("QueryName", "Image"), "ProcessId"),
     },
 )  # fmt: skip

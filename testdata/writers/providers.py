@@ -29,15 +29,30 @@ _EMPTY: dict[str, Value] = {
 
 
 @cache
-def layouts() -> dict[tuple[str, int], Layout]:
-    """Every known event by channel and id."""
+def _table() -> dict[tuple[str, int], dict[str, Layout]]:
+    """The layouts of each channel and id, by provider: some channels have an id of two."""
     loaded = yaml.safe_load(_TABLE.read_text(encoding="utf-8"))
-    found: dict[tuple[str, int], Layout] = {}
+    found: dict[tuple[str, int], dict[str, Layout]] = {}
     for group in loaded["providers"]:
         shared = {key: value for key, value in group.items() if key not in ("channel", "events")}
         for event_id, own in group["events"].items():
-            found[group["channel"], event_id] = _layout(event_id, {**shared, **own}, loaded["fields"])
+            layout = _layout(event_id, {**shared, **own}, loaded["fields"])
+            found.setdefault((group["channel"], event_id), {})[layout.provider] = layout
     return found
+
+
+@cache
+def layouts() -> dict[tuple[str, int], Layout]:
+    """Every known event by channel and id, of the provider that stands first in the table."""
+    return {where: next(iter(held.values())) for where, held in _table().items()}
+
+
+def layout_of(channel: str, event_id: int, provider: str = "") -> Layout:
+    """The layout of one event. Raises KeyError for an unknown event, ValueError when the provider does not log it."""
+    held = _table()[channel, event_id]
+    if provider and provider not in held:
+        raise ValueError(f"{channel} {event_id} is logged by {', '.join(held)}, not {provider}")
+    return held[provider] if provider else next(iter(held.values()))
 
 
 def _layout(event_id: int, item: dict[str, Any], shared: dict[str, dict[str, str]]) -> Layout:
@@ -64,12 +79,11 @@ def event(
     """The record of a known event; `data` and keywords name its fields and may be mixed.
 
     For classic events with unnamed data the values are taken in the order given, whatever their names; bytes at the
-    end become the Binary element. Raises KeyError for an unknown event, ValueError for an unknown field or when
-    `provider` is not the one that logs this event.
+    end become the Binary element. Where two providers have the id, `provider` says which (the first of the table by
+    itself). Raises KeyError for an unknown event, ValueError for an unknown field or when `provider` does not log this
+    event.
     """
-    layout = layouts()[channel, event_id]
-    if provider and provider != layout.provider:
-        raise ValueError(f"{channel} {event_id} is logged by {layout.provider}, not {provider}")
+    layout = layout_of(channel, event_id, provider)
     given = {**(data or {}), **fields}
     return EventSpec(layout, time, computer, _values(layout, given), user_sid, pid, tid, activity)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +24,11 @@ NAMES = [
     "ClientProcessId", "InstanceId", "UserContext", "Data1", "Data2", "Data3", "BugcheckCode", "NicName", "Operation",
     "SwitchName", "SystemId", "Parameter0", "Result", "VmId", "VhdFile", "VhdType", "ReadOnly", "UtcTime",
     "ProcessGuid", "TargetObject", "User", "Details", "Image", "Initiated", "QueryName", "ScriptBlockText",
-    "ScriptBlockId", "UpdateName", "ErrorCode", "PID",
+    "ScriptBlockId", "UpdateName", "ErrorCode", "PID", "Id", "ErrorMessage", "TraceData", "Reason", "PipeName",
+    "InternalSrcAddr", "InternalDstAddr", "ExternalSrcAddr", "TransportProtocol", "AddressPrefix", "PrefixLength",
+    "NTStatus", "PackageFullName", "UserSid", "Path", "PackageName", "ImageName", "ContainerId", "ProcessID",
+    "updateTitle", "updateGuid", "Value", "TraceMessage", "SessionId", "SchedulerType", "RuleName", "LocalPorts",
+    "ApplicationPath", "Direction", "Protocol", "Action", "Active", "ModifyingUser", "ModifyingApplication",
 ]  # fmt: skip
 TEXTS = st.one_of(
     st.text(max_size=20),
@@ -31,13 +36,15 @@ TEXTS = st.one_of(
         "", "-", "0x", "0xzz", "9" * 5000, "0x" + "f" * 5000, "-1", "²", "S-1-0-0", "%%1936", "{", '{"', '{"a":1}',
         "[x",
         "[{6B3C1A52-7F04-4D2E-9C11-0A5D3E8F7B21}]", "<Task><Actions><Exec>", "\\", "\\\\", "\x00", "\ud800", "D" * 64,
+        "MicrosoftWindows.WindowsSandbox_0.8_x64__a", "47000-", "1-47000", "0200", "02000050ac", "1700" + "0" * 60,
+        "S-1-5-83-1-1-2-3-4", "S-1-5-83-1-1-2-3-99999999999", "S-1-5-83-1-", "\\wsandbox\\", "[::1]:80", "1.2.3.4:",
         "2024-12-04 10:02:11.123", "9999-99-99 99:99:99", "HostApplication=", "--", "true",
     ]),
 )  # fmt: skip
 
 
-def record(number, data, time=TIME):
-    return Record(7, number, "P", "C", "H", time, TIME, "", None, data, 0x1200)
+def record(number, data, time=TIME, provider="P"):
+    return Record(7, number, provider, "C", "H", time, TIME, "", None, data, 0x1200)
 
 
 @pytest.mark.parametrize("artifact", ARTIFACTS, ids=[artifact.name for artifact in ARTIFACTS])
@@ -45,8 +52,9 @@ def record(number, data, time=TIME):
 @given(data=st.dictionaries(st.sampled_from(NAMES), TEXTS, max_size=12))
 def test_any_data(artifact, data):
     for ids in artifact.wants.values():
-        for number in ids:
-            for fact in artifact.parse(record(number, data), Source("e", "p", None, "record 7")):
+        for number, provider in product(ids, artifact.providers or {"P"}):
+            given_record = record(number, data, provider=provider)
+            for fact in artifact.parse(given_record, Source("e", "p", None, "record 7")):
                 assert isinstance(fact, Fact)
                 declared = artifact.emits[fact.kind].fields
                 assert {name: type(value) for name, value in fact.fields.items()} == {

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from forensics.formats.sandboxids import vm_account
 from tests.artifacts.event_logs import TIME, one, own
 
 SUBJECT = {
@@ -68,17 +69,25 @@ class TestProcessAudit:
 
 class TestLogons:
     def test_a_machine_account(self):
+        account = vm_account(VM)
         fact = one("Security", 4624, data={
-            **SUBJECT, "TargetUserSid": "S-1-5-83-1-1-2-3-4", "TargetUserName": VM,
+            **SUBJECT, "TargetUserSid": account, "TargetUserName": VM,
             "TargetDomainName": "NT VIRTUAL MACHINE", "TargetLogonId": 0x77, "LogonType": 5, "IpAddress": "-",
             "WorkstationName": "-", "ProcessName": "C:\\Windows\\System32\\vmms.exe", "ProcessId": 0x10,
         })  # fmt: skip
-        assert (fact.kind, fact.context) == ("logon.succeeded", True)
+        assert (fact.kind, fact.context) == ("logon.succeeded", False)
+        reason = fact.fields["reason"]
+        assert "from memory" in reason
         assert own(fact) == {
-            **USER, "target_user_sid": "S-1-5-83-1-1-2-3-4", "target_user_name": VM,
+            **USER, "target_user_sid": account, "target_user_name": VM, "vm_id": VM, "reason": reason,
             "target_user_domain": "NT VIRTUAL MACHINE", "target_logon_id": "0x77", "logon_type": 5,
             "executable": "C:\\Windows\\System32\\vmms.exe", "executable_name": "vmms.exe", "pid": "16",
         }  # fmt: skip
+
+    def test_anybody_else_is_context(self):
+        fact = one("Security", 4624, data={**SUBJECT, **TARGET, "LogonType": 5})
+        assert (fact.kind, fact.context) == ("logon.succeeded", True)
+        assert not {"vm_id", "reason"} & fact.fields.keys()
 
     @pytest.mark.parametrize("number", [4634, 4647])
     def test_ends(self, number):
@@ -237,6 +246,12 @@ class TestPower:
     def test_boot_and_stop(self):
         assert one("System", 6005).kind == "system.log_started"
         assert one("System", 6006).kind == "system.log_stopped"
+
+    @pytest.mark.parametrize(("number", "name"), [(1, "classic without SMT"), (3, "core"), (4, "root"), (9, "9")])
+    def test_hypervisor(self, number, name):
+        fact = one("System", 2, data={"SchedulerType": number})
+        assert (fact.kind, fact.context) == ("system.hypervisor_started", False)
+        assert own(fact) == {"scheduler_type": name}
 
     def test_request(self):
         fact = one("System", 1074, user_sid="S-1-5-18", data={

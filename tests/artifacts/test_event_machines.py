@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from forensics.formats.sandboxids import pipe_guid, vm_account
 from tests.artifacts.event_logs import one, own, written
 
 VM = "6B3C1A52-7F04-4D2E-9C11-0A5D3E8F7B21"
@@ -33,6 +34,27 @@ class TestVirtualMachines:
         assert (fact.kind, fact.fields["vm_id"]) == ("vm.nic_deleted", VM)
         assert written("System", 233, data={**NIC, "Operation": 3}) == []
 
+    def test_a_card_without_a_machine_in_its_name(self):
+        """A Hyper-V machine's card has an id of its own; the account that logs it says whose it is."""
+        fact = one("System", 234, user_sid=vm_account(VM), data={"NicName": PORT})
+        assert (fact.kind, fact.fields["vm_id"], fact.fields["nic_name"]) == ("vm.nic_disconnected", VM, PORT)
+        assert "vm_id" not in one("System", 232, user_sid="S-1-5-18", data={"NicName": PORT}).fields
+
+    SWITCH = "Microsoft-Windows-Hyper-V-VmSwitch-Operational"
+
+    def test_switch_log(self):
+        assert one(self.SWITCH, 232, data=NIC).kind == "vm.nic_connected"
+        assert written(self.SWITCH, 0, data={"netPnpEvent": "NetEventBindsComplete"}) == []
+        fact = one(
+            self.SWITCH, 0, pid=4, data={"netPnpEvent": "x", "nicName": f"NIC {VM.lower()}--{PORT}", "Status": 5}
+        )
+        assert (fact.kind, fact.context) == ("vm.nic_traced", True)
+        assert own(fact) == {
+            "vm_id": VM, "nic_name": f"{VM.lower()}--{PORT}", "pid": "4",
+            "event_data": f"netPnpEvent=x; nicName=NIC {VM.lower()}--{PORT}; Status=5",
+        }  # fmt: skip
+        assert one(self.SWITCH, 102, data=NIC).fields["vm_id"] == VM
+
     COMPUTE = "Microsoft-Windows-Hyper-V-Compute-Operational"
     SETTINGS = '{"ResourceUri":"VirtualMachine/Devices/VirtualSmb","Settings":{"Path":"C:\\\\Users"}}'
 
@@ -45,6 +67,33 @@ class TestVirtualMachines:
         fact = one(self.COMPUTE, number, data={"SystemId": "{" + VM.lower() + "}", "Result": "0xC0370103"})
         assert (fact.kind, fact.context) == (kind, False)
         assert own(fact) == {"vm_id": VM, "result_code": "0xC0370103"}
+
+    def test_an_unexplained_step_is_context(self):
+        container = "45539421c3ace02dd8d16ec004d9b4cf3c3b2c83"
+        fact = one(self.COMPUTE, 2010, data={"SystemId": container})
+        assert (fact.kind, fact.context) == ("compute.logged", True)
+        assert own(fact) == {"vm_id": container.upper(), "event_data": f"SystemId={container}"}
+
+    ADMIN = "Microsoft-Windows-Hyper-V-Compute-Admin"
+    LIBRARY = "Microsoft-Windows-Hyper-V-ComputeLib"
+
+    def test_the_service_starts(self):
+        fact = one(self.ADMIN, 1001, user_sid="S-1-5-18")
+        assert (fact.kind, fact.context, own(fact)) == ("compute.service_started", False, {"user_sid": "S-1-5-18"})
+
+    @pytest.mark.parametrize(
+        ("number", "action"),
+        [(1000, "create"), (1001, "start"), (1002, "terminate"), (1003, "execute a command in"),
+         (1004, "create a process in"), (1005, "resize the console of"), (1006, "modify a resource of")],
+    )  # fmt: skip
+    def test_failures(self, number, action):
+        fact = one(self.ADMIN, number, provider=self.LIBRARY, data={
+            "Id": VM.lower(), "ErrorMessage": "Access is denied.\r\n", "ErrorCode": "0x80070005",
+        })  # fmt: skip
+        assert (fact.kind, fact.context) == ("compute.failed", False)
+        assert own(fact) == {
+            "vm_id": VM, "action": action, "reason": "Access is denied.", "error_code": "0x80070005"
+        }  # fmt: skip
 
     @pytest.mark.parametrize(
         "data",
@@ -62,7 +111,8 @@ class TestVirtualMachines:
         ("number", "kind", "reason"),
         [(18500, "vm.started", None), (18502, "vm.turned_off", None),
          (18504, "vm.shut_down", "by the shutdown service"),
-         (18508, "vm.shut_down", "by the guest itself; patching"), (18514, "vm.reset", None)],
+         (18508, "vm.shut_down", "by the guest itself; patching"), (18512, "vm.reset", "by its manager"),
+         (18514, "vm.reset", "by its guest")],
     )  # fmt: skip
     def test_worker(self, number, kind, reason):
         data = {"VmName": "WindowsSandbox", "VmId": VM.lower()}
@@ -71,6 +121,32 @@ class TestVirtualMachines:
         fact = one("Microsoft-Windows-Hyper-V-Worker-Admin", number, pid=4321, data=data)
         expected = {"vm_id": VM, "vm_name": "WindowsSandbox", "pid": "4321"}
         assert (fact.kind, own(fact)) == (kind, expected | ({"reason": reason} if reason else {}))
+        assert not fact.context
+
+    @pytest.mark.parametrize(
+        ("number", "kind"), [(18596, "vm.restored"), (18601, "vm.booted"), (18609, "vm.initialised")]
+    )
+    def test_what_a_worker_says_from_memory_is_context(self, number, kind):
+        fact = one("Microsoft-Windows-Hyper-V-Worker-Admin", number, data={"VmName": "x", "VmId": VM})
+        assert (fact.kind, fact.context, fact.fields["vm_id"]) == (kind, True, VM)
+
+    def test_a_failed_start(self):
+        fact = one("Microsoft-Windows-Hyper-V-Worker-Admin", 33101, user_sid=vm_account(VM), data={
+            "VmName": "x", "Device": "Virtual PCI Express Port", "ErrorCode": 0x8007051A,
+        })  # fmt: skip
+        assert (fact.kind, fact.context) == ("vm.failed", False)
+        assert own(fact) == {
+            "vm_id": VM, "vm_name": "x", "user_sid": vm_account(VM), "pid": "0",
+            "event_data": "VmName=x; Device=Virtual PCI Express Port; ErrorCode=0x8007051a",
+        }  # fmt: skip
+
+    @pytest.mark.parametrize("number", [1540, 1550, 1560, 1570])
+    def test_traces(self, number):
+        fact = one("Microsoft-Windows-Hyper-V-Worker-Operational", number, data={
+            "VmId": VM.lower(), "TraceData": "Gsp server unavailable",
+        })  # fmt: skip
+        assert (fact.kind, fact.context, fact.fields["vm_id"]) == ("vm.traced", True, VM)
+        assert fact.fields["event_data"] == f"VmId={VM.lower()}; TraceData=Gsp server unavailable"
 
     @pytest.mark.parametrize(
         ("path", "context"),
@@ -143,6 +219,30 @@ class TestSysmon:
         assert self.sysmon(13, Image="C:\\r.exe", TargetObject="HKLM\\SOFTWARE\\A\\B", Details="1").context
         fact = self.sysmon(12, Image="C:\\r.exe", EventType="DeleteValue", TargetObject=f"{self.RUN}\\Up")
         assert (fact.kind, fact.context, fact.fields["action"]) == ("registry.key_changed", False, "DeleteValue")
+
+    @pytest.mark.parametrize(("number", "kind"), [(17, "pipe.created"), (18, "pipe.opened")])
+    @pytest.mark.parametrize(
+        ("name", "image", "said", "context"),
+        [
+            (f"\\wsandbox\\{pipe_guid('S-1-5-18').lower()}", SANDBOX, {
+                "pipe_role": "sandbox service", "pipe_guid": pipe_guid("S-1-5-18"), "target_user_sid": "S-1-5-18",
+            }, False),
+            (f"\\wsandbox\\{PORT}", "C:\\x.exe", {"pipe_role": "sandbox service", "pipe_guid": PORT}, False),
+            (f"\\{VM.lower()}", "C:\\Windows\\System32\\vmwp.exe", {
+                "pipe_role": "virtual machine", "pipe_guid": VM, "vm_id": VM,
+            }, False),
+            (f"\\{VM}", "C:\\other.exe", {"pipe_guid": VM}, True),
+            (f"\\code-{PORT.lower()}", "C:\\a\\node.exe", {"pipe_role": "code server", "pipe_guid": PORT}, False),
+            ("\\lsass", "C:\\other.exe", {}, True),
+        ],
+    )  # fmt: skip
+    def test_pipes(self, number, kind, name, image, said, context):
+        fact = self.sysmon(number, PipeName=name, Image=image, EventType="x", User="WS-TANAKA\\田中")
+        assert (fact.kind, fact.context) == (kind, context)
+        assert own(fact) == {
+            **SAID, **said, "pipe_name": name, "executable": image, "executable_name": image.rpartition("\\")[2],
+            "user_name": "田中", "user_domain": "WS-TANAKA",
+        }  # fmt: skip
 
     def test_dns(self):
         query = {"QueryName": "abc.devtunnels.ms", "QueryStatus": "0", "QueryResults": "1.2.3.4;"}

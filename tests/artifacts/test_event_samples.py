@@ -100,7 +100,8 @@ EXPECTED = {
 COUNTS = {
     ("clock.changed", 4616): 61, ("file.created", 11): 664, ("log.cleared", 104): 2, ("log.cleared", 1102): 14,
     ("logon.ended", 4634): 39, ("logon.ended", 4647): 74, ("logon.explicit", 4648): 188,
-    ("logon.succeeded", 4624): 1355, ("network.connected", 3): 109, ("powershell.script_block", 4104): 10,
+    ("logon.succeeded", 4624): 1355, ("network.connected", 3): 109, ("pipe.created", 17): 20,
+    ("pipe.opened", 18): 29, ("powershell.script_block", 4104): 10,
     ("process.created", 1): 965, ("process.created", 4688): 84, ("process.exited", 5): 53,
     ("process.exited", 4689): 43, ("registry.key_changed", 12): 221, ("registry.value_set", 13): 497,
     ("service.installed", 7045): 38, ("service.state_changed", 7036): 1288, ("system.crashed", 41): 2,

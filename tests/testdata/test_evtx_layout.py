@@ -51,11 +51,12 @@ REAL = [
     ("System", 6008, "evtx/odd/system.evtx"),
     ("System", 7036, "evtx/odd/system.evtx"),
     ("System", 7040, OLD),
+    *(("System", number, "evtx/odd/2-vss_7-System.evtx") for number in (19, 43, 44)),
     ("System", 7045, f"{ATTACK}/Lateral Movement/LM_Remote_Service02_7045.evtx"),
     *((TASKS, number, f"{PAIR}/TaskScheduler.evtx") for number in (100, 102, 106, 129, 140, 141, 200, 201)),
     ("Microsoft-Windows-PowerShell/Operational", 4104, f"{SERVER}/Microsoft-Windows-PowerShell%4Operational.evtx"),
     ("Windows PowerShell", 800, f"{ATTACK}/emotet/exec_emotet_ps_800_get-item.evtx"),
-    *(("Microsoft-Windows-Sysmon/Operational", number, SYSMON) for number in (1, 5, 11, 12, 13)),
+    *(("Microsoft-Windows-Sysmon/Operational", number, SYSMON) for number in (1, 5, 11, 12, 13, 17, 18)),
     ("Microsoft-Windows-Sysmon/Operational", 3, f"{ATTACK}/Command and Control/DE_sysmon-3-rdp-tun.evtx"),
 ]
 # Windows 7 and the first Windows 10 wrote the event log service's own events without Version, Opcode, Correlation and
