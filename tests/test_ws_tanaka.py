@@ -16,7 +16,17 @@ from tests.running import BUILT, LAYOUTS, Run, fingerprint, timeline, tool
 
 EXPECTED = json.loads((BUILT / "expected/sessions.json").read_text(encoding="utf-8"))
 # Told by other evidence: Windows Timeline databases are made in its own test, SRUM has no writer but a public sample.
-ELSEWHERE = {"activities_cache", "srum"}
+ELSEWHERE = {
+    "activities_cache",
+    "appx_packages",
+    "cbs_log",
+    "cbs_packages",
+    "dism_log",
+    "hns_firewall_rules",
+    "sandbox_policies",
+    "srum",
+    "wer_reports",
+}
 PLANTED = {"Visual Studio Code Tunnel", "HelloSync", "\\GoogleUpdaterInternalService", "ScnCfgSvc"}
 
 

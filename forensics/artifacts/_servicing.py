@@ -66,9 +66,13 @@ def is_installer(text: str) -> bool:
 
 
 def state_name(code: int) -> str:
-    """A package's state in words; an unknown one as its number."""
+    """A package's state in words, an unknown one as its number; a negative one is that state, but broken."""
     states: dict[int, str] = load("features")["states"]
-    return states.get(code, f"0x{code:x}")
+    broken = code >> 31 == 1
+    name = states.get((1 << 32) - code if broken else code)
+    if name is None:
+        return f"0x{code:x}"
+    return f"{name}, broken" if broken else name
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from forensics.formats.servicinglog import Line
 from forensics.model import Problem, Value
 
 _NAME = "cbs_log"
-_RESULT = re.compile(r"(?:overall result|status):\s{0,2}(0x[0-9a-fA-F]{1,8})")
+_RESULT = re.compile(r"(?:overall result|, status):\s{0,2}(0x[0-9a-fA-F]{1,8})")  # not of the download
 _UPDATE = "reporting selectable update change for package"
 _DONE = "reporting package change completion for package"
 _PLAN = "plan: package"

@@ -49,7 +49,7 @@ def _package(given: FileInput, key: Key) -> Iterator[Fact]:
     is_sid = (user or "").upper().startswith("S-1-")
     fields: dict[str, Value | None] = {
         "package_name": key.name,
-        "package_state": None if state is None else state_name(state & 0xFF),
+        "package_state": None if state is None else state_name(state),
         "package_state_code": None if state is None else f"0x{state:x}",
         "client_id": text_of(key, "InstallClient"),
         "user_sid": user if is_sid else None,

@@ -1,5 +1,6 @@
-"""Writes cabinet files as makecab does by default: one folder, blocks of 32 KiB, MSZIP with the block before as
-dictionary. Layout: [MS-CAB] and [MS-MCI].
+"""Writes cabinet files as makecab does by default: one folder of 32 KiB blocks, each with the one before as dictionary.
+
+Layout: [MS-CAB] and [MS-MCI].
 """
 
 from __future__ import annotations

@@ -200,9 +200,16 @@ def test_dns_client():
 @pytest.mark.parametrize(
     ("number", "kind"),
     [
-        (7, "feature.change_started"), (9, "feature.enabled"), (11, "feature.failed"), (13, "feature.reboot_required"),
-        (8, "feature.disable_started"), (10, "feature.disabled"), (12, "feature.disable_failed"),
-        (14, "feature.disable_reboot_required"), (15, "feature.disabled"), (16, "feature.disable_failed"),
+        (7, "feature.change_started"),
+        (9, "feature.enabled"),
+        (11, "feature.failed"),
+        (13, "feature.reboot_required"),
+        (8, "feature.disable_started"),
+        (10, "feature.disabled"),
+        (12, "feature.disable_failed"),
+        (14, "feature.disable_reboot_required"),
+        (15, "feature.disabled"),
+        (16, "feature.disable_failed"),
     ],
 )
 @pytest.mark.parametrize(("name", "context"), [("Containers-DisposableClientVM", False), ("TelnetClient", True)])
