@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from functools import cache
 
 from forensics.artifacts.base import FileInput, Kind
 from forensics.formats import FormatError
-from forensics.formats.hive import Key
+from forensics.formats.hive import Hive, Key
 from forensics.model import Fact, Problem, Source, make_fact
 from forensics.rules import load
 from forensics.rules.watch import is_watched
@@ -55,6 +56,14 @@ def recovered_values(given: FileInput, key: Key) -> Iterator[Fact]:
                     "value_data": text or value.lost,
                 },
             )
+
+
+def tells(hive: Hive, key: Key) -> bool:
+    """Whether a key is there to be told: always in a live hive; among recovered ones not when it is only a way to one.
+
+    A live key stands among them without a time and without values of its own, as far as none of these was deleted.
+    """
+    return not hive.deleted or isinstance(key.last_write, datetime) or next(key.values(), None) is not None
 
 
 def lost(artifact: str, source: Source, error: FormatError) -> Problem:

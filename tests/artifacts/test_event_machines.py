@@ -299,16 +299,28 @@ def test_dns_client():
 
 @pytest.mark.parametrize(
     ("number", "kind"),
-    [(7, "feature.change_started"), (9, "feature.enabled"), (11, "feature.failed"), (13, "feature.reboot_required")],
+    [
+        (7, "feature.change_started"),
+        (9, "feature.enabled"),
+        (11, "feature.failed"),
+        (13, "feature.reboot_required"),
+        (8, "feature.disable_started"),
+        (10, "feature.disabled"),
+        (12, "feature.disable_failed"),
+        (14, "feature.disable_reboot_required"),
+        (15, "feature.disabled"),
+        (16, "feature.disable_failed"),
+    ],
 )
 @pytest.mark.parametrize(("name", "context"), [("Containers-DisposableClientVM", False), ("TelnetClient", True)])
 def test_servicing(number, kind, name, context):
     fact = one("Setup", number, user_sid="S-1-5-18", data={
         "UpdateName": name, "PackageIdentifier": "Package~1", "Client": "DISM Package Manager Provider",
-        "ErrorCode": "0x800f0922" if number == 11 else "0x0",
+        "ErrorCode": "0x800f0922" if number in (11, 12, 16) else "0x0",
     })  # fmt: skip
     assert (fact.kind, fact.context) == (kind, context)
     assert own(fact) == {
         "update_name": name, "package_name": "Package~1", "client_id": "DISM Package Manager Provider",
-        "user_sid": "S-1-5-18", **({"error_code": "0x800f0922"} if number == 11 else {}),
+        "user_sid": "S-1-5-18", **({"error_code": "0x800f0922"} if number in (11, 12, 16) else {}),
+        **({"payload_removed": True} if number in (15, 16) else {}),
     }  # fmt: skip
