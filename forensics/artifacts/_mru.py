@@ -26,6 +26,7 @@ FIELDS: dict[str, FieldType] = {
     "value_name": str,
 }
 _OLDER = "only the newest entry of the list has a time"
+_REMOVED = "the entry was removed from its key, whose last write is the removal or later"
 _END = 0xFFFFFFFF
 
 
@@ -50,6 +51,8 @@ def letters(value: RegValue | None) -> dict[str, int]:
 
 def moment(key: Key, position: int | None) -> Moment:
     """The key's last write for the newest entry, for the others why there is no time."""
+    if position == 1 and key.lost_values:
+        return NoTime(_REMOVED, "")
     return key.last_write if position == 1 else NoTime(_OLDER, "")
 
 
@@ -63,7 +66,7 @@ def about(given: FileInput, key: Key, value_name: str, position: int | None = No
     user, sid = owner(given)
     return {
         "order": position,
-        "key_written": None if position == 1 else written(key),
+        "key_written": None if position == 1 and not key.lost_values else written(key),
         "profile_user": user,
         "user_sid": sid,
         "key_path": key.path,

