@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from forensics.model import Event, Fact, Host, Verdicts
 from forensics.sessions.antiforensics import anti_forensics
 from forensics.sessions.capability import capability
+from forensics.sessions.capability import findings as capability_findings
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.persistence import persistence
 from forensics.sessions.rows import Rows
@@ -37,5 +38,5 @@ def build(events: Sequence[Event], host: Host, evidence_name: str, undated: Sequ
         tunnel_sessions=Tunnels(rows, host, label, life, entries).sessions(),
         persistence=entries,
         anti_forensics=anti_forensics(rows, host, label),
-        findings=sandboxes.findings(),
+        findings=sandboxes.findings() + capability_findings(rows, label),
     )

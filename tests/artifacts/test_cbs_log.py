@@ -21,7 +21,8 @@ def changed(
     return (
         f"{clock}, Info                  CBS    {head}Reporting selectable update change for package: {PACKAGE}, "
         f"update: {update}, start: {start}, applicable: Installed, target: {target}, "
-        "client id: DISM Package Manager Provider, initiated offline: False, execution sequence: 82, first merged sequence: 82, download source: 0, download time"  # noqa: E501
+        "client id: DISM Package Manager Provider, initiated offline: False, execution sequence: 82, "
+        "first merged sequence: 82, download source: 0, download time"
         f" (secs): 4294967295, download status: 0x0 (S_OK),reboot required: {restart}, overall result:{result}"
     )
 
