@@ -3,7 +3,7 @@
 Tells whose session a sandbox or tunnel ran in, and whether it was the console, remote desktop (type 10) or a service
 (type 5). When Hyper-V starts a virtual machine, its worker process logs on as `NT VIRTUAL MACHINE\\<VM id>` (S-1-5-83-1
 and the id), a start mark that needs no extra auditing; that Windows Sandbox does the same has not been seen by us.
-Kept as context: a host has thousands.
+Such logons are kept, all others are context: a host has thousands.
 
 Fields: Microsoft's descriptions of the events 4624, 4634, 4647 and 4648.
 """
@@ -23,6 +23,7 @@ _PROCESS = {"executable": str, "executable_name": str, "pid": str}
 _KINDS = {4624: "logon.succeeded", 4634: "logon.ended", 4647: "logon.ended", 4648: "logon.explicit"}
 
 _THROUGH = (4624, 4648)  # these name the process that asked
+_WATCHED = {4624: ("TargetDomainName", "TargetUserSid")}
 
 
 def parse(record: Record, source: Source) -> Iterator[Fact]:
@@ -44,7 +45,13 @@ def parse(record: Record, source: Source) -> Iterator[Fact]:
     if record.event_id in (4634, 4647):
         # These name only the account that leaves: it is the acting one.
         fields |= account(record, "Target")
-    yield fact(_KINDS[record.event_id], record, source, fields, context=True)
+    machine = _is_machine(data.get("TargetDomainName"), data.get("TargetUserSid")) and record.event_id == 4624
+    yield fact(_KINDS[record.event_id], record, source, fields, context=not machine)
+
+
+def _is_machine(domain: str | None, sid: str | None) -> bool:
+    """Whether the account is that of a virtual machine's worker."""
+    return (domain or "").casefold() == "nt virtual machine" or (sid or "").upper().startswith("S-1-5-83-1-")
 
 
 ARTIFACT = EventArtifact(
@@ -67,5 +74,8 @@ ARTIFACT = EventArtifact(
         ),
     },
     providers=frozenset({"Microsoft-Windows-Security-Auditing"}),
-    defers={event: Deferral(name, pid="ProcessId" if event in _THROUGH else "") for event, name in _KINDS.items()},
+    defers={
+        event: Deferral(name, _WATCHED.get(event, ()), "ProcessId" if event in _THROUGH else "", matters=_is_machine)
+        for event, name in _KINDS.items()
+    },
 )
