@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from forensics import collect, jobs, reading, sessions, showing, views
+from forensics import collect, guestwrites, jobs, reading, sessions, showing, views
 from forensics.artifacts.base import all_artifacts
 from forensics.assembly import CaseBuilder
 from forensics.case import Case, merge_verdicts
@@ -23,7 +23,7 @@ from forensics.descendants import MOST, family
 from forensics.evidence.base import EvidenceError, Opening
 from forensics.evidence.several import each, joined
 from forensics.intake import CONTEXT, KEPT
-from forensics.model import Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
+from forensics.model import Event, Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
 from forensics.naming import Naming, identify
 from forensics.runinfo import bulk, evidence_files, first_part, hashes_of, run_info
 from forensics.spool import SpoolReader, Window
@@ -239,6 +239,9 @@ def _join(
     noted = [replace(fact, context=False) for fact in _recalled(workers, plan, kin.noted, problems, name)]
     more, _ = builder.keep([*kin.facts, *noted], naming)
     events = sorted([*events, *more], key=order_key)
+    left = _left_by_guests(plan, (events, undated), problems, (host, name))
+    more, _ = builder.keep(left, naming)
+    events = sorted([*events, *more], key=order_key)
     if not naming.apart:
         return sessions.build(events, host, name, undated)
     return merge_verdicts([
@@ -250,6 +253,25 @@ def _join(
         )
         for label in sorted({event.host for event in events} | {naming.of(fact) for fact in undated} or {naming.label})
     ])  # fmt: skip
+
+
+def _left_by_guests(
+    plan: collect.Plan, rows: tuple[list[Event], list[Fact]], problems: list[Problem], who: tuple[Host, str]
+) -> list[Fact]:
+    """The context that tells of changes in host folders while a sandbox could write to them."""
+    spools = [path for path, job in _contexts(plan) if guestwrites.is_file_table(job.path)]
+    if not spools:
+        return []
+    host, name = who
+    found = guestwrites.guest_writes(spools, sessions.write_areas(*rows, host, name))
+    place = Source(name, "", None, "")
+    if found.cut:
+        why = (
+            f"more than {guestwrites.MOST} files changed in folders that a sandbox could write to; the rest is context"
+        )
+        problems.append(Problem("budget", "evidence", place, why))
+    problems += [Problem("spool", "evidence", place, f"changes in shared folders: {why}") for why in found.lost]
+    return list(found.facts)
 
 
 def _recalled(
@@ -330,7 +352,8 @@ def windows(verdicts: Verdicts, margin: timedelta) -> list[Window]:
     written).
     """
     spans: list[tuple[datetime | None, datetime | None]] = [
-        (sandbox.start or sandbox.start_earliest, sandbox.end) for sandbox in verdicts.sandbox_sessions
+        (sandbox.start or sandbox.start_earliest or sandbox.start_latest, sandbox.end)
+        for sandbox in verdicts.sandbox_sessions
     ]
     for tunnel in verdicts.tunnel_sessions:
         spans.extend((period.start, None) for period in tunnel.hosting)

@@ -29,6 +29,7 @@ class FileRule:
     actions: frozenset[str]
     context: bool
     content: bool
+    rooted: bool
     example: str
     counterexample: str
 
@@ -60,6 +61,7 @@ def _rule(item: Mapping[str, Any]) -> FileRule:
         frozenset(item.get("actions", _USUAL)),
         bool(item.get("context", False)),
         bool(item.get("content", False)),
+        bool(item.get("rooted", False)),
         item["example"],
         item["counterexample"],
     )
@@ -82,7 +84,8 @@ def _any_name(idents: tuple[str, ...]) -> re.Pattern[str]:
 def _rules_in(folder: str) -> tuple[re.Pattern[str], tuple[FileRule, ...]]:
     """The rules that apply in a folder, whatever the file's name, and a pattern for all their names."""
     text = "\\" + folder.casefold().strip("\\") + "\\"
-    rules = tuple(rule for rule in file_rules() if rule.holds_in(text))
+    whole = folder.startswith("\\")
+    rules = tuple(rule for rule in file_rules() if rule.holds_in(text) and (whole or not rule.rooted))
     return _any_name(tuple(rule.id for rule in rules)), rules
 
 

@@ -16,6 +16,7 @@ from forensics.sessions.hostlife import HostLife
 from forensics.sessions.persistence import persistence
 from forensics.sessions.rows import Rows
 from forensics.sessions.sandbox import Sandboxes
+from forensics.sessions.sandbox_writes import Area
 from forensics.sessions.tunnel import Tunnels
 
 
@@ -40,3 +41,9 @@ def build(events: Sequence[Event], host: Host, evidence_name: str, undated: Sequ
         anti_forensics=anti_forensics(rows, host, label),
         findings=sandboxes.findings() + capability_findings(rows, label),
     )
+
+
+def write_areas(events: Sequence[Event], undated: Sequence[Fact], host: Host, evidence_name: str) -> list[Area]:
+    """The host folders that sandboxes could write to, with the times: what changed there is wanted, context or not."""
+    rows = Rows(events, undated)
+    return Sandboxes(rows, host, host.name or evidence_name, HostLife(rows)).write_areas()

@@ -127,6 +127,12 @@ class Rows:
         """The rows with these ids, in order."""
         return sorted((self._ids[ident] for ident in idents if ident in self._ids), key=lambda item: item.order)
 
+    def of_channel(self, channel: str, idents: Iterable[int]) -> list[Row]:
+        """The rows of an event log's records with these ids, in order, whatever their kind is called."""
+        wanted = set(idents)
+        found = (row for row in self._ids.values() if row.fields.get("event_identifier") in wanted)
+        return sorted((row for row in found if row.get("channel").casefold() == channel), key=lambda row: row.order)
+
     def under(self, prefix: str) -> list[Row]:
         """The rows of every kind that begins so (`tunnel.`), in order."""
         return self.of(*(kind for kind in sorted(self._kinds) if kind.startswith(prefix)))
@@ -236,6 +242,8 @@ class People:
         """The pair with what the profile list adds; service accounts by their names."""
         name = "" if name in _NOBODY else name.rpartition("\\")[2]
         sid = "" if sid in _NOBODY else sid
+        if is_sid(name):  # of a row whose user nobody could resolve
+            name, sid = "", sid or name.upper()
         if not sid and name:
             known = self._by_name.get(name.casefold())
             sid = (known.sid if known else None) or _service_sid(name) or ""
@@ -258,6 +266,11 @@ class People:
 
 def _service_sid(name: str) -> str | None:
     return next((sid for sid, known in _SERVICE_SIDS.items() if known == name.upper()), None)
+
+
+def is_sid(text: str) -> bool:
+    """Whether a text is a SID and no name."""
+    return text.upper().startswith("S-1-") and text[4:].replace("-", "").isdecimal()
 
 
 def is_service_sid(sid: str | None) -> bool:

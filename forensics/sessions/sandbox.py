@@ -6,21 +6,22 @@ ran inside a sandbox the host cannot know; the reasons say what was seen, with t
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from forensics.model import CliCall, Finding, Host, HostWrite, Launch, SandboxConfig, SandboxSession, SandboxSettings
-from forensics.rules import load
+from forensics.model import CliCall, Finding, Host, Launch, SandboxConfig, SandboxSession, SandboxSettings
 from forensics.rules.engine import capped, hits, rules_of, total
-from forensics.sessions.exits import image
 from forensics.sessions.hostlife import HostLife
-from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, short, stable_id, stamp
+from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stable_id, stamp
+from forensics.sessions.sandbox_calls import listed, shares_told
 from forensics.sessions.sandbox_certainty import certainty
 from forensics.sessions.sandbox_config import Configs, Known
-from forensics.sessions.sandbox_draft import Draft, Drafter, every
-from forensics.sessions.sandbox_launch import definitions, opener_of, verb_of
+from forensics.sessions.sandbox_draft import Drafter
+from forensics.sessions.sandbox_hints import chosen, told
+from forensics.sessions.sandbox_launch import definitions, opener_of
 from forensics.sessions.sandbox_origin import Origin, headless_of, origin_of
-from forensics.sessions.sandbox_vm import VmRun, seconds
-from forensics.sessions.texts import inside
+from forensics.sessions.sandbox_pieces import Draft, every
+from forensics.sessions.sandbox_vm import VmRun
+from forensics.sessions.sandbox_writes import Area, areas, shared, shared_told, written
 
 _CLOSED = {"crashed": "after a crash", "host_shutdown": "after a shutdown"}
 TECHNIQUE = "T1564.006"  # Hide Artifacts: Run Virtual Instance
@@ -46,6 +47,14 @@ class Sandboxes:
         """Every configuration, used or not."""
         return self.configs.listed(self.label)
 
+    def write_areas(self) -> list[Area]:
+        """The host folders that the guests could write to, with their time spans."""
+        found = []
+        for draft in self._drafts:
+            known, _, _ = self._config(draft, origin_of(draft, self.people, self.tasks))
+            found += areas(draft, known.settings if known else None)
+        return found
+
     def findings(self) -> tuple[Finding, ...]:
         """VM runs that nothing attributes: they may be sandboxes whose other traces are gone."""
         return tuple(self._finding(run) for run in self._unattributed)
@@ -53,9 +62,10 @@ class Sandboxes:
     def _finding(self, run: VmRun) -> Finding:
         name = run.vm_id or "without an id"
         when = f" at {stamp(run.latest)}" if run.latest else ""
+        marks = "".join(f"; {mark}" for mark in run.marks)
         why = (
             f"a virtual machine ({name}) ran{when}; nothing says whether it was Windows Sandbox, WSL, Docker or "
-            "another machine: neither disk, owner nor a launch is recorded"
+            f"another machine: neither disk, owner nor a launch is recorded{marks}"
         )
         return Finding("sandbox.unattributed_vm", "informational", why, ids_of(run.rows), self.label)
 
@@ -66,22 +76,24 @@ class Sandboxes:
         networked, network_why = _networked(draft, settings)
         headless, headless_why = headless_of(draft, origin.launch)
         launch = _with_path(origin.launch, known)
-        calls = _calls(draft)
-        writes, write_rows = self._host_writes(draft, settings)
+        calls = listed(draft.calls)
+        open_folders = areas(draft, settings)
+        wrote = written(self.rows, open_folders)
         scored = known.hits() if known else []
-        scored += hits(rules_of("sandbox", "session_rules"), _facts(launch, headless, networked, calls))
+        scored += hits(rules_of("sandbox", "session_rules"), _facts(launch, headless, networked, calls, _added(draft)))
         word, word_why = certainty(draft)
         end, end_kind, end_why = self._end(draft)
         openers = opener_of(draft.launch, self.rows) if draft.launch else []
         cleared = self._cleared(draft)
         basis = draft.run.basis if draft.run else []
-        used = [*every(draft), *basis, *origin.rows, *config_rows, *write_rows, *openers, *cleared]
+        used = [*every(draft), *basis, *origin.rows, *config_rows, *wrote.rows, *openers, *cleared]
         used += list(self.life.shutting_down(end)) if end and end_kind == "host_shutdown" else []
         reasons = [
             *_bounds(draft), end_why, word_why, *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons,
-            settings_why, network_why, headless_why, *self._gaps(cleared),
+            settings_why, *_windowless(headless, settings, calls), *shares_told(draft.calls), *shared_told(draft),
+            network_why, headless_why, *self._gaps(cleared),
             *(because(str(hit), config_rows if hit.rule in _config_rules() else _launch_rows(draft)) for hit in scored),
-            capped(scored), self._writes_unseen(settings, writes),
+            capped(scored), *wrote.reasons,
         ]  # fmt: skip
         return SandboxSession(
             id=self._id(draft),
@@ -101,7 +113,7 @@ class Sandboxes:
             attack=_attack(scored_attack=[item for hit in scored for item in hit.attack], method=launch.method),
             events=ids_of(used),
             cli_calls=calls,
-            host_writes=writes,
+            host_writes=wrote.writes,
             host=self.label,
         )
 
@@ -114,7 +126,7 @@ class Sandboxes:
         if draft.last_stop:
             going_down = self.life.shutting_down(draft.last_stop)
             names = ", ".join(dict.fromkeys(row.kind for row in draft.ends))
-            text = f"end {stamp(draft.last_stop)}: the last of {names}"
+            text = f"end {stamp(draft.last_stop)}: the last of {names}{_inferred_end(draft.ends)}"
             if going_down:
                 text = because(f"{text}, while the host shut down", [*draft.ends, *going_down])
                 return draft.last_stop, "host_shutdown", text
@@ -132,7 +144,7 @@ class Sandboxes:
 
     def _config(self, draft: Draft, origin: Origin) -> tuple[Known | None, str, list[Row]]:
         """(configuration, how it was joined, its rows)."""
-        lines = [row for attempt in draft.attempts for row in attempt.rows] + draft.calls
+        lines = [row for attempt in draft.attempts for row in attempt.rows] + [call.row for call in draft.calls]
         inline = self.configs.carried(lines)
         if inline:
             return inline, because("the configuration stands in the command line", inline.rows), inline.rows
@@ -142,39 +154,20 @@ class Sandboxes:
             if known:
                 return known, because(f"configuration joined by its path {path}", known.rows), known.rows
             return None, f"the launch names {path}; this file is not in the evidence (deleted, or not collected)", []
-        if origin.launch.command_line or draft.start is None or origin.launch.method in ("cli", "store"):
+        if origin.launch.command_line or draft.start is None or origin.launch.method == "cli":
             return None, "no configuration file is named: the defaults apply" if origin.launch.command_line else "", []
-        found, why, rows = self.configs.near(draft.start, draft.executions)
-        if len(found) == 1:
-            text = f"configuration {found[0].settings.source} joined by time: {why} (inference)"
-            return found[0], because(text, rows), [*found[0].rows, *rows]
-        if found:
-            names = ", ".join(short(known.settings.source) for known in found)
-            return None, because(f"several configurations fit the time ({why}), none is taken: {names}", rows), rows
-        return None, "", []
+        return self._config_near(draft, origin.launch, draft.start)
 
-    def _host_writes(self, draft: Draft, settings: SandboxSettings | None) -> tuple[tuple[HostWrite, ...], list[Row]]:
-        """Files that the VM worker created in writable mapped folders (the guest's writes appear as its own)."""
-        if draft.start is None:
-            return (), []
-        end = (draft.until or draft.start + seconds("cli_open")) + seconds("host_write_after")
-        folders = [folder.host for folder in settings.mapped_folders if not folder.read_only] if settings else []
-        workers = load("sandbox")["names"]["worker"]
-        rows = [
-            row
-            for row in self.rows.of("file.created")
-            if row.time and draft.first <= row.time <= end and row.get("file_path")
-            and image(row) in (*workers, "") and any(inside(row.get("file_path"), folder) for folder in folders)
-        ]  # fmt: skip
-        return tuple(HostWrite(row.time, row.get("file_path"), "created") for row in rows if row.time), rows
-
-    def _writes_unseen(self, settings: SandboxSettings | None, writes: tuple[HostWrite, ...]) -> str | None:
-        """Say that an empty list of writes into a writable mapped folder does not mean that nothing was written."""
-        open_folders = [folder.host for folder in settings.mapped_folders if not folder.read_only] if settings else []
-        if not open_folders or writes:
-            return None
-        names = ", ".join(open_folders)
-        return f"what was written into {names} is not known: only Sysmon 11 tells of it here, and no such record fits"
+    def _config_near(self, draft: Draft, launch: Launch, start: datetime) -> tuple[Known | None, str, list[Row]]:
+        """By what was opened or touched when it began; of the Store app only the recipes that it saves itself."""
+        found = self.configs.near((draft.earliest or start, start), draft.executions)
+        if launch.method == "store":
+            found = [item for item in found if "/localstate/recipes/" in item.name.casefold().replace("\\", "/")]
+        if not found:
+            return None, "", []
+        best = chosen(found)
+        rows = [row for item in found for row in item.rows]
+        return (best.known, told(found), [*best.known.rows, *rows]) if best else (None, told(found), rows)
 
     def _cleared(self, draft: Draft) -> list[Row]:
         """The first clearing of the Security log after a session whose launch process is not recorded."""
@@ -192,9 +185,19 @@ class Sandboxes:
         ]
 
 
+def _inferred_end(ends: list[Row]) -> str:
+    """What is inferred when nothing but these rows tells of the end."""
+    kinds = {row.kind for row in ends}
+    if kinds == {"task.cached"}:
+        return " (inference: the task's action, the launcher, lives as long as the classic Sandbox's window)"
+    if kinds == {"usn.file_deleted"}:
+        return " (inference: the session's disk is deleted when it ends)"
+    return ""
+
+
 def _launch_rows(draft: Draft) -> list[Row]:
     """The rows that tell how the session was started and driven."""
-    rows = [*(draft.launch.every if draft.launch else ()), *draft.calls]
+    rows = [*(draft.launch.every if draft.launch else ()), *(call.row for call in draft.calls)]
     return rows or draft.executions or every(draft)
 
 
@@ -217,10 +220,8 @@ def _bounds(draft: Draft) -> list[str]:
     """Where start, earliest and latest come from."""
     start = draft.start
     if start is None:
-        return ["start unknown: only the end of the run is recorded (the logs begin later)"]
-    basis = "the virtual machine's start" if draft.run and draft.run.start else "the launch"
-    if draft.launch is None and draft.run is None:
-        basis = "the first execution artifact"
+        return [_no_start(draft)]
+    basis = _start_basis(draft)
     rows = every(draft)
     found = [because(f"start {stamp(start)}: {basis}", [row for row in rows if row.time == start])]
     early, late = draft.earliest, draft.latest
@@ -231,34 +232,57 @@ def _bounds(draft: Draft) -> list[str]:
     return found
 
 
+def _start_basis(draft: Draft) -> str:
+    if draft.run and draft.run.start:
+        if all(row.kind.startswith(("usn.", "mft.")) for row in draft.run.rows):
+            return "its disk was made (inference: that is when a session begins)"
+        return "the virtual machine's start"
+    return "the launch" if draft.launch else "the first execution artifact"
+
+
+def _no_start(draft: Draft) -> str:
+    """Why there is no start, and when it ran by then."""
+    moment, late = draft.latest, draft.active
+    if draft.run or not moment:
+        return "start unknown: only the end of the run is recorded (the logs begin later)"
+    if any(row.kind == "bam.run" for row in late):
+        text = f"start unknown: active at {stamp(moment)}; BAM keeps when a program was last active, not its start"
+    elif any(row.kind == "process.created" for row in late):
+        text = f"start unknown: running at {stamp(moment)}, when wsb.exe was asked to work on it"
+    else:
+        text = f"start unknown: by {stamp(moment)} its prefetch file was written, soon after a start (from memory)"
+    return because(text, late)
+
+
 def _networked(draft: Draft, settings: SandboxSettings | None) -> tuple[bool | None, str]:
     connected = draft.run.networked if draft.run else []
     if connected:
         return True, because("networked: a virtual adapter was connected for this VM", connected)
+    adapters = draft.run.adapters if draft.run else []
+    if adapters:
+        text = "networked: an adapter was added to the machine's settings (2007; inference: not seen of the Sandbox)"
+        return True, because(text, adapters)
     if settings is None or settings.networking is None:
         return None, ""
     word = "networked" if settings.networking else "not networked"
     return settings.networking, f"{word}: by its configuration (inference: no adapter event for this VM)"
 
 
-def _calls(draft: Draft) -> tuple[CliCall, ...]:
-    """The wsb.exe calls, each once although two logs may hold it."""
-    found: list[CliCall] = []
-    for row in sorted(draft.calls, key=lambda item: item.order):
-        line = row.get("command_line") or row.get("script_text")
-        verb = verb_of(line) or ""
-        twin = any(
-            call.verb == verb and call.time and row.time and row.time - call.time <= timedelta(seconds=5)
-            and (call.command_line == line or row.kind == "powershell.script_block")
-            for call in found
-        )  # fmt: skip
-        if not twin:
-            found.append(CliCall(row.time, verb, line))
-    return tuple(found)
+def _added(draft: Draft) -> tuple[str, ...]:
+    """The writable folders that no configuration file has: of `wsb share`, and of the machine's settings."""
+    folders = [call.share for call in draft.calls if call.share] + [folder for folder, _ in shared(draft)]
+    return tuple(dict.fromkeys(folder.host for folder in folders if not folder.read_only))
+
+
+def _windowless(headless: bool | None, settings: SandboxSettings | None, calls: tuple[CliCall, ...]) -> list[str]:
+    """Say that a logon command waits for a logon, which `wsb start` alone does not make."""
+    if headless and settings and settings.logon_command and any(call.verb == "start" for call in calls):
+        return ["its logon command runs only after wsb connect (so the published notes), which is not recorded"]
+    return []
 
 
 def _facts(
-    launch: Launch, headless: bool | None, networked: bool | None, calls: tuple[CliCall, ...]
+    launch: Launch, headless: bool | None, networked: bool | None, calls: tuple[CliCall, ...], added: tuple[str, ...]
 ) -> dict[str, object]:
     return {
         "method": launch.method,
@@ -271,6 +295,7 @@ def _facts(
         "task_suffix": f" {launch.task_name}" if launch.task_name else "",
         "cli_verbs": tuple(call.verb for call in calls),
         "cli_lines": tuple(call.command_line for call in calls),
+        "added_folders": added,
     }
 
 

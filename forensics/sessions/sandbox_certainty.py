@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from forensics.model import CONFIRMED, POSSIBLE, PROBABLE
 from forensics.sessions.rows import Row, because
-from forensics.sessions.sandbox_draft import Draft
-from forensics.sessions.sandbox_launch import role, verb_of
+from forensics.sessions.sandbox_calls import text_of, verb_of
+from forensics.sessions.sandbox_disk import seconds
+from forensics.sessions.sandbox_launch import role
+from forensics.sessions.sandbox_pieces import Draft
 
 # Which component of Windows writes the row. 4688 and Sysmon 1 see the same kernel notification: one kind.
 _CLASSES = {
@@ -24,6 +26,10 @@ _CLASSES = {
     "prefetch.": "prefetch",
     "userassist.": "UserAssist",
     "bam.": "BAM",
+    "logon.": "logon events",
+    # The journal and the table are written by one driver: one kind.
+    "usn.": "file system records",
+    "mft.": "file system records",
 }
 
 
@@ -46,22 +52,29 @@ def certainty(draft: Draft) -> tuple[str, str]:
     """(word, reason) of a draft."""
     machine = classes([*(draft.run.rows if draft.run else ()), *draft.proxies])
     attempts = [row for attempt in draft.attempts for row in attempt.every]
-    telling = [row for row in [*attempts, *draft.executions] if not _bare_cli(row)]
+    telling = [row for row in [*attempts, *draft.executions] if not _bare_cli(row) and not _loose(draft, row)]
     execution = classes(telling)
     if len(machine) >= 2:
         return CONFIRMED, _says("confirmed", "of the virtual machine", machine)
     if len(execution) >= 2:
-        return CONFIRMED, _says("confirmed", "of the start", execution)
+        return CONFIRMED, _says("confirmed", "of the run of its programs", execution)
     both = machine | execution
     if both:
-        what = "of the virtual machine and of a fitting launch" if machine and execution else "alone"
+        what = "of the virtual machine and of a fitting launch" if len(both) > 1 and machine and execution else "alone"
         return PROBABLE, _says("probable", what, both)
     return POSSIBLE, because("possible: wsb.exe ran, with what verb is not recorded", draft.executions)
 
 
 def _bare_cli(row: Row) -> bool:
     """A remembered run of wsb.exe, which may have been no more than `wsb list`."""
-    return role(row) == "cli" and not verb_of(row.get("command_line"))
+    return role(row) == "cli" and not verb_of(text_of(row))
+
+
+def _loose(draft: Draft, row: Row) -> bool:
+    """A last activity hours after the start of a run without a known end: it may be that of a later run."""
+    if row.kind != "bam.run" or row.time is None or draft.start is None or draft.last_stop:
+        return False
+    return row.time - draft.start > seconds("execution_after")
 
 
 def _says(word: str, what: str, found: dict[str, list[Row]]) -> str:

@@ -16,7 +16,18 @@ from forensics.formats.wsb import default_folder, read_inline
 from forensics.model import MappedFolder, SandboxConfig, SandboxSettings
 from forensics.rules.engine import Hit, hits, rules_of, total
 from forensics.sessions.rows import Group, Row, Rows, because, grouped, ids_of, short
-from forensics.sessions.sandbox_vm import seconds
+from forensics.sessions.sandbox_disk import seconds
+from forensics.sessions.sandbox_hints import (
+    ACCESS,
+    CHANGE,
+    LINK,
+    PREFETCH,
+    RECENT,
+    Candidate,
+    change_kinds,
+    link_rows,
+    ranked,
+)
 from forensics.sessions.texts import basename, norm, wsb_path
 
 _FOLDER = re.compile(r"^(?P<host>.*?)(?: -> (?P<guest>.*?))? \((?P<mode>rw|ro)\)$", re.DOTALL)
@@ -54,15 +65,12 @@ class Known:
         """The rules that the configuration fulfils."""
         return hits(rules_of("sandbox", "config_rules"), self.facts)
 
-    def times(self) -> list[datetime]:
-        """The times of its rows."""
-        return [row.time for row in self.rows if row.time]
-
 
 class Configs:
     """All configurations of a host, to be asked by path, by command line, or by time."""
 
     def __init__(self, rows: Rows) -> None:
+        self._rows = rows
         self._files: dict[str, Known] = {}
         for group in sorted(grouped(rows.of("sandbox.config")), key=_is_recovered):
             self._add_file(group)
@@ -117,30 +125,39 @@ class Configs:
         found = (known for known in self._inline.values() if wanted & set(ids_of(known.rows)))
         return min(found, key=lambda known: known.rows[0].order, default=None)
 
-    def near(self, moment: datetime, executed: Iterable[Row]) -> tuple[list[Known], str, list[Row]]:
-        """Candidates for a launch that names no file: (configurations, why, rows), by the best kind of hint."""
-        # A prefetch file lists what was opened in all its runs: it speaks of this launch only when there was no other.
-        opened = [row for row in executed if row.kind == "prefetch.run" and row.fields.get("run_count") == 1]
-        names = [name for row in opened for name in _texts(row, "file_names") if _is_wsb(name)]
-        early, late = moment - seconds("config_before"), moment + seconds("config_after")
-        recent = [row for row in self._recent if row.time and early <= row.time <= late]
-        by_prefetch = _unique(self.at(name) for name in names)
-        if by_prefetch:
-            return by_prefetch, "the launcher's prefetch file lists it", opened
-        by_recent = _unique(self._named(row) for row in recent)
-        if by_recent:
-            return by_recent, "the user opened it at that time (RecentDocs)", recent
-        touched = [known for known in self._files.values() if any(early <= time <= late for time in known.times())]
-        rows = [row for known in touched for row in known.rows if row.time and early <= row.time <= late]
-        return touched, "its file was touched at that time", rows
+    def near(self, span: tuple[datetime, datetime], executed: Iterable[Row]) -> list[Candidate[Known]]:
+        """Candidates for a launch that names no file, the best first; `span` is from its first trace to its start."""
+        early, late = span[0] - seconds("config_before"), span[1] + seconds("config_after")
+        made: dict[int, Candidate[Known]] = {}
 
-    def _named(self, row: Row) -> Known | None:
-        named = [known for key, known in sorted(self._files.items()) if basename(key) == basename(row.get("file_name"))]
+        def note(known: Known | None, sort: str, rows: list[Row]) -> None:
+            if known is not None and rows:
+                made.setdefault(id(known), Candidate(known, known.settings.source)).add(sort, rows)
+
+        for row in executed:
+            if row.kind == "prefetch.run" and row.fields.get("run_count") == 1:
+                for name in _texts(row, "file_names"):
+                    note(self.at(name) if _is_wsb(name) else None, PREFETCH, [row])
+        for row in self._recent:
+            if row.time and early <= row.time <= late:
+                note(self._named(row.get("file_name")), RECENT, [row])
+        for name, row in link_rows(self._rows.under, early, late):
+            note(self.at(name) or self._named(name), LINK, [row])
+        for known in self._files.values():
+            near = [row for row in self._traces(known) if row.time and early <= row.time <= late]
+            note(known, ACCESS, [row for row in near if row.meaning == "Last Access Time"])
+            note(known, CHANGE, [row for row in near if row.meaning != "Last Access Time"])
+        return ranked(made.values())
+
+    def _traces(self, known: Known) -> list[Row]:
+        """The times of the file itself, and what the change journal has of it."""
+        place = norm(known.settings.source)
+        journal = self._rows.of(*change_kinds())
+        return [*known.rows, *(row for row in journal if row.get("file_path") and norm(row.get("file_path")) == place)]
+
+    def _named(self, name: str) -> Known | None:
+        named = [known for key, known in sorted(self._files.items()) if basename(key) == basename(name)]
         return named[0] if len(named) == 1 else None
-
-
-def _unique(found: Iterable[Known | None]) -> list[Known]:
-    return list({known.settings.source: known for known in found if known}.values())
 
 
 def _texts(row: Row, name: str) -> tuple[str, ...]:

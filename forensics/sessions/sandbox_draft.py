@@ -1,98 +1,26 @@
 """Putting the pieces of one sandbox run together: the VM's run, the launch attempts, what remembers an execution.
 
-A draft is anchored on the VM; where no log tells of a VM on the launch; where there is neither on the execution
-artifacts alone. Several pieces of one run never become two sessions.
+Several pieces of one run never become two sessions, and what belongs to nobody's sandbox becomes none.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 from forensics.rules import load
 from forensics.sessions.exits import Exits, image
-from forensics.sessions.hostlife import Closing, HostLife
+from forensics.sessions.hostlife import HostLife
 from forensics.sessions.rows import People, Row, Rows, because
-from forensics.sessions.sandbox_launch import Attempt, attempts, call_id, calls, executions, role, verb_of
-from forensics.sessions.sandbox_vm import VmRun, seconds, vm_runs
+from forensics.sessions.sandbox_calls import Call, calls
+from forensics.sessions.sandbox_disk import seconds
+from forensics.sessions.sandbox_launch import Attempt, attempts, definitions, executions, role
+from forensics.sessions.sandbox_pieces import Draft, every
+from forensics.sessions.sandbox_remembered import Memory, clusters
+from forensics.sessions.sandbox_vm import VmRun, vm_runs
 
 # Verbs of wsb.exe that say nothing about a running sandbox.
 _IDLE = frozenset({"list", "ip"})
-Ranked = tuple[timedelta, datetime, "Draft"]
-
-
-@dataclass(slots=True)
-class Draft:
-    """One sandbox run before judgement."""
-
-    run: VmRun | None = None
-    attempts: list[Attempt] = field(default_factory=list)
-    executions: list[Row] = field(default_factory=list)
-    calls: list[Row] = field(default_factory=list)
-    proxies: list[Row] = field(default_factory=list)
-    ends: list[Row] = field(default_factory=list)
-    closing: Closing | None = None
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def launch(self) -> Attempt | None:
-        """The attempt that started the run: the first one."""
-        return min(self.attempts, key=lambda item: (item.time, item.primary.id), default=None)
-
-    def _moments(self) -> list[datetime]:
-        return [row.time for row in self.executions if row.time]
-
-    @property
-    def start(self) -> datetime | None:
-        """The VM's start, else the launch, else the first execution."""
-        if self.run and self.run.start:
-            return self.run.start
-        return self.launch.time if self.launch else min(self._moments(), default=None)
-
-    @property
-    def earliest(self) -> datetime | None:
-        """The first trace of the start. None: only the end of the run is left."""
-        start = self.start
-        if start is None:
-            return None
-        first = [self.launch.time] if self.launch else []
-        if self.run and self.run.earliest:
-            first.append(self.run.earliest)
-        return min([start, *first])
-
-    @property
-    def latest(self) -> datetime | None:
-        """By then it ran for certain."""
-        start = self.start
-        if start is None:
-            return self.run.latest if self.run else None
-        if self.run and self.run.latest:
-            return max(start, self.run.latest)
-        follow = [row.time for row in self.launch.rows if row.time and role(row) == "client"] if self.launch else []
-        return max([start, *follow, *([] if self.launch else self._moments())])
-
-    @property
-    def last_stop(self) -> datetime | None:
-        """The last row that ends the run."""
-        return max((row.time for row in self.ends if row.time), default=None)
-
-    @property
-    def until(self) -> datetime | None:
-        """The end as far as it is known: a stop, or what closed everything."""
-        return self.last_stop or (self.closing.time if self.closing else None)
-
-    @property
-    def first(self) -> datetime:
-        """Where the draft stands in time (every draft has at least one dated row)."""
-        anchor = self.earliest or self.latest
-        if anchor is None:
-            raise ValueError("a draft without a dated row")
-        return anchor
-
-    def covers(self, moment: datetime) -> bool:
-        """Does `moment` lie in the run? A run of unknown end counts as open for 12 hours."""
-        return self.first <= moment <= (self.until or self.first + seconds("cli_open"))
 
 
 class Drafter:
@@ -112,10 +40,9 @@ class Drafter:
         for draft in self.drafts:
             self._close(draft)
         for attempt in free:
-            self._attempt(attempt)
-        found = executions(self.rows)
-        self._executions([row for row in found if role(row) != "proxy"])
-        self._proxies([row for row in found if role(row) == "proxy"])
+            if not attempt.scripted:  # that a script has the line does not say that it was reached
+                self._attempt(attempt)
+        Memory(self.rows, self.life, self.people, self.drafts, self._close).join()
         self._calls()
         for draft in self.drafts:
             self._close(draft)
@@ -130,9 +57,11 @@ class Drafter:
         for run in runs:
             if id(run) in started:
                 continue
-            if run.verdict == "sandbox" and not self._application_guard(run):
+            if run.verdict == "sandbox" and self._application_guard(run):
+                continue
+            if run.verdict == "sandbox" and not self._template_after_boot(run):
                 self.drafts.append(Draft(run))
-            elif run.verdict == "open":
+            elif not _logon_only(run):
                 self.unattributed.append(run)
         used = {id(attempt) for draft in self.drafts for attempt in draft.attempts}
         return [attempt for attempt in waiting if id(attempt) not in used]
@@ -142,11 +71,27 @@ class Drafter:
         start, reach = run.start, seconds("launch_before")
         return start is not None and any(abs(moment - start) <= reach for moment in self._guard_starts)
 
+    def _template_after_boot(self, run: VmRun) -> bool:
+        """Whether the container manager may have started it for itself: just after a boot, and nobody launched it.
+
+        After updates the manager boots a machine to save its state (inference). What has a disk of a session or a
+        network adapter is none; nor is any on a host where a task starts the Sandbox, perhaps at boot.
+        """
+        start, reach = run.start, seconds("template_boot")
+        if start is None or run.by_disk or run.networked or not self.life.boot_between(start - reach, start):
+            return False
+        launched = (row.time for row in executions(self.rows) if role(row) != "proxy")
+        near = any(time and abs(time - start) <= seconds("launch_before") for time in launched)
+        if near or definitions(self.rows):
+            return False
+        run.marks.append("it began just after a boot and no launch is recorded: perhaps a template (inference)")
+        return True
+
     def _attempt(self, attempt: Attempt) -> None:
         """A launch without a VM of its own: part of a running session of the same user, or a session by itself."""
         user = self.people.of(attempt.primary)[1]
         for draft in self.drafts:
-            theirs = self.people.of(draft.launch.primary)[1] if draft.launch else None
+            theirs = draft.sid(self.people)
             fits = user is None or theirs is None or user == theirs
             # A session of unknown end proves nothing about a launch hours later, but its window may open late.
             sure = draft.run is not None and draft.until is not None
@@ -160,61 +105,54 @@ class Drafter:
         self._close(draft)
         self.drafts.append(draft)
 
-    def _executions(self, found: list[Row]) -> None:
-        rest = []
-        for row in found:
-            draft = self._nearest(row)
-            if draft:
-                draft.executions.append(row)
-            else:
-                rest.append(row)
-        for cluster in _clusters(rest):
-            self.drafts.append(Draft(executions=cluster))
-
-    def _nearest(self, row: Row) -> Draft | None:
-        """The draft whose start the execution fits; for BAM also its end, for wsb.exe any time of the run."""
-        if row.time is None:
-            return None
-        ranked: list[Ranked] = []
-        for draft in self.drafts:
-            early, late = draft.first - seconds("execution_before"), draft.latest or draft.first
-            within = early <= row.time <= late + seconds("execution_after")
-            within = within or any(abs(row.time - item.time) <= seconds("execution_before") for item in draft.attempts)
-            if row.kind == "bam.run" and draft.last_stop:
-                within = within or early <= row.time <= draft.last_stop + seconds("execution_after")
-            if role(row) == "cli":
-                within = within or draft.covers(row.time)
-            if within:
-                ranked.append((abs(row.time - (draft.start or draft.first)), draft.first, draft))
-        return min(ranked, key=lambda item: item[:2])[2] if ranked else None
-
-    def _proxies(self, remembered: list[Row]) -> None:
-        """One cmproxyd runs for each VM of the container manager: it supports a session, it never makes one."""
-        created = [row for row in self.rows.of("process.created") if row.time and role(row) == "proxy"]
-        known = {row.id for draft in self.drafts if draft.run for row in draft.run.rows}
-        for row in [*created, *remembered]:
-            draft = self._nearest(row) if row.id not in known else None
-            if draft:
-                draft.proxies.append(row)
-
     def _calls(self) -> None:
         """wsb.exe calls to the session whose id they name, else to the one that runs at that time."""
-        loose: list[Row] = []
-        for row in calls(self.rows):
-            wanted = call_id(row.get("command_line") or row.get("script_text"))
-            draft = next((item for item in self.drafts if wanted and wanted in _idents(item)), None)
-            if draft is None and row.time:
-                open_now = [item for item in self.drafts if item.covers(row.time) and self._same_user(item, row)]
-                draft = max(open_now, key=lambda item: item.first, default=None)
-            (draft.calls if draft else loose).append(row)
-        # exec, share and the like need a running sandbox: the calls are what is left of it.
-        started = [row for row in loose if row.kind == "process.created"]
-        telling = [row for row in started if verb_of(row.get("command_line")) not in _IDLE]
-        self.drafts += [Draft(executions=cluster, calls=list(cluster)) for cluster in _clusters(telling)]
+        loose: list[Call] = []
+        for call in calls(self.rows):
+            draft = self._named(call) or self._open_for(call)
+            if draft is None:
+                loose.append(call)
+                continue
+            if call.ident and not draft.asked():
+                draft.learned.add(call.ident)
+            draft.calls.append(call)
+        self._loose(loose)
+
+    def _named(self, call: Call) -> Draft | None:
+        """The session that has the call's id; of several with one id the one that runs then."""
+        same = [draft for draft in self.drafts if call.ident and call.ident in draft.idents()]
+        moment = call.time
+        if moment is None:  # a typed line has no time: where the id was used once it is clear
+            return same[0] if len(same) == 1 else None
+        return next((draft for draft in same if draft.covers(moment)), same[0] if same else None)
+
+    def _open_for(self, call: Call) -> Draft | None:
+        """The latest session of that user that runs at the call's time, unless it was given another id."""
+        moment = call.time
+        if moment is None:
+            return None
+        fit = [
+            draft for draft in self.drafts
+            if draft.covers(moment) and self._same_user(draft, call.row) and not (call.ident and draft.asked())
+        ]  # fmt: skip
+        return max(fit, key=lambda item: item.first, default=None)
+
+    def _loose(self, loose: list[Call]) -> None:
+        """exec, share and the like need a running sandbox: the calls are what is left of it."""
+        telling = [call for call in loose if call.row.kind == "process.created" and call.verb not in _IDLE]
+        by_id: dict[str | None, list[Call]] = defaultdict(list)
+        for call in telling:
+            by_id[call.ident].append(call)
+        groups = [found for ident, found in by_id.items() if ident]
+        wanted = {call.row.id: call for call in by_id[None]}
+        groups += [[wanted[row.id] for row in part] for part in clusters([call.row for call in wanted.values()])]
+        scripts = [call for call in loose if call.row.kind != "process.created"]
+        for group in groups:
+            more = [call for call in scripts if call.ident and call.ident == group[0].ident]
+            self.drafts.append(Draft(executions=[call.row for call in group], calls=[*group, *more]))
 
     def _same_user(self, draft: Draft, row: Row) -> bool:
-        mine = self.people.of(row)[1]
-        theirs = self.people.of(draft.launch.primary)[1] if draft.launch else None
+        mine, theirs = self.people.of(row)[1], draft.sid(self.people)
         return mine is None or theirs is None or mine == theirs
 
     def _close(self, draft: Draft) -> None:
@@ -226,8 +164,8 @@ class Drafter:
         limit = boot.time if boot else None
         found = list(draft.run.stops) if draft.run else []
         if not found:
-            asked = [row for row in draft.calls if verb_of(row.get("command_line")) == "stop"]
-            found = [*self._process_ends(draft), *asked]
+            asked = [call.row for call in draft.calls if call.verb == "stop"]
+            found = [*self._process_ends(draft), *asked] or self._task_ends(draft)
         unique = {row.id: row for row in found}.values()
         draft.ends = [row for row in unique if row.time and row.time >= start and (limit is None or row.time <= limit)]
         draft.closing = None if draft.ends else self.life.closing(start)
@@ -236,6 +174,8 @@ class Drafter:
         """Ends of the client, server and cmproxyd; the launcher's own end only if nothing followed it."""
         started = [row for attempt in draft.attempts for row in attempt.rows if row.kind == "process.created"]
         parts = [row for row in [*started, *draft.proxies] if role(row) in ("client", "proxy")]
+        # Closing the window does not end what wsb started; its server lives as long as the machine.
+        parts = [row for row in parts if image(row) in load("sandbox")["names"]["server"]] or parts
         lived = seconds("follow_up")
         for row in parts or [row for row in started if role(row) == "launcher"]:
             for end in self.exits.of(row):
@@ -243,19 +183,24 @@ class Drafter:
                 if parts or (row.time and end.time and end.time - row.time > lived):
                     yield end
 
+    def _task_ends(self, draft: Draft) -> list[Row]:
+        """When the task's action ended whose last start the task cache keeps, if it lived longer than a handover."""
+        if draft.run or draft.launch:
+            return []
+        begun = {
+            (row.source.path, row.source.locator): row.time for row in draft.executions if row.kind == "task.cached"
+        }
+        found = []
+        for row in self.rows.of("task.cached") if begun else ():
+            start = begun.get((row.source.path, row.source.locator))
+            if row.meaning == "End Time" and row.time and start and row.time - start > seconds("follow_up"):
+                found.append(row)
+        return found
 
-def every(draft: Draft) -> list[Row]:
-    """All rows that the draft was built from, in order, each once."""
-    rows = [*(draft.run.rows if draft.run else ()), *draft.executions, *draft.calls, *draft.proxies, *draft.ends]
-    rows += [row for attempt in draft.attempts for row in attempt.every]
-    if draft.closing:
-        rows += draft.closing.rows
-    return sorted({row.id: row for row in rows}.values(), key=lambda row: row.order)
 
-
-def _idents(draft: Draft) -> set[str]:
-    found = {draft.run.vm_id.casefold()} if draft.run and draft.run.vm_id else set()
-    return found | {attempt.ident for attempt in draft.attempts if attempt.ident}
+def _logon_only(run: VmRun) -> bool:
+    """Whether nothing but the worker's logon tells of it: every machine of every product has one."""
+    return all(row.kind == "logon.succeeded" for row in run.rows)
 
 
 def _matched(runs: list[VmRun], waiting: list[Attempt]) -> list[tuple[VmRun, Attempt, str]]:
@@ -278,19 +223,4 @@ def _matched(runs: list[VmRun], waiting: list[Attempt]) -> list[tuple[VmRun, Att
         attempts_used.add(number)
         why = "the launch and the VM are joined by " + ("their times" if by_time else "the id that wsb start was given")
         found.append((runs[run_number], waiting[number], because(why, waiting[number].every)))
-    return found
-
-
-def _clusters(rest: list[Row]) -> list[list[Row]]:
-    """Executions without a session, those of one run together; cmproxyd and the like are not among them."""
-    found: list[list[Row]] = []
-    for row in sorted(rest, key=lambda item: item.order):
-        last = found[-1] if found else []
-        gap = row.time - last[-1].time if last and row.time and last[-1].time else None
-        only_cli = role(row) == "cli" and all(role(item) == "cli" for item in last)
-        limit = seconds("cli_only") if only_cli else seconds("execution_merge")
-        if gap is not None and gap <= limit:
-            last.append(row)
-        else:
-            found.append([row])
     return found

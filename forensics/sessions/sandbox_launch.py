@@ -10,43 +10,27 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 
 from forensics.rules import load
 from forensics.sessions.exits import image
 from forensics.sessions.rows import Row, Rows
-from forensics.sessions.sandbox_vm import seconds
-from forensics.sessions.texts import basename, guid, pid, wsb_path
+from forensics.sessions.sandbox_calls import call_id, of_row, text_of, verb_of
+from forensics.sessions.sandbox_disk import seconds
+from forensics.sessions.texts import basename, pid, wsb_path
 
 _TASK_RUNS = ("task.started", "task.process_created", "task.action_started")
 _TASK_DEFINITIONS = ("task.defined", "task.cached", "task.registered", "task.updated")
 _EXECUTIONS = ("userassist.run", "prefetch.run", "bam.run")
+_WRITTEN = ("usn.file_created", "usn.file_written")
+_PREFETCH = re.compile(r"(windowssandbox[^\\]*)-[0-9a-f]{8}\.pf", re.IGNORECASE)
 _SANDBOX_TEXT = re.compile(r"windowssandbox|\.wsb\b|\bwsb(?:\.exe)?\"?\s+start", re.IGNORECASE)
-
-
-@cache
-def _verb_pattern() -> re.Pattern[str]:
-    verbs = "|".join(sorted(load("sandbox")["verbs"], key=len, reverse=True))
-    return re.compile(rf'(?:^|[\s"\\/&|;(])wsb(?:\.exe)?"?\s+(?:--raw\s+)?({verbs})\b', re.IGNORECASE)
-
-
-def verb_of(command_line: str) -> str | None:
-    """The verb of a wsb.exe call by its full name (aliases resolved), None when the text is none."""
-    match = _verb_pattern().search(command_line[: 32 * 1024])
-    return load("sandbox")["verbs"][match.group(1).casefold()] if match else None
-
-
-def call_id(command_line: str) -> str | None:
-    """The `--id` of a wsb.exe call, folded."""
-    match = re.search(r'--id[= ]+"?\{?([0-9a-f-]{36})', command_line, re.IGNORECASE)
-    found = guid(match.group(1)) if match else None
-    return found.casefold() if found else None
 
 
 def role(row: Row) -> str:
     """What a row's program is to the Sandbox: launcher | cli | client | proxy | "" (something else)."""
     names = load("sandbox")["names"]
-    image_name = image(row)
+    written = _PREFETCH.fullmatch(row.get("file_name")) if row.kind in _WRITTEN else None
+    image_name = written.group(1).casefold() if written else image(row)
     for part in ("launcher", "cli", "client", "proxy"):
         if image_name in names[part]:
             return part
@@ -71,11 +55,24 @@ class Attempt:
         return [*self.rows, *self.tasks]
 
     @property
+    def scripted(self) -> bool:
+        """Whether only a script that calls `wsb start` tells of it; that the line was reached is not recorded."""
+        return bool(self.rows) and all(row.kind == "powershell.script_block" for row in self.rows)
+
+    @property
     def primary(self) -> Row:
         """The process row that tells most: the launcher or wsb start, of two logs the one with the command line."""
         ranked = sorted(self.rows or self.tasks, key=lambda row: row.order)
         first = [row for row in ranked if role(row) in (self.kind, "launcher", "cli")] or ranked
         return next((row for row in first if row.get("command_line")), first[0])
+
+    @property
+    def command(self) -> str:
+        """The command line of its first process, else the call in the script; "" when neither is recorded."""
+        if not self.rows:
+            return ""
+        found = next((call.line for call in of_row(self.primary) if call.verb == "start"), "")
+        return found if self.scripted else self.primary.get("command_line")
 
     @property
     def pids(self) -> set[int]:
@@ -85,7 +82,13 @@ class Attempt:
     @property
     def ident(self) -> str | None:
         """The id that `wsb start --id` asked for."""
-        return next((found for row in self.rows if (found := call_id(row.get("command_line")))), None)
+        return next((found for row in self.rows if (found := self._ident(row))), None)
+
+    @staticmethod
+    def _ident(row: Row) -> str | None:
+        if row.kind == "process.created":
+            return call_id(row.get("command_line"))
+        return next((call.ident for call in of_row(row) if call.verb == "start"), None)
 
     @property
     def wsb(self) -> str | None:
@@ -101,6 +104,9 @@ def attempts(rows: Rows) -> list[Attempt]:
         kind = role(row)
         if kind == "launcher" or (kind == "cli" and verb_of(row.get("command_line")) == "start"):
             _add_process(found, row, kind)
+    for row in rows.of("powershell.script_block"):
+        if verb_of(text_of(row)) and any(call.verb == "start" for call in of_row(row)):
+            _add_script(found, row)
     for row in task_runs(rows):
         _add_task(found, row)
     for row in processes:
@@ -109,19 +115,22 @@ def attempts(rows: Rows) -> list[Attempt]:
     return sorted(found, key=lambda attempt: (attempt.time, attempt.primary.id))
 
 
-def calls(rows: Rows) -> list[Row]:
-    """The wsb.exe calls of any verb: process starts, and script blocks that hold one."""
-    found = [row for row in rows.of("process.created") if row.time and role(row) == "cli"]
-    found = [row for row in found if verb_of(row.get("command_line"))]
-    return found + [row for row in rows.of("powershell.script_block") if row.time and verb_of(row.get("script_text"))]
-
-
 def executions(rows: Rows) -> list[Row]:
     """What remembers that a sandbox program ran, apart from the event logs."""
     found = [row for row in rows.of(*_EXECUTIONS) if row.time and role(row)]
+    found += [row for row in rows.of(*_WRITTEN) if row.time and _PREFETCH.fullmatch(row.get("file_name"))]
     # The task cache keeps the last run of a task; other times of the same fact are of its definition.
     cached = [row for row in rows.of("task.cached") if row.time and row.meaning == "Launch Time"]
     return found + [row for row in cached if _SANDBOX_TEXT.search(row.text())]
+
+
+def is_late(row: Row) -> bool:
+    """Whether an execution's time is not that of a start: the program ran by then, or had run.
+
+    BAM keeps the last activity, a prefetch file is written after the start, and a call that is no `start` needs a
+    sandbox that runs.
+    """
+    return row.kind in ("bam.run", "process.created", *_WRITTEN)
 
 
 def definitions(rows: Rows) -> list[Row]:
@@ -168,6 +177,17 @@ def _add_process(found: list[Attempt], row: Row, kind: str) -> None:
         attempt = Attempt(kind, row.time)
         found.append(attempt)
     attempt.rows.append(row)
+
+
+def _add_script(found: list[Attempt], row: Row) -> None:
+    """To the wsb.exe that it started, else an attempt of its own (process starts are not recorded everywhere)."""
+    if row.time is None:
+        return
+    for attempt in found:
+        if attempt.kind == "cli" and timedelta(0) <= attempt.time - row.time <= seconds("task_process"):
+            attempt.rows.append(row)
+            return
+    found.append(Attempt("cli", row.time, [row]))
 
 
 def _add_task(found: list[Attempt], row: Row) -> None:

@@ -8,8 +8,8 @@ from forensics.model import Launch
 from forensics.rules import load
 from forensics.sessions.exits import image
 from forensics.sessions.rows import People, Row, because, is_service_sid, short
-from forensics.sessions.sandbox_draft import Draft
-from forensics.sessions.sandbox_launch import Attempt, role, verb_of
+from forensics.sessions.sandbox_launch import Attempt, role
+from forensics.sessions.sandbox_pieces import Draft
 from forensics.sessions.texts import basename, norm, wsb_path
 
 
@@ -32,7 +32,7 @@ def origin_of(draft: Draft, people: People, definitions: list[Row]) -> Origin:
     user, sid = people.of(attempt.primary)
     if process is None and not is_service_sid(sid):
         user, sid = _run_as(attempt, defined, people) or (user, sid)
-    command = (process.get("command_line") if process else "") or _first(defined, "command_line")
+    command = attempt.command or _first(defined, "command_line")
     launch = Launch(
         method=_method(attempt, process, task, command),
         user=user,
@@ -43,7 +43,9 @@ def origin_of(draft: Draft, people: People, definitions: list[Row]) -> Origin:
         wsb_path=attempt.wsb or wsb_path(command) or wsb_path(_first(defined, "command_line")),
     )
     account = f" by {user}" if user else ""
-    reasons.insert(0, because(f"launched{account}: {short(command or 'command line not recorded')}", attempt.every))
+    how = " (by a script that has this line; the process itself is not recorded)" if attempt.scripted else ""
+    what = short(command or "command line not recorded")
+    reasons.insert(0, because(f"launched{account}: {what}{how}", attempt.every))
     return Origin(launch, reasons, defined)
 
 
@@ -127,22 +129,42 @@ def _remembered(draft: Draft, people: People) -> Origin:
         method=method, user=user, user_sid=sid, command_line=command or None,
         task_name=(cached.get("task_name") or None) if cached else None, wsb_path=wsb_path(command),
     )  # fmt: skip
-    reasons = [because("no launch is recorded; what remembers a run of the Sandbox's programs", rows)] if rows else []
-    return Origin(launch, reasons)
+    account = f" by {user or sid}" if user or sid else ""
+    text = f"no launch is recorded; what remembers a run of the Sandbox's programs{account}"
+    return Origin(launch, [because(text, rows)] if rows else [])
 
 
 def headless_of(draft: Draft, launch: Launch) -> tuple[bool | None, str]:
-    """Could nobody see the session? True as a service account or by `wsb start` without connect; (answer, reason)."""
+    """Answer, with its reason, whether nobody could see the session.
+
+    True as a service account, where the Store app's server ran without its window, or by `wsb start` without connect.
+    """
     if is_service_sid(launch.user_sid):
         return True, f"{launch.user} has no desktop that a person sees"
-    verbs = {verb_of(row.get("command_line") or row.get("script_text")) for row in draft.calls}
-    client = [row for attempt in draft.attempts for row in attempt.rows if "remotesession" in image(row)]
+    processes = [row for attempt in draft.attempts for row in attempt.rows if row.kind == "process.created"]
+    windows = [row for row in [*processes, *draft.executions] if image(row) in load("sandbox")["names"]["window"]]
+    connected = [call.row for call in draft.calls if call.verb == "connect"]
+    if windows or connected:
+        if launch.method == "cli" or any("remotesession" in image(row) for row in windows):
+            return False, because("a window was opened (wsb connect or its process)", [*windows, *connected])
+    elif servers := _servers(processes, launch):
+        text = "WindowsSandboxServer.exe ran without WindowsSandboxRemoteSession.exe: no window was open"
+        return True, because(text, servers)
+    started = [call.row for call in draft.calls if call.verb == "start"]
     if launch.method == "cli":
-        if "connect" in verbs or client:
-            return False, because("a window was opened (wsb connect or its process)", [*client, *draft.calls])
-        if "start" in verbs:
-            return True, because("wsb start opens no window, and no wsb connect follows", draft.calls)
-        return None, ""
+        text = "wsb start opens no window, and no wsb connect follows"
+        return (True, because(text, started)) if started else (None, "")
+    return _by_hand(draft, launch)
+
+
+def _servers(processes: list[Row], launch: Launch) -> list[Row]:
+    """The starts of the Store app's server, unless a person started it from the desktop, where a window follows."""
+    if basename(launch.parent_process or "") == "explorer.exe":
+        return []
+    return [row for row in processes if image(row) in load("sandbox")["names"]["server"]]
+
+
+def _by_hand(draft: Draft, launch: Launch) -> tuple[bool | None, str]:
     person = bool(launch.user_sid and launch.user_sid.startswith(("S-1-5-21-", "S-1-12-1-")))
     by_hand = basename(launch.parent_process or "") == "explorer.exe"
     explorer = [row for row in draft.executions if row.kind == "userassist.run"]

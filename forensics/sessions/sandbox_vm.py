@@ -10,48 +10,47 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import cache
-from typing import Any
+from datetime import datetime
 
 from forensics.rules import load
 from forensics.sessions.exits import Exits, image
 from forensics.sessions.hostlife import HostLife
-from forensics.sessions.rows import Row, Rows, because
-from forensics.sessions.texts import guid
+from forensics.sessions.rows import Row, Rows
+from forensics.sessions.sandbox_disk import (
+    DISK_KINDS,
+    in_old_layout,
+    is_disk_trace,
+    is_session_disk,
+    seconds,
+    storage_id,
+)
+from forensics.sessions.sandbox_kind import Strangers, judge
+from forensics.sessions.texts import guid, machine_of_sid
 
 _RUNNING = frozenset({"compute.started", "vm.started"})
 _OPENING = _RUNNING | {"compute.created"}
-_START = _OPENING | {"vm.nic_connected", "vm.disk_opened", "process.created", "file.created"}
+_START = _OPENING | {
+    "vm.nic_connected", "vm.disk_opened", "process.created", "file.created", "logon.succeeded", "usn.file_created",
+    "mft.entry",
+}  # fmt: skip
 # Only these open another run of an id: a disk is also opened to be looked at or cleaned up.
-_CUTTING = _OPENING | {"process.created"}
-_STOP = frozenset(
-    {"compute.shut_down", "compute.terminated", "vm.turned_off", "vm.shut_down", "vm.nic_deleted", "process.exited"}
-)
+_CUTTING = _OPENING | {"process.created", "usn.file_created", "logon.succeeded"}
+_STOP = frozenset({
+    "compute.shut_down", "compute.terminated", "vm.turned_off", "vm.shut_down", "vm.nic_deleted", "process.exited",
+    "usn.file_deleted",
+})  # fmt: skip
 _VM_KINDS = (
     "compute.created", "compute.started", "compute.shut_down", "compute.terminated", "compute.modified",
     "vm.nic_connected", "vm.nic_deleted", "vm.started", "vm.turned_off", "vm.shut_down", "vm.reset", "vm.disk_opened",
 )  # fmt: skip
 # 0xC0370103 means "accepted, running asynchronously": the normal answer of the compute service.
+_LIMIT = 64 * 1024
+_ADAPTER = re.compile(
+    r'^(?!.*"RequestType"\s*:\s*"Remove").*"(?:NetworkAdapters?[/"]|EndpointId")', re.IGNORECASE | re.DOTALL
+)
 _SUCCESS = frozenset({"", "0", "0x0", "0x00000000", "0xc0370103"})
-_OWNER = re.compile(r'"Owner"\s*:\s*"([^"]{1,80})"', re.IGNORECASE)
-
-
-@cache
-def words() -> dict[str, Any]:
-    """The `vm` part of rules/sandbox.yml with its patterns compiled."""
-    data = dict(load("sandbox")["vm"])
-    for name in ("session_disk", "storage_id", "template_disk"):
-        data[name] = re.compile(data[name], re.IGNORECASE)
-    return data
-
-
-@cache
-def seconds(name: str) -> timedelta:
-    """A time window of rules/sandbox.yml."""
-    return timedelta(seconds=load("sandbox")["windows"][name])
 
 
 @dataclass(slots=True)
@@ -66,6 +65,7 @@ class VmRun:
     verdict: str = "open"
     marks: list[str] = field(default_factory=list)
     basis: list[Row] = field(default_factory=list)
+    by_disk: bool = False
 
     def _times(self, kinds: frozenset[str]) -> list[datetime]:
         return [row.time for row in self.rows if row.time and row.kind in kinds and not failed(row)]
@@ -104,26 +104,27 @@ class VmRun:
         """The rows that say a virtual network adapter was connected."""
         return [row for row in self.rows if row.kind == "vm.nic_connected"]
 
+    @property
+    def adapters(self) -> list[Row]:
+        """The rows that say a network adapter was added to the machine's settings."""
+        changed = [row for row in self.rows if row.kind == "compute.modified" and not failed(row)]
+        return [row for row in changed if _ADAPTER.search(row.get("settings_json")[:_LIMIT])]
+
 
 def failed(row: Row) -> bool:
     """Whether the compute service answered with an error."""
     return row.kind.startswith("compute.") and row.get("result_code").casefold() not in _SUCCESS
 
 
-def is_session_disk(row: Row) -> bool:
-    """Whether the row names a sandbox.vhdx or .vmgs below the container manager's session folders."""
-    path = row.first("disk_path", "file_path").replace("/", "\\")
-    return bool(words()["session_disk"].search(path))
-
-
 def vm_runs(rows: Rows, life: HostLife, exits: Exits) -> list[VmRun]:
     """Every VM run of the host, in order of time, each with its verdict."""
     runs = []
-    for members in _clusters(rows, exits).values():
-        found = [VmRun(_spelling(part), part) for part in _cut(members, life)]
-        for run in found:
-            _judge(run, members)
-        runs.extend(found)
+    strangers = Strangers(rows)
+    for ident, members in _clusters(rows, exits).items():
+        what = judge(ident, members, strangers)
+        for part in _cut(members, life):
+            marks = [*what.marks, *_says_of_id(part)]
+            runs.append(VmRun(_spelling(part), part, what.verdict, marks, list(what.basis), what.by_disk))
     return sorted(_join_storage(runs), key=lambda run: run.rows[0].order)
 
 
@@ -132,28 +133,52 @@ def _clusters(rows: Rows, exits: Exits) -> dict[str, list[Row]]:
     storage: dict[str, str] = {}
     loose: list[tuple[str, Row]] = []
     for row in rows.of(*_VM_KINDS):
-        key, place = _vm_key(row), _storage_id(row)
+        key, place = _vm_key(row), storage_id(row)
         if key:
             clusters[key].append(row)
             if place:
                 storage.setdefault(place, key)
         elif place:
             loose.append((place, row))
-    loose += [(place, row) for row in rows.of("file.created") if (place := _storage_id(row)) and is_session_disk(row)]
-    for place, row in loose:
+    for place, row in [*loose, *_disk_traces(rows)]:
         clusters[storage.get(place, place)].append(row)
-    for row in rows.of("process.created"):
-        _add_process(row, clusters, exits)
+    for ident, row in _workers(rows):
+        clusters[ident.casefold()] += [row, *exits.of(row)]
     return {key: sorted(members, key=lambda row: row.order) for key, members in sorted(clusters.items())}
 
 
-def _add_process(row: Row, clusters: dict[str, list[Row]], exits: Exits) -> None:
+def _disk_traces(rows: Rows) -> Iterator[tuple[str, Row]]:
+    """Rows about a session's disk that name no machine, with the id of its storage folder."""
+    for row in rows.of("file.created"):
+        if (place := storage_id(row)) and is_session_disk(row):
+            yield place, row
+    for row in rows.of(*DISK_KINDS):
+        if row.time and (place := storage_id(row)) and is_disk_trace(row):
+            yield place, row
+
+
+def _workers(rows: Rows) -> Iterator[tuple[str, Row]]:
+    """Starts and logons of the processes that work for one machine, with its id.
+
+    The worker runs as `NT VIRTUAL MACHINE\\<machine>`, whose SID is made of the machine's id (from memory).
+    """
     names = load("sandbox")["names"]
-    if image(row) not in names["worker"] and image(row) not in names["proxy"]:
-        return
-    ident = guid(row.get("command_line"))
-    if ident:
-        clusters[ident.casefold()] += [row, *exits.of(row)]
+    for row in rows.of("process.created"):
+        if image(row) in names["worker"] or image(row) in names["proxy"]:
+            sids = (machine_of_sid(row.get(name)) for name in ("target_user_sid", "user_sid"))
+            ident = guid(row.get("command_line")) or next((found for found in sids if found), None)
+            if ident:
+                yield ident, row
+    for row in rows.of("logon.succeeded"):
+        if ident := _logon_of(row):
+            yield ident, row
+
+
+def _logon_of(row: Row) -> str | None:
+    """The machine whose worker logged on."""
+    if row.get("target_user_domain").casefold() == "nt virtual machine" and guid(row.get("target_user_name")):
+        return guid(row.get("target_user_name"))
+    return machine_of_sid(row.get("target_user_sid"))
 
 
 def _vm_key(row: Row) -> str | None:
@@ -163,15 +188,10 @@ def _vm_key(row: Row) -> str | None:
     """
     if "nic_name" in row.fields and "--" not in row.get("nic_name"):
         return None
-    text = row.get("vm_id").strip("{}[] ").casefold()
+    text = row.get("vm_id").strip("{}[] ").casefold() or (guid(row.get("nic_name").partition("--")[0]) or "").casefold()
     if not text or not text.strip("0-"):
         return None
     return guid(text) or text
-
-
-def _storage_id(row: Row) -> str | None:
-    match = words()["storage_id"].search(row.first("disk_path", "file_path").replace("/", "\\"))
-    return match.group(1).casefold() if match else None
 
 
 def _cut(members: list[Row], life: HostLife) -> list[list[Row]]:
@@ -193,86 +213,55 @@ def _cut(members: list[Row], life: HostLife) -> list[list[Row]]:
 
 
 def _spelling(part: list[Row]) -> str | None:
-    """The VM id as the logs spell it; a run known by its disk alone has none (the storage id may differ from 24H2)."""
+    """The VM id as the logs spell it, else that of the folder in the older layout.
+
+    A run known by its disk in the newer layout alone has none: the storage's id may differ.
+    """
     for row in part:
-        found = row.get("vm_id") if guid(row.get("vm_id")) else ""
+        found = row.get("vm_id") if guid(row.get("vm_id")) else row.get("nic_name").partition("--")[0]
         if not found and row.kind == "process.created":
-            found = row.get("command_line")
-        if found:
+            found = row.get("command_line") if guid(row.get("command_line")) else ""
+        if guid(found):
             return guid(found)
-    return None
+    for row in part:
+        if worker := _logon_of(row) or machine_of_sid(row.get("user_sid")):
+            return worker
+    return next((_folder_id(row) for row in part if in_old_layout(row) and storage_id(row)), None)
 
 
-def _judge(run: VmRun, members: list[Row]) -> None:
-    """Say what the VM is, from all that is known of its id."""
-    word = words()
-    disks = [row for row in members if row.first("disk_path", "file_path")]
-    session = [row for row in disks if is_session_disk(row)]
-    template = [row for row in disks if word["template_disk"].search(row.get("disk_path").replace("/", "\\"))]
-    owned = _labels(members)
-    if session:
-        run.verdict = "sandbox"
-        run.marks.append(because("a session disk of the Sandbox was opened", session))
-        run.basis += session
-    elif template or _managed(owned) or _foreign(members, disks, owned):
-        run.verdict = "other"
-    elif named := [row for label, row in owned if label in word["sandbox_names"] + word["sandbox_owners"]]:
-        run.verdict = "sandbox"
-        run.marks.append(because("the VM is named or owned as Windows Sandbox", named))
-        run.basis += named
+def _folder_id(row: Row) -> str | None:
+    return (storage_id(row) or "").upper() or None
 
 
-def _labels(members: Iterable[Row]) -> list[tuple[str, Row]]:
-    """The names and owners that rows give a VM, folded."""
-    found = []
-    for row in members:
-        found += [(match.casefold(), row) for match in _OWNER.findall(row.get("settings_json"))]
-        name = row.get("vm_name").casefold().strip()
-        if name and not guid(name):
-            found.append((name, row))
-    return found
+def _says_of_id(part: list[Row]) -> list[str]:
+    """Say when the id is no more than that of the storage folder."""
+    if not disk_only(part) or not any(in_old_layout(row) for row in part):
+        return []
+    return ["the machine's id is that of its storage folder (so in the layout up to 23H2, by one published dump)"]
 
 
-def _managed(owned: list[tuple[str, Row]]) -> bool:
-    """Whether the container manager keeps the VM for itself, as a template of sandboxes to come."""
-    return any(label in words()["template_owners"] for label, _ in owned)
-
-
-def _foreign(members: list[Row], disks: list[Row], owned: list[tuple[str, Row]]) -> bool:
-    """Whether it is WSL, Docker, or a machine that somebody set up in Hyper-V."""
-    word = words()
-    own_names = word["sandbox_names"] + word["sandbox_owners"] + word["neutral_names"]
-    if any(label not in own_names for label, _ in owned):
-        return True
-    if any(row.get("switch_name").casefold().strip() in word["foreign_switches"] for row in members):
-        return True
-    text = "\n".join(row.first("disk_path", "file_path").casefold() for row in disks)
-    text += "\n".join(row.get("settings_json").casefold().replace("\\\\", "\\") for row in members)
-    if any(part in text for part in word["foreign_disks"]):
-        return True
-    # A container (its id is no GUID), or a machine whose disks all lie elsewhere.
-    own_disks = [row for row in disks if "\\containers\\" in row.get("disk_path").casefold().replace("/", "\\")]
-    return not guid(next((row.get("vm_id") or row.get("command_line") for row in members), "")) or (
-        bool(disks) and not own_disks
-    )
+def disk_only(rows: list[Row]) -> bool:
+    """Whether nothing but the disk tells of the machine: no row names its id."""
+    return all(not guid(row.get("vm_id")) and row.kind in ("file.created", "vm.disk_opened", *DISK_KINDS)
+               for row in rows)  # fmt: skip
 
 
 def _join_storage(runs: list[VmRun]) -> list[VmRun]:
     """A run known by its disk alone is the same as a VM without disk that starts at the same time."""
-    alone = [run for run in runs if run.vm_id is None and run.start]
+    alone = [run for run in runs if disk_only(run.rows) and run.start]
     taken: set[int] = set()
     for run in alone:
         near = [
             (abs(other.start - run.start), other.rows[0].order, other)
             for other in runs
-            if other.vm_id and other.verdict != "other" and other.start and run.start and not _has_disk(other)
-            and abs(other.start - run.start) <= seconds("storage_join")
+            if not disk_only(other.rows) and other.verdict != "other" and other.start and run.start
+            and not _has_disk(other) and abs(other.start - run.start) <= seconds("storage_join")
         ]  # fmt: skip
         if near:
             other = min(near, key=lambda item: item[:2])[2]
             other.rows = sorted([*other.rows, *run.rows], key=lambda row: row.order)
-            other.verdict = "sandbox"
-            other.marks += [*run.marks, "the disk and the VM are joined by their time (the disk names no VM)"]
+            other.verdict, other.by_disk = "sandbox", True
+            other.marks += [*run.marks[:1], "the disk and the VM are joined by their time (the disk names no VM)"]
             taken.add(id(run))
     return [run for run in runs if id(run) not in taken]
 

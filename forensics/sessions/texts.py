@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import struct
 from functools import lru_cache
+from uuid import UUID
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_WORKER_SID = re.compile(r"S-1-5-83-1-(\d{1,10})-(\d{1,10})-(\d{1,10})-(\d{1,10})", re.IGNORECASE)
 _ZERO_GUID = "00000000-0000-0000-0000-000000000000"
 _LIMIT = 32 * 1024
 # Device and namespace prefixes, then the drive: what is left is the path on its volume.
@@ -28,6 +31,18 @@ def guid(text: str) -> str | None:
     """The first GUID in a text, as it is spelled; None without one or when it is all zero."""
     match = _GUID.search(text[:_LIMIT])
     return match.group() if match and match.group() != _ZERO_GUID else None
+
+
+def machine_of_sid(sid: str) -> str | None:
+    """The id of the virtual machine whose worker has this SID (S-1-5-83-1-a-b-c-d), None for any other SID.
+
+    The four numbers are the id's sixteen bytes as they lie in memory, read as little-endian words (from memory).
+    """
+    match = _WORKER_SID.fullmatch(sid.strip())
+    parts = [int(part) for part in match.groups()] if match else []
+    if not parts or max(parts) > 0xFFFFFFFF:
+        return None
+    return str(UUID(bytes_le=struct.pack("<4I", *parts))).upper()
 
 
 def pid(text: str) -> int | None:

@@ -1,0 +1,139 @@
+"""What remembers that a program of the Sandbox ran: to the run that it belongs to, else a run by itself.
+
+UserAssist, prefetch and the task cache keep when a program began. BAM keeps when it was last active, which is mostly
+when it ended: its time lies in or at the end of the run that began last before it, never at a start. A prefetch file is
+written some ten seconds after the program's start (from memory of Windows' habit).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from forensics.sessions.hostlife import HostLife
+from forensics.sessions.rows import People, Row, Rows, because, stamp
+from forensics.sessions.sandbox_disk import seconds
+from forensics.sessions.sandbox_launch import executions, is_late, role
+from forensics.sessions.sandbox_pieces import Draft
+from forensics.sessions.texts import basename
+
+Ranked = tuple[timedelta, datetime, Draft]
+
+
+class Memory:
+    """Gives the execution artifacts of a host to its drafts, and makes drafts of those that are left over.
+
+    `close` finds what ended a draft; it is asked for every new one, since later artifacts need to know.
+    """
+
+    def __init__(
+        self, rows: Rows, life: HostLife, people: People, drafts: list[Draft], close: Callable[[Draft], None]
+    ) -> None:
+        self.rows, self.life, self.people = rows, life, people
+        self.drafts, self.close = drafts, close
+
+    def join(self) -> None:
+        """Starts first, then what was written soon after one, then last activities."""
+        found = executions(self.rows)
+        programs = [row for row in found if role(row) != "proxy"]
+        self._starts([row for row in programs if not is_late(row)])
+        self._starts([row for row in programs if is_late(row) and row.kind != "bam.run"])
+        self._activities([row for row in programs if row.kind == "bam.run"])
+        self._proxies([row for row in found if role(row) == "proxy"])
+
+    def _add(self, cluster: list[Row]) -> None:
+        draft = Draft(executions=cluster)
+        self.close(draft)
+        self.drafts.append(draft)
+
+    def _starts(self, found: list[Row]) -> None:
+        rest = []
+        for row in found:
+            draft = self._nearest(row)
+            if draft:
+                draft.executions.append(row)
+            else:
+                rest.append(row)
+        for cluster in clusters(rest):
+            self._add(cluster)
+
+    def _nearest(self, row: Row) -> Draft | None:
+        """The draft whose start the execution fits; for wsb.exe any time of the run."""
+        if row.time is None:
+            return None
+        ranked: list[Ranked] = []
+        for draft in self.drafts:
+            early, late = draft.first - seconds("execution_before"), draft.latest or draft.first
+            within = early <= row.time <= late + seconds("execution_after")
+            within = within or any(abs(row.time - item.time) <= seconds("execution_before") for item in draft.attempts)
+            within = within or (role(row) == "cli" and draft.covers(row.time))
+            if within:
+                ranked.append((abs(row.time - (draft.start or draft.first)), draft.first, draft))
+        return min(ranked, key=lambda item: item[:2])[2] if ranked else None
+
+    def _activities(self, found: list[Row]) -> None:
+        rest: dict[str, list[Row]] = defaultdict(list)
+        for row in found:
+            sid = self.people.of(row)[1]
+            draft = self._running(row, sid)
+            if draft is None:
+                rest[sid or ""].append(row)
+                continue
+            draft.executions.append(row)
+            if not draft.last_stop and row.time:
+                name = basename(row.first("executable", "executable_name"))
+                text = (
+                    f"{name} was last active at {stamp(row.time)}: taken for the end of this run's program (inference)"
+                )
+                draft.notes.append(because(text, [row]))
+        for _, rows in sorted(rest.items()):
+            for cluster in clusters(rows):
+                self._add(cluster)
+
+    def _running(self, row: Row, sid: str | None, *, anybody: bool = False) -> Draft | None:
+        """The draft of that account that began last before the row's time, and can have run until then."""
+        moment = row.time
+        if moment is None:
+            return None
+        fit = [item for item in self.drafts if (anybody or self._same(item, sid)) and self._reaches(item, moment)]
+        return max(fit, key=lambda item: item.first, default=None)
+
+    def _same(self, draft: Draft, sid: str | None) -> bool:
+        theirs = draft.sid(self.people)
+        return sid is None or theirs is None or sid == theirs
+
+    def _reaches(self, draft: Draft, moment: datetime) -> bool:
+        if moment < draft.first - seconds("execution_before"):
+            return False
+        if draft.last_stop:
+            return moment <= draft.last_stop + seconds("execution_after")
+        within = moment - draft.first <= seconds("active_after")
+        return within and not self.life.boot_between(draft.first, moment)
+
+    def _proxies(self, remembered: list[Row]) -> None:
+        """One cmproxyd runs for each VM of the container manager: it supports a session, it never makes one."""
+        created = [row for row in self.rows.of("process.created") if row.time and role(row) == "proxy"]
+        known = {row.id for draft in self.drafts if draft.run for row in draft.run.rows}
+        for row in [*created, *remembered]:
+            if row.id in known:
+                continue
+            late = row.kind == "bam.run"
+            draft = self._running(row, None, anybody=True) if late else self._nearest(row)
+            if draft:
+                draft.proxies.append(row)
+
+
+def clusters(rest: Iterable[Row]) -> list[list[Row]]:
+    """Executions without a session, those of one run together; cmproxyd and the like are not among them."""
+    found: list[list[Row]] = []
+    for row in sorted(rest, key=lambda item: item.order):
+        last = found[-1] if found else []
+        gap = row.time - last[-1].time if last and row.time and last[-1].time else None
+        only_cli = role(row) == "cli" and all(role(item) == "cli" for item in last)
+        limit = seconds("cli_only") if only_cli else seconds("execution_merge")
+        if gap is not None and gap <= limit:
+            last.append(row)
+        else:
+            found.append([row])
+    return found

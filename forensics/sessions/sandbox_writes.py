@@ -1,0 +1,217 @@
+"""Which files appeared or changed in the host folders that a sandbox could write to, while it ran.
+
+The guest's writes are made by the machine's worker on the host (vmwp.exe): Sysmon 11 names it. The change journal and
+the file table name no program, so what they tell is joined by folder and time alone, and the reason says so. Folders
+are those of the configuration, those that `wsb share -w` opened later, and the shared folders in the settings that
+Hyper-V-Compute 2007 holds (expected of the Sandbox, not seen by us).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+
+from forensics.model import HostWrite, MappedFolder, SandboxSettings
+from forensics.rules import load
+from forensics.sessions.exits import image
+from forensics.sessions.rows import Row, Rows, because, short
+from forensics.sessions.sandbox_disk import seconds
+from forensics.sessions.sandbox_pieces import Draft
+from forensics.sessions.texts import basename, inside, norm
+
+_MOST = 500
+_SAME = timedelta(seconds=10)
+_DEEPEST = 40
+# kind -> (what happened, the name of its source)
+_TOLD = {
+    "file.created": ("created", "Sysmon 11"),
+    "usn.file_created": ("created", "change journal"),
+    "usn.file_written": ("written", "change journal"),
+    "usn.file_renamed": ("renamed", "change journal"),
+    "usn.file_deleted": ("deleted", "change journal"),
+    "mft.entry": ("created", "$MFT"),
+    "mft.name_created": ("created", "$MFT"),
+}
+WRITE_KINDS = frozenset(_TOLD)
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A host folder that the guest could write to, from when on, and until when writes may have been flushed."""
+
+    folder: str
+    start: datetime
+    end: datetime
+
+    def holds(self, path: str, moment: datetime) -> bool:
+        """Whether a change of that file at that time may be the guest's."""
+        return self.start <= moment <= self.end and inside(path, self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The outcome: the writes, their rows, and the reasons about them."""
+
+    writes: tuple[HostWrite, ...] = ()
+    rows: tuple[Row, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+def shared(draft: Draft) -> list[tuple[MappedFolder, Row]]:
+    """The folders that the machine's settings share with it, by Hyper-V-Compute 2007."""
+    rows = draft.run.rows if draft.run else []
+    return [(folder, row) for row in rows if row.kind == "compute.modified" for folder in _shares_of(row)]
+
+
+def shared_told(draft: Draft) -> list[str]:
+    """A reason for each of them."""
+    told = []
+    for folder, row in shared(draft):
+        how = "read-only" if folder.read_only else "writable"
+        told.append(
+            because(f"the machine's settings share {short(folder.host)} with it, {how} (2007; inference)", [row])
+        )
+    return told
+
+
+def areas(draft: Draft, settings: SandboxSettings | None) -> list[Area]:
+    """The writable folders of a run with their time spans; none when its start is not known."""
+    if draft.start is None:
+        return []
+    end = (draft.until or draft.start + seconds("cli_open")) + seconds("host_write_after")
+    folders = [(folder, draft.first) for folder in (settings.mapped_folders if settings else ())]
+    folders += [(folder, draft.first) for folder, _ in shared(draft)]
+    folders += [(call.share, call.time or draft.first) for call in draft.calls if call.share]
+    found = {(folder.host, start): Area(folder.host, start, end) for folder, start in folders if not folder.read_only}
+    return list(found.values())
+
+
+def written(rows: Rows, wanted: Sequence[Area]) -> Written:
+    """What happened in these areas, programs, scripts, archives and task files first."""
+    if not wanted:
+        return Written()
+    names = ", ".join(dict.fromkeys(short(area.folder) for area in wanted))
+    found = [row for row in rows.of(*_TOLD) if _is_change(row) and _in_any(row, wanted)]
+    strangers = _by_others(rows, wanted)
+    found = [row for row in found if not any(_near(row, other) for other in strangers.get(norm(_path(row)), ()))]
+    if not found:
+        return Written(reasons=(_nothing(rows, names),))
+    writes = sorted(_merged(found), key=lambda item: (_rank(item.path), item.time, item.path, item.action))
+    return Written(tuple(writes[:_MOST]), tuple(found), tuple(_told(writes, found, names)))
+
+
+def _told(writes: list[HostWrite], found: list[Row], names: str) -> Iterator[str]:
+    sources = Counter(_TOLD[row.kind][1] for row in found)
+    by = ", ".join(f"{name}: {count}" for name, count in sorted(sources.items()))
+    text = f"{len(writes)} changes of files in {names} while it ran (rows by source: {by})"
+    if set(sources) - {"Sysmon 11"}:
+        text += (
+            "; journal and $MFT name no program, so a program of the host may have made them (inference), and only "
+            "kinds of files that rules/filesystem.yml names are told of"
+        )
+    yield because(text, found)
+    if len(writes) > _MOST:
+        yield f"of {len(writes)} changes in {names} the first {_MOST} are listed, programs and scripts before others"
+
+
+def _nothing(rows: Rows, names: str) -> str:
+    journal, table = rows.of("usn.journal"), rows.of("mft.table")
+    if not journal and not table:
+        return f"what was written into {names} is not known: only Sysmon 11 tells of it here, and no such record fits"
+    source = " and ".join(name for name, there in (("the change journal", journal), ("the $MFT", table)) if there)
+    return (
+        f"no change in {names} while it ran among what {source} tells of (programs, scripts, archives and what "
+        "rules/filesystem.yml names; other files are not looked for)"
+    )
+
+
+def _path(row: Row) -> str:
+    return row.get("file_path")
+
+
+def _is_change(row: Row) -> bool:
+    """Whether the row tells of a change at its time that the guest can have made."""
+    if not row.time or not _path(row) or row.fields.get("is_folder") is True:
+        return False
+    if row.kind == "file.created":
+        return image(row) in (*load("sandbox")["names"]["worker"], "")
+    return row.kind != "mft.entry" or row.meaning == "Creation Time"
+
+
+def _in_any(row: Row, wanted: Sequence[Area]) -> bool:
+    return row.time is not None and any(area.holds(_path(row), row.time) for area in wanted)
+
+
+def _by_others(rows: Rows, wanted: Sequence[Area]) -> dict[str, list[Row]]:
+    """Files that Sysmon saw another program make: what the file system tells of the same moment is that program's."""
+    found: dict[str, list[Row]] = {}
+    for row in rows.of("file.created"):
+        if not _is_change(row) and _path(row) and _in_any(row, wanted):
+            found.setdefault(norm(_path(row)), []).append(row)
+    return found
+
+
+def _near(one: Row, other: Row) -> bool:
+    return bool(one.time and other.time and one.kind != "file.created" and abs(one.time - other.time) <= _SAME)
+
+
+def _merged(found: Iterable[Row]) -> list[HostWrite]:
+    """One write for what several sources tell of one file at one time."""
+    last: dict[tuple[str, str], datetime] = {}
+    writes = []
+    for row in sorted(found, key=lambda item: item.order):
+        action, path = _TOLD[row.kind][0], _path(row)
+        key = (norm(path), action)
+        if row.time and (key not in last or row.time - last[key] > _SAME):
+            writes.append(HostWrite(row.time, path, action))
+        if row.time:
+            last[key] = row.time
+    return writes
+
+
+@cache
+def _payloads() -> tuple[str, ...]:
+    return tuple(f".{name}" for name in load("sandbox")["payloads"])
+
+
+def _rank(path: str) -> int:
+    task = "\\system32\\tasks\\" in norm(path)
+    return 0 if task or basename(path).endswith(_payloads()) else 1
+
+
+def _shares_of(row: Row) -> list[MappedFolder]:
+    try:
+        data = json.loads(row.get("settings_json"))
+    except (ValueError, RecursionError):
+        return []
+    return list(_folders(data, shares=False, depth=0))
+
+
+def _folders(data: object, *, shares: bool, depth: int) -> Iterator[MappedFolder]:
+    """The shares in the settings of a machine or in one change of them; those of the container manager are left out."""
+    if depth > _DEEPEST:
+        return
+    if isinstance(data, list):
+        for item in data:
+            yield from _folders(item, shares=shares, depth=depth + 1)
+    if not isinstance(data, dict):
+        return
+    known = {str(name).casefold(): value for name, value in data.items()}
+    if str(known.get("requesttype", "")).casefold() == "remove":
+        return
+    shares = shares or "virtualsmb" in str(known.get("resourcepath", "")).casefold()
+    path = known.get("path")
+    if shares and isinstance(path, str) and path and "\\containers\\" not in path.casefold().replace("/", "\\"):
+        yield MappedFolder(path, None, read_only=_read_only(known))
+    for name, value in known.items():
+        yield from _folders(value, shares=shares or name == "virtualsmb", depth=depth + 1)
+
+
+def _read_only(known: dict[str, object]) -> bool:
+    options = known.get("options")
+    inner = {str(name).casefold(): value for name, value in options.items()} if isinstance(options, dict) else {}
+    return known.get("readonly", inner.get("readonly")) is True
