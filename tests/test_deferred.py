@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,9 +13,12 @@ from forensics import collect, jobs
 from forensics.artifacts.base import EventArtifact, all_artifacts
 from forensics.deferred import Putter, is_note, kind_of, offset_of
 from forensics.evidence import open_evidence
+from forensics.formats.evtx import LogReader, Record
 from forensics.intake import CONTEXT, KEPT, JobResult
-from forensics.model import Fact, Host
+from forensics.model import Fact, Host, Source
 from forensics.spool import SpoolReader, decode_fact
+from testdata.writers.evtx import LogWriter
+from testdata.writers.providers import event
 from tests.running import LAYOUTS
 
 LOGS = ["Security.evtx", "System.evtx", "Microsoft-Windows-TaskScheduler%4Operational.evtx",
@@ -61,6 +67,56 @@ def test_what_is_put_off_comes_out_as_if_it_was_not(name: str, tmp_path: Path) -
     assert sorted(map(key, [*_facts(later, CONTEXT), *read])) == sorted(map(key, _facts(at_once, CONTEXT)))
     by_kind = sorted(kind_of(line) for line in notes)
     assert by_kind == sorted(fact.kind for fact in read)
+
+
+FIREWALL = "Microsoft-Windows-Windows Firewall With Advanced Security/Firewall"
+RUNTIME = "Microsoft-Windows-AppModel-Runtime/Admin"
+SYSMON = "Microsoft-Windows-Sysmon/Operational"
+RULE = {"ModifyingUser": "S-1-5-18", "ModifyingApplication": "C:\\a.exe", "RuleId": "{A}"}
+GUID = "6b3c1a52-7f04-4d2e-9c11-0a5d3e8f7b21"
+# What stands alone, and what waits for a session: (artifact, channel, id, fields).
+ALONE = [
+    ("event_firewall", FIREWALL, 2004, {**RULE, "RuleName": "x", "LocalPorts": "46000-48000"}),
+    ("event_firewall", FIREWALL, 2097, {**RULE, "RuleName": "HNS Container Networking - DNS"}),
+    ("event_firewall", FIREWALL, 2006, {**RULE, "RuleName": "hns container networking"}),
+    ("event_app_model", RUNTIME, 201, {"PackageName": "MicrosoftWindows.WindowsSandbox_1_x64__a", "ProcessID": 9}),
+    ("event_app_model", RUNTIME, 217, {"PackageName": "MicrosoftWindows.WindowsSandbox_1_x64__a"}),
+    ("event_sysmon", SYSMON, 17, {"PipeName": f"\\wsandbox\\{GUID}", "Image": "C:\\x.exe", "ProcessId": 9}),
+    ("event_sysmon", SYSMON, 18, {"PipeName": f"\\code-{GUID}", "Image": "C:\\x.exe", "ProcessId": 9}),
+    ("event_logon", "Security", 4624, {"TargetUserSid": "S-1-5-83-1-1-2-3-4", "TargetUserName": GUID}),
+]
+WAITING = [
+    ("event_firewall", FIREWALL, 2004, {**RULE, "RuleName": "x", "LocalPorts": "443"}),
+    ("event_firewall", FIREWALL, 2097, {**RULE, "RuleName": "x"}),
+    ("event_firewall", FIREWALL, 2006, {**RULE, "RuleName": "x"}),
+    ("event_app_model", RUNTIME, 201, {"PackageName": "Calculator_1_x64__a", "ProcessID": 9}),
+    ("event_app_model", RUNTIME, 217, {"PackageName": "Calculator_1_x64__a"}),
+    ("event_sysmon", SYSMON, 17, {"PipeName": f"\\{GUID}", "Image": "C:\\x.exe", "ProcessId": 9}),
+    ("event_sysmon", SYSMON, 18, {"PipeName": "\\lsass", "Image": "C:\\x.exe", "ProcessId": 9}),
+    ("event_logon", "Security", 4624, {"TargetUserSid": "S-1-5-18", "TargetUserName": "SYSTEM"}),
+    ("event_winnat", "Microsoft-Windows-WinNat/Oper", 1017, {"TransportProtocol": 6}),
+]
+
+
+@pytest.mark.parametrize(("name", "channel", "number", "data"), [*ALONE, *WAITING])
+def test_it_waits_just_when_its_fact_is_context(name: str, channel: str, number: int, data: dict[str, Any]) -> None:
+    artifact = _artifact(name)
+    held = io.BytesIO()
+    with LogWriter(held, channel) as log:
+        log.write(event(channel, number, datetime(2024, 12, 4, 10, 2, 11, tzinfo=UTC), computer="X", data=data))
+    putter, notes = Putter(artifact, channel, number), []
+
+    def put_off(_event: int, text: str, _offset: int) -> bool:
+        notes.append(putter.note(text))
+        return False
+
+    (record,) = LogReader(held, frozenset({number}), defer=put_off)
+    assert isinstance(record, Record)
+    (fact,) = artifact.parse(record, Source("e", "p", None, "r"))
+    assert isinstance(fact, Fact)
+    (note,) = notes
+    assert (note is not None) == fact.context == ((name, channel, number, data) in WAITING)
+    assert note is None or (note.kind, note.pid) == (fact.kind, fact.fields.get("pid", ""))
 
 
 def _artifact(name: str) -> EventArtifact:

@@ -31,10 +31,8 @@ ELSEWHERE = {
     "event_containers",
     "event_firewall",
     "event_hns",
-    "event_hypervisor",
     "event_rdp_client",
     "event_sandbox_client",
-    "event_windows_update",
     "event_winnat",
     "feature_usage",
     "hns_data",
@@ -54,6 +52,7 @@ ELSEWHERE = {
     "srum",
     "wer_reports",
 }
+SILENT = {"event_hypervisor", "event_windows_update"}  # their log is there, none of their events in it
 PLANTED = {"Visual Studio Code Tunnel", "HelloSync", "\\GoogleUpdaterInternalService", "ScnCfgSvc"}
 
 
@@ -93,7 +92,7 @@ def _without(value: Any, names: set[str]) -> Any:
 def test_every_artifact_has_a_fact_in_the_shipped_evidence(runs: dict[str, Run]) -> None:
     facts = {row["artifact"]: row["facts"] for row in runs["e01"].document()["coverage"]}
     assert set(facts) == {artifact.name for artifact in all_artifacts()}
-    assert {name for name, count in facts.items() if not count} == ELSEWHERE
+    assert {name for name, count in facts.items() if not count} == ELSEWHERE | SILENT
 
 
 def test_coverage_is_complete_and_nothing_is_unread(runs: dict[str, Run]) -> None:

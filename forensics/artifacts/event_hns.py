@@ -1,7 +1,7 @@
 """Host-Network-Service-Admin and -Operational: what the host's network service did for guests, as far as it says.
 
-The service (HNS) makes the network, the endpoint and the firewall rules of every networked sandbox, and both channels
-are on by default. Public texts name the channels but no event ids and no fields: they are not established. So ids 1000
+The service (HNS) makes the network, the endpoint and the firewall rules of every networked sandbox; the Admin channel
+is on by default. Public texts name the channels but no event ids and no fields: they are not established. So ids 1000
 to 1100 are taken, with all that a record says, as context near a session; only a record that names the Default Switch
 (the network of Windows Sandbox) or anything watched is kept by itself. The range is an assumption: an event outside it
 is not read, and the absence of rows here says nothing.
