@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
+from forensics.formats.evtx import LogReader, Record
 from forensics.model import SandboxCapability, Verdicts
 from forensics.times import iso
 from tests.sessions.factory import VM, Scene, at
@@ -303,6 +305,30 @@ class TestAbout:
         (finding,) = verdicts.findings
         assert (finding.rule, finding.level, len(finding.events)) == ("sandbox.class_overridden", "medium", 1)
         assert "evil.exe %1" in finding.why
+
+
+@pytest.mark.samples
+def test_real_commands_of_a_feature_change(samples: Path) -> None:
+    """A host where another feature was switched off by PowerShell; only the feature's name is put in its place."""
+    name = "Microsoft-Windows-PowerShell%4Operational.evtx"
+    with (samples / "evtx" / "host-server2016" / name).open("rb") as log:
+        records = [item for item in LogReader(log, frozenset({4104})) if isinstance(item, Record)]
+    texts = [str(item.data["ScriptBlockText"]) for item in records]
+    ours = [(item.time, text) for item, text in zip(records, texts, strict=True) if "WindowsOptionalFeature" in text]
+    assert len(ours) == 2
+    scene = Scene()
+    for moment, text in ours:
+        assert moment
+        seconds = (moment - at(0)).total_seconds()
+        scene.add("powershell.script_block", seconds, script_text=text)
+    assert judged(scene).evidence == ()
+    scene.events.clear()
+    for moment, text in ours:
+        seconds = (moment - at(0)).total_seconds()
+        scene.add("powershell.script_block", seconds, script_text=text.replace("Windows-Defender-Gui", FEATURE))
+    found = judged(scene)
+    assert (len(found.evidence), len(found.events)) == (1, 2)
+    assert "2022-09-01 12:18:26.147 UTC: a command to disable it was given" in found.evidence[0]
 
 
 def everything() -> Scene:
