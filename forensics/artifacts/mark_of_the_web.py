@@ -4,8 +4,8 @@ Browsers, mail programs and archivers put a stream `Zone.Identifier` beside what
 was not made on this host, and its `HostUrl` and `ReferrerUrl` name the server. A configuration without a mark was made
 here, unpacked by a program that hands none on, or copied out of a sandbox: copying within the guest drops the stream (a
 hypothesis of the note that describes it). The same stream ties a downloaded tunnel CLI to its source. `about:internet`
-means that the program kept the address to itself. The stream has no time of its own: the birth of the file that it
-belongs to is given, which is mostly that of the download.
+means that the program kept the address to itself (from memory). The stream has no time of its own: given is the birth
+of the file that it belongs to, which is mostly that of the download.
 
 Read here are streams as an NTFS image has them, and as collectors and unpackers leave them: `x.wsb:Zone.Identifier`,
 with `%3A`, `_`, U+F03A (Windows' stand-in for a colon) or nothing in place of the colon. A mark that only the $MFT has

@@ -41,6 +41,7 @@ _INLINE = {
     "task.updated": "command_line",
     "autorun.configured": "command_line",
     "service.configured": "command_line",
+    "typed.command": "command_line",
 }
 
 

@@ -15,6 +15,7 @@ from testdata.writers.ntfs import table_of
 from tests.artifacts.file_inputs import BORN, MODIFIED, run, survives_truncation, utc
 from tests.evidence.layouts import volume
 from tests.formats.test_wsb import PUBLISHED
+from tests.running import timeline
 
 URL = "https://files.example.test/a/lab.wsb?x=1&y=2"
 STREAM = (
@@ -23,6 +24,7 @@ STREAM = (
 )
 LAB = "Users/田中/Downloads/lab.wsb"
 CLI = "Users/田中/Downloads/cli/code.exe"
+LONG_LAB = "Users/田中/Downloads/long.wsb"
 LONG = STREAM.replace("lab.wsb", "lab.wsb" + "z" * 3000)  # does not fit into a record of 1 KiB
 
 
@@ -97,12 +99,12 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A volume whose files were marked by ntfscp: one with a short mark, one with a long one, one with none."""
     top = tmp_path_factory.mktemp("marked")
     files = {
-        LAB: PUBLISHED.encode(), CLI: b"MZ", "Users/田中/Downloads/long.wsb": b"<Configuration/>",
+        LAB: PUBLISHED.encode(), CLI: b"MZ", LONG_LAB: b"<Configuration/>",
         "Users/田中/Downloads/bare.wsb": b"<Configuration/>", "Users/田中/Downloads/photo.jpg": b"x",
         "Windows/System32/config/SYSTEM": b"regf",
     }  # fmt: skip
     image = volume(top, files)
-    marks = {LAB: STREAM, CLI: STREAM, "Users/田中/Downloads/long.wsb": LONG, "Users/田中/Downloads/photo.jpg": STREAM}
+    marks = {LAB: STREAM, CLI: STREAM, LONG_LAB: LONG, "Users/田中/Downloads/photo.jpg": STREAM}
     for number, (path, text) in enumerate(marks.items()):
         source = top / f"mark{number}"
         source.write_text(text, newline="")
@@ -115,11 +117,11 @@ class TestOnAVolume:
         evidence = open_evidence(disk)
         found = {item.path: item for item in evidence.find(mark_of_the_web.ARTIFACT.paths)}
         assert set(found) == {
-            f"C:/{path}:Zone.Identifier" for path in (LAB, CLI, "Users/田中/Downloads/long.wsb")
+            f"C:/{path}:Zone.Identifier" for path in (LAB, CLI, LONG_LAB)
         }  # fmt: skip
         assert found[f"C:/{LAB}:Zone.Identifier"].size == len(STREAM)
         assert not evidence.refusals
-        for path, text in ((LAB, STREAM), ("Users/田中/Downloads/long.wsb", LONG)):
+        for path, text in ((LAB, STREAM), (LONG_LAB, LONG)):
             with evidence.open(f"C:/{path}:Zone.Identifier") as handle:
                 assert handle.read().decode() == text
         assert evidence.times(f"C:/{LAB}:Zone.Identifier") == evidence.times(f"C:/{LAB}")
@@ -149,3 +151,14 @@ class TestOnAVolume:
         for length in range(0, len(table), 4999):
             facts, problems = run(mft_entries.ARTIFACT, "C:/$MFT", table[:length])
             assert facts or problems
+
+
+def test_a_whole_run_tells_each_mark_where_it_was_found(disk: Path, tmp_path: Path) -> None:
+    done = timeline(disk, tmp_path / "case")
+    rows = [row for row in done.lines("timeline.jsonl") if row["data_type"].endswith("mark_of_the_web")]
+    told = {(row["source_path"], row["file_name"]) for row in rows}
+    assert told == {
+        *((f"C:/{path}:Zone.Identifier", path.rpartition("/")[2]) for path in (LAB, CLI, LONG_LAB)),
+        *(("C:/$MFT", name) for name in ("lab.wsb", "code.exe", "long.wsb")),
+    }
+    assert {row["host_url"] for row in rows if row["file_name"] == "lab.wsb"} == {URL}

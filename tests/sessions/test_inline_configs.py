@@ -23,7 +23,7 @@ ESCAPED = LINE.replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
         ("process.created", "command_line"), ("powershell.script_block", "script_text"),
         ("shell.history_line", "history_line"), ("task.defined", "command_line"), ("task.cached", "command_line"),
         ("task.registered", "command_line"), ("task.updated", "command_line"), ("autorun.configured", "command_line"),
-        ("service.configured", "command_line"),
+        ("service.configured", "command_line"), ("typed.command", "command_line"),
     ],
 )  # fmt: skip
 def test_each_kind_that_keeps_commands(kind: str, field: str, line: str) -> None:
