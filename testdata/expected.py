@@ -12,8 +12,8 @@ from typing import Any
 # Lists that must agree item by item; any other expected list must be contained in the actual one.
 EXACT = frozenset(
     {
-        "sandbox_sessions", "tunnel_sessions", "hosting", "clients", "files_saved", "ports_forwarded",
-        "mapped_folders",
+        "sandbox_sessions", "tunnel_sessions", "hosting", "clients", "files_saved", "ports_forwarded", "cli_calls",
+        "host_writes", "mapped_folders",
     }
 )  # fmt: skip
 _FOLDED = frozenset({"vm_id", "wsb_path", "path", "source", "location", "task_name", "parent_process", "host"})

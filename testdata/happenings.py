@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from testdata.crashes import crash_events
 from testdata.host import Account, EventRecord, Host, Logon, Machine, Process, Service, Task, TaskRun
 from testdata.tasks import task_xml
 
@@ -44,6 +45,8 @@ def all_events(host: Host) -> list[EventRecord]:
     found = list(host.events)
     for noise in host.noise:
         found.extend(noise_events(host, noise))
+    for crash in host.crashes:
+        found.extend(crash_events(host, crash))
     for service in host.services:
         found.extend(service_events(host, service))
     for process in host.processes:

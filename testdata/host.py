@@ -4,25 +4,20 @@ A scenario is a folder of YAML files, one for each part of the story (`tunnel.ym
 files and files of the tunnel). All of them are merged into one `Host`; `testdata.render` turns that into the bytes
 Windows would have written. A new scenario needs no code. Every time in a scenario is UTC; local times of logs are
 worked out by the renderer from the host's zone. `$(name)` in any text is replaced from the `names` section.
+`host.yml` may `include` files that several scenarios share; what the scenario itself says goes before them.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import yaml
+from testdata.yamldata import ScenarioError as ScenarioError
+from testdata.yamldata import made, read, replaced
 
 SCENARIOS = Path(__file__).parent / "scenarios"
-_NAME = re.compile(r"\$\(([\w.-]+)\)")
-
-
-class ScenarioError(ValueError):
-    """A scenario file says something that the host model does not know; the message names file and place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +211,8 @@ class FileRecord:
 
     `mtime` defaults to `birth`, `mft` and `atime` to `mtime`. `encoding` is a codec name; `local` texts hold the
     marker `@<ISO time>@`, which the renderer replaces by the host's local time in `stamp` form. A file with `deleted`
-    is made and removed again: its record in the master file table and the change journal tell of it.
+    is made and removed again: its record in the master file table and the change journal tell of it; `with_folder`:
+    so is its folder, which was made for it. `child_of` makes it a differencing VHDX of the disk of that path.
     """
 
     path: str
@@ -231,6 +227,16 @@ class FileRecord:
     stamp: str = "%Y-%m-%d %H:%M:%S"
     newline: str = "\n"
     deleted: datetime | None = None
+    with_folder: bool = False
+    child_of: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crash:
+    """A boot after power loss or a crash (EventLog 6008, Kernel-Power 41); `alive` is the last sign of life before."""
+
+    alive: datetime
+    boot: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,6 +273,7 @@ class Host:
     """A whole described host. `cleared`: channel -> the moment before which its records are gone.
 
     `journal_start`: since when the change journal keeps what happens; it has a first USN of a used volume.
+    `not_taken`: patterns of what a triage collection of the host lacks although the host has it.
     """
 
     name: str
@@ -278,6 +285,8 @@ class Host:
     volume_serial: int
     volume_created: datetime
     accounts: dict[str, Account]
+    release: str = "22H2"
+    not_taken: tuple[str, ...] = ()
     cleared: dict[str, datetime] = field(default_factory=dict)
     journal_start: datetime | None = None
     first_record: dict[str, int] = field(default_factory=dict)
@@ -293,6 +302,7 @@ class Host:
     prefetch: tuple[PrefetchRecord, ...] = ()
     files: tuple[FileRecord, ...] = ()
     noise: tuple[Noise, ...] = ()
+    crashes: tuple[Crash, ...] = ()
     wiped: tuple[Wipe, ...] = ()
 
     def process(self, name: str) -> Process:
@@ -315,79 +325,49 @@ _SECTIONS: dict[str, type[Any]] = {
     "prefetch": PrefetchRecord,
     "files": FileRecord,
     "noise": Noise,
+    "crashes": Crash,
     "wiped": Wipe,
 }
 _NESTED: dict[str, type[Any]] = {"disks": Disk, "settings": Setting, "nic": Nic}
-Made = TypeVar("Made")
 
 
 def load(folder: Path) -> Host:
     """The host that the YAML files of `folder` describe. Raises ScenarioError with the file it stumbled over."""
-    documents = {path.name: _read(path) for path in sorted(folder.glob("*.yml"))}
-    if "host.yml" not in documents:
-        raise ScenarioError(f"{folder} has no host.yml")
+    documents = _documents(folder)
     names: dict[str, str] = {}
     for document in documents.values():
         names.update({key: str(value) for key, value in document.pop("names", {}).items()})
-    documents = {name: _replace(document, names) for name, document in documents.items()}
-    head = dict(documents["host.yml"].pop("host"))
-    head["accounts"] = {key: _make(Account, {"key": key, **item}, "host.yml") for key, item in head["accounts"].items()}
+    documents = {name: replaced(document, names) for name, document in documents.items()}
+    head, accounts = {}, {}
+    for document in documents.values():  # host.yml is the last that has one
+        told = document.pop("host", {})
+        accounts.update(told.get("accounts", {}))
+        head.update(told)
+    head["accounts"] = {key: made(Account, {"key": key, **item}, "host.yml", _NESTED) for key, item in accounts.items()}
     for section, kind in _SECTIONS.items():
         head[section] = tuple(
-            _make(kind, item, f"{name}: {section}")
+            made(kind, item, f"{name}: {section}", _NESTED)
             for name, document in documents.items()
             for item in document.pop(section, [])
         )
     for name, document in documents.items():
         if document:
             raise ScenarioError(f"{name} has unknown sections: {sorted(document)}")
-    return _make(Host, head, "host.yml")
+    return made(Host, head, "host.yml", _NESTED)
+
+
+def _documents(folder: Path) -> dict[str, dict[str, Any]]:
+    """The files of the folder after those that host.yml includes, which are what several hosts have in common."""
+    own = {path.name: read(path) for path in sorted(folder.glob("*.yml"))}
+    if "host.yml" not in own:
+        raise ScenarioError(f"{folder} has no host.yml")
+    common = {name: read(folder / name) for name in own["host.yml"].pop("include", [])}
+    for name, document in own.items():
+        if "host" in document and name != "host.yml":
+            raise ScenarioError(f"{name} has a section host; only host.yml and what it includes may")
+    return {**common, **own}
 
 
 def scenario(name: str) -> Host:
     """The host of the scenario folder `name`."""
     return load(SCENARIOS / name)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    loaded = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    if not isinstance(loaded, dict):
-        raise ScenarioError(f"{path.name} is not a mapping")
-    return loaded
-
-
-def _replace(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401  # walks whatever YAML gave
-    if isinstance(value, str):
-        return _NAME.sub(lambda match: _lookup(match.group(1), names), value)
-    if isinstance(value, list):
-        return [_replace(item, names) for item in value]
-    if isinstance(value, dict):
-        return {_replace(key, names): _replace(item, names) for key, item in value.items()}
-    return value
-
-
-def _lookup(name: str, names: Mapping[str, str]) -> str:
-    if name not in names:
-        raise ScenarioError(f"$({name}) is not in any names section")
-    return names[name]
-
-
-def _make(kind: type[Made], item: Mapping[str, Any], where: str) -> Made:
-    known = {entry.name for entry in fields(kind)}  # type: ignore[arg-type]  # all kinds here are dataclasses
-    if unknown := set(item) - known:
-        raise ScenarioError(f"{where}: {kind.__name__} has no {sorted(unknown)}: {dict(item)!r:.200}")
-    ready = {key: _nested(key, value, where) for key, value in item.items()}
-    try:
-        return kind(**ready)
-    except TypeError as error:
-        raise ScenarioError(f"{where}: {error}: {dict(item)!r:.200}") from error
-
-
-def _nested(key: str, value: Any, where: str) -> Any:  # noqa: ANN401  # whatever YAML gave
-    if key in _NESTED and isinstance(value, dict):
-        return _make(_NESTED[key], value, where)
-    if isinstance(value, list):
-        return tuple(_make(_NESTED[key], item, where) if key in _NESTED else item for item in value)
-    if isinstance(value, datetime) and value.tzinfo is None:
-        raise ScenarioError(f"{where}: {key} has no zone (write a Z): {value}")
-    return value

@@ -14,7 +14,7 @@ from dissect.ntfs import NTFS
 
 from testdata.host import Host
 from testdata.journal import journal
-from testdata.render import Files, Rendered, after_wiping, folders, removed, whole
+from testdata.render import Files, Rendered, after_wiping, folders, removed, removed_folders, whole
 from testdata.writers import ewf, ntfs, vss
 
 SECTOR = 512
@@ -56,6 +56,7 @@ def describe(host: Host, files: Files) -> tuple[ntfs.Description, int]:
         {path: (file.data, file.times) for path, file in files.items()}, dirs, times,
         host.volume_serial << 32 | 0x1C9A_77E0, {path: (file.data, file.times) for path, file in gone.items()},
         (lambda references: journal(host, every, dirs, references)) if host.journal_start else None,
+        frozenset(removed_folders(host)),
     )  # fmt: skip
     return described, volume_size(every)
 

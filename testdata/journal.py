@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from testdata.host import Host
-from testdata.render import Files, inner_path
+from testdata.render import Files, inner_path, removed_folders
 from testdata.writers import usn
 from testdata.writers.ntfs import Times
 from testdata.writers.usn import Change
@@ -27,6 +27,8 @@ def journal(host: Host, files: Files, folders: Mapping[str, Times], references: 
     for told in host.files:
         if told.deleted:
             changes += _deleted(inner_path(told.path), told.deleted, references)
+    for path, moment in removed_folders(host).items():
+        changes.append(Change(moment + _MOMENT, *_about(path, references), usn.DELETE | usn.CLOSE, usn.FOLDER))
     return usn.build(sorted(change for change in changes if change.time >= start), FIRST_USN)
 
 

@@ -16,7 +16,7 @@ from testdata.local import with_local_times
 from testdata.render_hives import hive_files
 from testdata.render_logs import write_log
 from testdata.tasks import task_xml
-from testdata.writers import prefetch
+from testdata.writers import prefetch, vhdx
 from testdata.writers.ntfs import Times
 
 DEVICE = "\\Device\\HarddiskVolume3"
@@ -76,6 +76,12 @@ def removed(host: Host) -> Files:
     return {inner_path(file.path): _file(host, file) for file in host.files if file.deleted is not None}
 
 
+def removed_folders(host: Host) -> dict[str, datetime]:
+    """The folders that went with the last of their files, and when."""
+    gone = ((inner_path(file.path).rpartition("/")[0], file.deleted) for file in host.files if file.with_folder)
+    return {path: moment for path, moment in gone if moment is not None}
+
+
 def after_wiping(host: Host) -> dict[str, bytes | None]:
     """What the wiped files are afterwards: None where they are gone."""
     made: dict[str, bytes | None] = {}
@@ -97,6 +103,8 @@ def _file(host: Host, file: FileRecord) -> Rendered:
 def _content(host: Host, file: FileRecord) -> bytes:
     if file.base64 is not None:
         return base64.b64decode(file.base64)
+    if file.child_of is not None:
+        return vhdx.build(bytes(vhdx.BLOCK), {"absolute_win32_path": file.child_of})
     if file.size is not None:
         return pattern(file.path, file.size)
     if file.text is None:
@@ -149,7 +157,8 @@ def _prefetch_file(host: Host, record: PrefetchRecord) -> tuple[str, bytes]:
 
 
 def _logs(host: Host) -> Files:
-    by_channel: dict[str, list[EventRecord]] = {}
+    # A cleared log stays as a file, whether something was recorded since or not.
+    by_channel: dict[str, list[EventRecord]] = {channel: [] for channel in host.cleared}
     for event in all_events(host):
         by_channel.setdefault(event.channel, []).append(event)
     files: Files = {}
@@ -167,5 +176,5 @@ def log_path(channel: str) -> str:
 
 
 def _log_times(host: Host, channel: str, events: Iterable[EventRecord]) -> Times:
-    last = max(event.time for event in events)
+    last = max([event.time for event in events] or [host.cleared[channel]])
     return Times(host.log_births.get(channel, host.installed), last, last, last)

@@ -126,9 +126,9 @@ def _software(host: Host) -> HiveWriter:
     installed = int(host.installed.timestamp())
     _texts(
         writer, _VERSION, host.installed, ProductName="Windows 10 Pro", EditionID="Professional",
-        DisplayVersion="22H2", CurrentBuild=str(host.build), CurrentBuildNumber=str(host.build), CurrentVersion="6.3",
-        CurrentMajorVersionNumber=10, CurrentMinorVersionNumber=0, InstallationType="Client", UBR=5131,
-        SystemRoot="C:\\Windows", InstallDate=installed, RegisteredOwner="田中",
+        DisplayVersion=host.release, CurrentBuild=str(host.build), CurrentBuildNumber=str(host.build),
+        CurrentVersion="6.3", CurrentMajorVersionNumber=10, CurrentMinorVersionNumber=0, InstallationType="Client",
+        UBR=5131, SystemRoot="C:\\Windows", InstallDate=installed, RegisteredOwner="田中",
     )  # fmt: skip
     profiles: list[tuple[str, str, datetime | None]] = [(sid, path, None) for sid, path in _ACCOUNT_PROFILES]
     profiles += [(a.sid, a.profile, a.profile_written) for a in host.accounts.values() if a.profile]

@@ -47,6 +47,8 @@ def spec(host: Host, record: EventRecord) -> EventSpec:
 
 def _typed(value: Any, kind: str) -> Value:  # noqa: ANN401  # whatever the scenario says
     """Scenario values are texts and numbers; what the provider declares as a number may be written in hex."""
+    if isinstance(value, bytes):
+        return value
     if kind in _TEXT:
         return str(value)
     if kind == "bool":

@@ -36,6 +36,10 @@ class Times:
     mft: datetime
     atime: datetime
 
+    def birth_only(self) -> Times:
+        """As Windows sets the times of a name that was never changed."""
+        return Times(self.birth, self.birth, self.birth, self.birth)
+
     def packed(self) -> bytes:
         """As they stand in $STANDARD_INFORMATION and, in the same order, in $FILE_NAME."""
         return struct.pack("<4Q", *(to_filetime(moment) for moment in (self.birth, self.mtime, self.mft, self.atime)))
@@ -48,8 +52,8 @@ Contents = Mapping[str, tuple[bytes, Times]]
 class Description:
     """What is on a volume: paths have forward slashes, `whole` are the volume's own times.
 
-    `removed` files are made and removed again. `journal` gives the change journal out of the file reference of every
-    path, removed ones and folders too; without it the volume has none.
+    `removed` files are made and removed again, and with them `removed_folders`. `journal` gives the change journal
+    out of the file reference of every path, removed ones and folders too; without it the volume has none.
     """
 
     contents: Contents
@@ -58,6 +62,7 @@ class Description:
     serial: int
     removed: Contents = field(default_factory=dict)
     journal: Callable[[Mapping[str, int]], bytes] | None = None
+    removed_folders: frozenset[str] = frozenset()
 
 
 def missing_tools() -> list[str]:
@@ -101,6 +106,9 @@ def change(image: Path, told: Description, known: Mapping[int, Times], contents:
                 (mount / path).unlink()
             else:
                 (mount / path).write_bytes(data)
+        for path in sorted(told.removed_folders, reverse=True):  # the inner ones first
+            if (mount / path).is_dir():
+                (mount / path).rmdir()
     finally:
         _run("umount", str(mount))
         mount.rmdir()
@@ -214,8 +222,7 @@ def _settle_record(volume: BinaryIO, number: int, place: int, records: Mapping[i
         if kind == _STANDARD_INFORMATION:
             record[content : content + 32] = times.packed()
         elif kind == _FILE_NAME:
-            born = Times(times.birth, times.birth, times.birth, times.birth)
-            record[content + 8 : content + 40] = born.packed()
+            record[content + 8 : content + 40] = times.birth_only().packed()
         elif kind == _INDEX_ROOT and _named_i30(record, at):
             _settle_entries(record, content + 16, records, whole)
     used = int.from_bytes(record[24:28], "little")

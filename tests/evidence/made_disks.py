@@ -6,6 +6,8 @@ import struct
 from pathlib import Path
 from uuid import UUID
 
+from testdata.writers import vhdx as vhdx_writer
+
 SECTOR = 512
 NO_PARENT = "ffffffff"
 _MIB = 1024 * 1024
@@ -111,40 +113,5 @@ def vhd(path: Path, size: int, kind: int = 3, parent: str = "", data: bytes = b"
 
 def vhdx(path: Path, data: bytes, parent: dict[str, str] | None = None) -> Path:
     """A dynamic VHDX with blocks of 1 MiB; with `parent`, the paths of its locator, a differencing one."""
-    blocks = -(-len(data) // _MIB)
-    out = bytearray(3 * _MIB)
-    out[:8] = b"vhdxfile"
-    for number, place in enumerate((0x10000, 0x20000)):
-        struct.pack_into("<4sIQ", out, place, b"head", 0, number + 1)
-    regions = struct.pack("<4sIII", b"regi", 0, 2, 0)
-    regions += UUID("2dc27766-f623-4200-9d64-115e9bfd4a08").bytes_le + struct.pack("<QII", 2 * _MIB, _MIB, 1)
-    regions += UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e").bytes_le + struct.pack("<QII", _MIB, _MIB, 1)
-    for place in (0x30000, 0x40000):
-        out[place : place + len(regions)] = regions
-    items = [
-        ("caa16737-fa36-4d43-b3b6-33f0aa44e76b", struct.pack("<II", _MIB, 2 if parent else 0)),
-        ("2fa54224-cd1b-4876-b211-5dbed83bf4b8", struct.pack("<Q", len(data))),
-        ("8141bf1d-a96f-4709-ba47-f233a8faab5f", struct.pack("<I", 512)),
-        ("beca12ab-b2e6-4523-93ef-c309e000c746", UUID(int=9).bytes_le),
-    ]
-    if parent:
-        items.append(("a8d35f2d-b30b-454d-abf7-d3d84834ab0c", _locator(parent)))
-    table, body = struct.pack("<8sHH20x", b"metadata", 0, len(items)), b""
-    for identity, value in items:
-        table += UUID(identity).bytes_le + struct.pack("<III4x", 65536 + len(body), len(value), 4)
-        body += value
-    out[_MIB : _MIB + len(table)] = table
-    out[_MIB + 65536 : _MIB + 65536 + len(body)] = body
-    struct.pack_into(f"<{blocks}Q", out, 2 * _MIB, *((3 + number) << 20 | 6 for number in range(blocks)))
-    path.write_bytes(bytes(out) + data.ljust(blocks * _MIB, b"\x00"))
+    path.write_bytes(vhdx_writer.build(data, parent))
     return path
-
-
-def _locator(paths: dict[str, str]) -> bytes:
-    rows, texts = b"", b""
-    for name, value in paths.items():
-        key, text = name.encode("utf-16-le"), value.encode("utf-16-le")
-        at = 20 + 12 * len(paths) + len(texts)
-        rows += struct.pack("<IIHH", at, at + len(key), len(key), len(text))
-        texts += key + text
-    return UUID("b04aefb7-d19e-4a81-b789-25b8e9445913").bytes_le + struct.pack("<HH", 0, len(paths)) + rows + texts

@@ -1,0 +1,51 @@
+"""Writes a small VHDX, as Microsoft's format document (MS-VHDX) has it; without a log and without checksums.
+
+A sandbox's own disk is a differencing one: what it does not hold is in the disk that its parent locator names.
+"""
+
+from __future__ import annotations
+
+import struct
+from uuid import UUID
+
+BLOCK = 1 << 20
+
+
+def build(data: bytes, parent: dict[str, str] | None = None) -> bytes:
+    """A dynamic VHDX with blocks of 1 MiB; with `parent`, the paths of its locator, a differencing one."""
+    blocks = -(-len(data) // BLOCK)
+    out = bytearray(3 * BLOCK)
+    out[:8] = b"vhdxfile"
+    for number, place in enumerate((0x10000, 0x20000)):
+        struct.pack_into("<4sIQ", out, place, b"head", 0, number + 1)
+    regions = struct.pack("<4sIII", b"regi", 0, 2, 0)
+    regions += UUID("2dc27766-f623-4200-9d64-115e9bfd4a08").bytes_le + struct.pack("<QII", 2 * BLOCK, BLOCK, 1)
+    regions += UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e").bytes_le + struct.pack("<QII", BLOCK, BLOCK, 1)
+    for place in (0x30000, 0x40000):
+        out[place : place + len(regions)] = regions
+    items = [
+        ("caa16737-fa36-4d43-b3b6-33f0aa44e76b", struct.pack("<II", BLOCK, 2 if parent else 0)),
+        ("2fa54224-cd1b-4876-b211-5dbed83bf4b8", struct.pack("<Q", len(data))),
+        ("8141bf1d-a96f-4709-ba47-f233a8faab5f", struct.pack("<I", 512)),
+        ("beca12ab-b2e6-4523-93ef-c309e000c746", UUID(int=9).bytes_le),
+    ]
+    if parent:
+        items.append(("a8d35f2d-b30b-454d-abf7-d3d84834ab0c", _locator(parent)))
+    table, body = struct.pack("<8sHH20x", b"metadata", 0, len(items)), b""
+    for identity, value in items:
+        table += UUID(identity).bytes_le + struct.pack("<III4x", 65536 + len(body), len(value), 4)
+        body += value
+    out[BLOCK : BLOCK + len(table)] = table
+    out[BLOCK + 65536 : BLOCK + 65536 + len(body)] = body
+    struct.pack_into(f"<{blocks}Q", out, 2 * BLOCK, *((3 + number) << 20 | 6 for number in range(blocks)))
+    return bytes(out) + data.ljust(blocks * BLOCK, b"\x00")
+
+
+def _locator(paths: dict[str, str]) -> bytes:
+    rows, texts = b"", b""
+    for name, value in paths.items():
+        key, text = name.encode("utf-16-le"), value.encode("utf-16-le")
+        at = 20 + 12 * len(paths) + len(texts)
+        rows += struct.pack("<IIHH", at, at + len(key), len(key), len(text))
+        texts += key + text
+    return UUID("b04aefb7-d19e-4a81-b789-25b8e9445913").bytes_le + struct.pack("<HH", 0, len(paths)) + rows + texts
