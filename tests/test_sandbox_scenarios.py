@@ -24,10 +24,6 @@ from tests.running import Run, timeline
 STORIES = {path.parent.name: path for path in sorted(SCENARIOS.glob("*/expected.json"))}
 # What the tool does not say yet, for each scenario; a mark goes when its sentence is no longer true.
 NOT_YET = {
-    "sandbox-system-task": "host_writes: out.rar is missing; the change journal is not asked about mapped folders",
-    "sandbox-cli-24h2": "host_writes: result.7z is missing (change journal, and the folder comes from `wsb share -w`)",
-    "sandbox-no-auditing": "no session (a finding sandbox.unattributed_vm instead) and no capability: the change "
-    "journal's sandbox.vhdx, whose folder has the machine's id, does not make the machine a sandbox",
     "sandbox-logs-cleared": "two sessions: BAM's times are ends of the run but become a session of their own; the end "
     "of the first is unknown although the journal has the deletion of sandbox.vhdx",
     "sandbox-lookalikes": "a finding sandbox.unattributed_vm: VHDMP 12 of the template's disk is a context row, which "
