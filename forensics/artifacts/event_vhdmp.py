@@ -34,7 +34,9 @@ def parse(record: Record, source: Source) -> Iterator[Fact]:
         "user_sid": record.user_sid or None,
         "pid": str(record.process_id) if record.process_id is not None else None,
     }
-    yield fact("vm.disk_opened", record, source, fields, context=not is_watched(path, machine or ""))
+    # A machine's own disks are few, and tell which machines are no sandbox; the host opens others all day.
+    of_machine = machine not in (None, _NO_VM)
+    yield fact("vm.disk_opened", record, source, fields, context=not of_machine and not is_watched(path))
 
 
 ARTIFACT = EventArtifact(
