@@ -57,7 +57,9 @@ def _belongs(fact: Fact, areas: Sequence[Area]) -> bool:
     path = fact.fields.get("file_path")
     if fact.kind not in WRITE_KINDS or not isinstance(path, str):
         return False
-    return any(area.holds(path, moment) for area in areas for moment in fact.times.values())
+    # A file of the table counts by its birth: when it was last read says nothing of the guest.
+    times = fact.times if not fact.kind.startswith("mft.") else {"": fact.times.get("Creation Time")}
+    return any(area.holds(path, moment) for area in areas for moment in times.values() if moment)
 
 
 __all__ = ["MOST", "Found", "guest_writes", "is_file_table"]

@@ -33,6 +33,7 @@ ORDER = [
     {"collect", "showing"},
     {"workers"},
     {"sessions", "descendants"},
+    {"guestwrites"},
     {"assembly", "reading"},
     {"runinfo"},
     {"pipeline"},

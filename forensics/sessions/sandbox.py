@@ -6,6 +6,7 @@ ran inside a sandbox the host cannot know; the reasons say what was seen, with t
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from forensics.model import CliCall, Finding, Host, Launch, SandboxConfig, SandboxSession, SandboxSettings
@@ -22,8 +23,10 @@ from forensics.sessions.sandbox_origin import Origin, headless_of, origin_of
 from forensics.sessions.sandbox_pieces import Draft, every
 from forensics.sessions.sandbox_vm import VmRun
 from forensics.sessions.sandbox_writes import Area, areas, shared, shared_told, written
+from forensics.sessions.texts import norm
 
 _CLOSED = {"crashed": "after a crash", "host_shutdown": "after a shutdown"}
+_CONFIG = re.compile(r"(?:^|\s)(?:-c|--config)[= ]", re.IGNORECASE)
 TECHNIQUE = "T1564.006"  # Hide Artifacts: Run Virtual Instance
 
 
@@ -73,14 +76,16 @@ class Sandboxes:
         origin = origin_of(draft, self.people, self.tasks)
         known, settings_why, config_rows = self._config(draft, origin)
         settings = known.settings if known else None
-        networked, network_why = _networked(draft, settings)
+        networked, network_why = _networked(draft, settings, by_default=_names_none(draft, origin.launch))
         headless, headless_why = headless_of(draft, origin.launch)
         launch = _with_path(origin.launch, known)
         calls = listed(draft.calls)
         open_folders = areas(draft, settings)
         wrote = written(self.rows, open_folders)
         scored = known.hits() if known else []
-        scored += hits(rules_of("sandbox", "session_rules"), _facts(launch, headless, networked, calls, _added(draft)))
+        scored += hits(
+            rules_of("sandbox", "session_rules"), _facts(launch, headless, networked, calls, _added(draft, settings))
+        )
         word, word_why = certainty(draft)
         end, end_kind, end_why = self._end(draft)
         openers = opener_of(draft.launch, self.rows) if draft.launch else []
@@ -154,8 +159,10 @@ class Sandboxes:
             if known:
                 return known, because(f"configuration joined by its path {path}", known.rows), known.rows
             return None, f"the launch names {path}; this file is not in the evidence (deleted, or not collected)", []
-        if origin.launch.command_line or draft.start is None or origin.launch.method == "cli":
-            return None, "no configuration file is named: the defaults apply" if origin.launch.command_line else "", []
+        if _names_none(draft, origin.launch):
+            return None, "no configuration file is named: the defaults apply", []
+        if draft.start is None or origin.launch.method == "cli":
+            return None, _passed(origin.launch), []
         return self._config_near(draft, origin.launch, draft.start)
 
     def _config_near(self, draft: Draft, launch: Launch, start: datetime) -> tuple[Known | None, str, list[Row]]:
@@ -254,7 +261,21 @@ def _no_start(draft: Draft) -> str:
     return because(text, late)
 
 
-def _networked(draft: Draft, settings: SandboxSettings | None) -> tuple[bool | None, str]:
+def _names_none(draft: Draft, launch: Launch) -> bool:
+    """Whether the launch is recorded whole and names no configuration."""
+    attempt = draft.launch
+    whole = attempt is not None and attempt.kind != "client" and bool(launch.command_line)
+    return whole and not launch.wsb_path and not _passed(launch)
+
+
+def _passed(launch: Launch) -> str:
+    """Said of a call whose configuration stands elsewhere, in a variable of a script; else ""."""
+    if launch.method == "cli" and _CONFIG.search(launch.command_line or ""):
+        return "the call passes a configuration that its recorded line does not hold"
+    return ""
+
+
+def _networked(draft: Draft, settings: SandboxSettings | None, *, by_default: bool) -> tuple[bool | None, str]:
     connected = draft.run.networked if draft.run else []
     if connected:
         return True, because("networked: a virtual adapter was connected for this VM", connected)
@@ -262,16 +283,20 @@ def _networked(draft: Draft, settings: SandboxSettings | None) -> tuple[bool | N
     if adapters:
         text = "networked: an adapter was added to the machine's settings (2007; inference: not seen of the Sandbox)"
         return True, because(text, adapters)
+    if settings is None and by_default:
+        return True, "networked by default (inference: no configuration is named; a policy may forbid it)"
     if settings is None or settings.networking is None:
         return None, ""
     word = "networked" if settings.networking else "not networked"
     return settings.networking, f"{word}: by its configuration (inference: no adapter event for this VM)"
 
 
-def _added(draft: Draft) -> tuple[str, ...]:
-    """The writable folders that no configuration file has: of `wsb share`, and of the machine's settings."""
+def _added(draft: Draft, settings: SandboxSettings | None) -> tuple[str, ...]:
+    """The writable folders that its configuration does not have: of `wsb share`, and of the machine's settings."""
+    known = {norm(folder.host) for folder in settings.mapped_folders} if settings else set()
     folders = [call.share for call in draft.calls if call.share] + [folder for folder, _ in shared(draft)]
-    return tuple(dict.fromkeys(folder.host for folder in folders if not folder.read_only))
+    open_ones = (folder.host for folder in folders if not folder.read_only and norm(folder.host) not in known)
+    return tuple(dict.fromkeys(open_ones))
 
 
 def _windowless(headless: bool | None, settings: SandboxSettings | None, calls: tuple[CliCall, ...]) -> list[str]:

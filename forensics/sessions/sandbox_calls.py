@@ -114,7 +114,9 @@ def _twin(known: CliCall, call: Call) -> bool:
     if call.time is None or known.time is None:  # a typed line is the call that a log tells of, where both name one id
         return _arguments(known.command_line) == _arguments(call.line)
     near = call.time - known.time <= _TWIN
-    return near and (known.command_line == call.line or call.row.kind == "powershell.script_block")
+    return near and (
+        call.row.kind == "powershell.script_block" or _arguments(known.command_line) == _arguments(call.line)
+    )
 
 
 def _arguments(line: str) -> str:

@@ -59,7 +59,7 @@ class Draft:
         start = self.start
         if start is None:
             return None
-        first = [self.launch.time] if self.launch else []
+        first = [self.launch.time] if self.launch else self._begun()
         if self.run and self.run.earliest:
             first.append(self.run.earliest)
         return min([start, *first])

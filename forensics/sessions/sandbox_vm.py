@@ -47,9 +47,8 @@ _VM_KINDS = (
 )  # fmt: skip
 # 0xC0370103 means "accepted, running asynchronously": the normal answer of the compute service.
 _LIMIT = 64 * 1024
-_ADAPTER = re.compile(
-    r'^(?!.*"RequestType"\s*:\s*"Remove").*"(?:NetworkAdapters?[/"]|EndpointId")', re.IGNORECASE | re.DOTALL
-)
+_ADAPTER = re.compile(r'networkadapters/|"endpointid"')
+_REMOVED = re.compile(r'"requesttype"\s*:\s*"remove"')
 _SUCCESS = frozenset({"", "0", "0x0", "0x00000000", "0xc0370103"})
 
 
@@ -108,7 +107,8 @@ class VmRun:
     def adapters(self) -> list[Row]:
         """The rows that say a network adapter was added to the machine's settings."""
         changed = [row for row in self.rows if row.kind == "compute.modified" and not failed(row)]
-        return [row for row in changed if _ADAPTER.search(row.get("settings_json")[:_LIMIT])]
+        texts = ((row, row.get("settings_json")[:_LIMIT].casefold()) for row in changed)
+        return [row for row, text in texts if _ADAPTER.search(text) and not _REMOVED.search(text)]
 
 
 def failed(row: Row) -> bool:

@@ -39,6 +39,12 @@ _TOLD = {
 WRITE_KINDS = frozenset(_TOLD)
 
 
+def _drive(path: str) -> str:
+    """The drive letter of a path, folded; "" where it is named by a device or a variable."""
+    text = path.strip().strip('"').removeprefix("\\\\?\\")
+    return text[:1].casefold() if text[1:2] == ":" else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Area:
     """A host folder that the guest could write to, from when on, and until when writes may have been flushed."""
@@ -49,7 +55,8 @@ class Area:
 
     def holds(self, path: str, moment: datetime) -> bool:
         """Whether a change of that file at that time may be the guest's."""
-        return self.start <= moment <= self.end and inside(path, self.folder)
+        here, there = _drive(path), _drive(self.folder)
+        return self.start <= moment <= self.end and here in ("", there or here) and inside(path, self.folder)
 
 
 @dataclass(frozen=True, slots=True)

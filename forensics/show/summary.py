@@ -100,8 +100,10 @@ def _host_line(evidence: Document, *, several: bool) -> Text:
 
 
 def _span(item: Document, zone: tzinfo) -> str:
-    start = item["start"] or item.get("start_earliest")
-    return f"{moment(start, zone)} – {moment(item['end'], zone)}"
+    start = moment(item["start"] or item.get("start_earliest"), zone)
+    if not (item["start"] or item.get("start_earliest")) and item.get("start_latest"):
+        start = f"before {moment(item['start_latest'], zone)}"
+    return f"{start} – {moment(item['end'], zone)}"
 
 
 def _reasons(item: Document, zone: tzinfo, *, full: bool) -> list[Text]:

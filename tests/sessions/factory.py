@@ -111,6 +111,40 @@ class Scene:
             self.add("vm.turned_off", end, vm_id=vm_id, vm_name=vm_id)
             self.add("compute.terminated", end + 0.5, vm_id=vm_id, result_code="0x00000000")
 
+    def journal(self, action: str, seconds: float, path: str, **fields: Value) -> Event:
+        """A row of the change journal: `action` created | written | renamed | deleted."""
+        self._count += 1
+        meaning = {"deleted": "Content Deletion Time", "created": "Creation Time"}.get(
+            action, "Metadata Modification Time"
+        )
+        about: dict[str, Value] = {"file_path": path, "file_name": path.rpartition("\\")[2]} if path else {}
+        (event,) = self.file(
+            f"usn.file_{action}", "C:/$Extend/$J", {meaning: seconds}, f"USN {self._count}", **{**about, **fields}
+        )
+        return event
+
+    def disk(self, start: float, end: float | None, folder: str, ident: str = VM) -> None:
+        """A session's disk and state file as the change journal has them, nothing else."""
+        place = f"C:\\ProgramData\\Microsoft\\Windows\\Containers\\{folder}\\{ident}"
+        for offset, name in enumerate(("sandbox.vhdx", "sandbox.vmgs")):
+            self.journal("created", start + offset / 10, f"{place}\\{name}")
+            if end is not None:
+                self.journal("deleted", end + offset / 10, f"{place}\\{name}")
+
+    def remembered(self, kind: str, seconds: float, name: str = "WindowsSandbox.exe", **fields: Value) -> Event:
+        """An execution artifact: userassist.run, prefetch.run or bam.run."""
+        self._count += 1
+        path = {
+            "prefetch.run": f"C:/Windows/Prefetch/{name.upper()}-1.pf",
+            "userassist.run": "C:/Users/田中/NTUSER.DAT",
+        }
+        program = "executable_name" if kind == "prefetch.run" else "executable"
+        (event,) = self.file(
+            kind, path.get(kind, "C:/Windows/System32/config/SYSTEM"), {"Last Time Executed": seconds},
+            f"entry {self._count}", **{program: name, **fields},
+        )  # fmt: skip
+        return event
+
     def boot(self, seconds: float) -> Event:
         """6005."""
         return self.add("system.log_started", seconds)

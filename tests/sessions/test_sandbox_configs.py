@@ -1,0 +1,166 @@
+"""Which configuration a session ran with: by id, by path, and by time with all candidates ranked."""
+
+from __future__ import annotations
+
+import pytest
+
+from forensics.model import SandboxSession, Value
+from tests.sessions.factory import DEV, VM, VM2, Scene, at
+
+DOCUMENTS = "C:/Users/田中/Documents"
+OLD = -90000.0
+
+
+def only(scene: Scene) -> SandboxSession:
+    (session,) = scene.build().sandbox_sessions
+    return session
+
+
+def source(scene: Scene) -> str | None:
+    config = only(scene).config
+    return config.source if config else None
+
+
+def reason(scene: Scene) -> str:
+    return next(text for text in only(scene).reasons if "by time" in text or "fit the time" in text)
+
+
+def config(scene: Scene, name: str, seconds: float = OLD, meaning: str = "Creation Time", **fields: Value) -> str:
+    path = f"{DOCUMENTS}/{name}"
+    about: dict[str, Value] = {"wsb_networking": False, **fields}
+    scene.file("sandbox.config", path, {"Creation Time": OLD} | {meaning: seconds}, **about)
+    return path
+
+
+def recent(scene: Scene, name: str, seconds: float) -> None:
+    scene.file(
+        "recent.document", "C:/Users/田中/NTUSER.DAT", {"Content Modification Time": seconds}, f"RecentDocs {name}",
+        file_name=name, user_sid=DEV,
+    )  # fmt: skip
+
+
+def prefetch(scene: Scene, names: tuple[str, ...], runs: int) -> None:
+    texts = tuple(f"\\VOLUME{{01d}}\\USERS\\田中\\DOCUMENTS\\{name.upper()}" for name in names)
+    scene.remembered("prefetch.run", 0, "WINDOWSSANDBOX.EXE", file_names=texts, run_count=runs)
+
+
+@pytest.fixture
+def scene() -> Scene:
+    scene = Scene()
+    scene.vm(2, 600)
+    return scene
+
+
+@pytest.mark.parametrize(("seconds", "fits"), [(-91, False), (-85, True), (2, True), (7, True), (9, False)])
+def test_the_span_is_ninety_seconds_before_and_five_after(scene: Scene, seconds: float, fits: bool) -> None:
+    path = config(scene, "a.wsb", seconds, "Last Access Time")
+    assert source(scene) == (path if fits else None)
+
+
+@pytest.mark.parametrize("meaning", ["Last Access Time", "Content Modification Time", "Metadata Modification Time"])
+def test_any_time_of_the_file_is_a_hint(scene: Scene, meaning: str) -> None:
+    path = config(scene, "a.wsb", -10, meaning)
+    assert source(scene) == path
+    assert "(inference)" in reason(scene)
+
+
+def test_the_journal_is_a_hint(scene: Scene) -> None:
+    path = config(scene, "a.wsb")
+    scene.journal("written", -10, path.replace("/", "\\"))
+    assert source(scene) == path
+
+
+def test_a_deletion_is_none(scene: Scene) -> None:
+    path = config(scene, "a.wsb")
+    scene.journal("deleted", -10, path.replace("/", "\\"))
+    assert source(scene) is None
+
+
+@pytest.mark.parametrize("kind", ["link.target", "jumplist.entry", "activity.recorded"])
+def test_a_shortcut_is_a_hint(scene: Scene, kind: str) -> None:
+    path = config(scene, "a.wsb")
+    config(scene, "b.wsb", -10, "Last Access Time")
+    name = path.replace("/", "\\")
+    scene.file(kind, "C:/Users/田中/Recent/a.lnk", {"Creation Time": -3}, link_target=name, opened_path=name)
+    assert source(scene) == path
+    assert "a shortcut or jump list" in reason(scene)
+    assert "ranked behind it: C:/Users/田中/Documents/b.wsb (it was last read at that time)" in reason(scene)
+
+
+def test_prefetch_before_recent_before_access(scene: Scene) -> None:
+    config(scene, "read.wsb", -5, "Last Access Time")
+    opened = config(scene, "opened.wsb")
+    recent(scene, "opened.wsb", -4)
+    assert source(scene) == opened
+    listed = config(scene, "listed.wsb")
+    prefetch(scene, ("listed.wsb",), 1)
+    assert source(scene) == listed
+    assert reason(scene).index("listed.wsb") < reason(scene).index("opened.wsb") < reason(scene).index("read.wsb")
+
+
+def test_prefetch_of_several_runs_says_nothing(scene: Scene) -> None:
+    config(scene, "a.wsb")
+    prefetch(scene, ("a.wsb",), 2)
+    assert source(scene) is None
+
+
+def test_of_two_alike_none_is_taken(scene: Scene) -> None:
+    config(scene, "a.wsb", -5, "Last Access Time")
+    config(scene, "b.wsb", -50, "Last Access Time")
+    assert source(scene) is None
+    assert "none is taken" in reason(scene)
+    assert "a.wsb" in reason(scene)
+    assert "b.wsb" in reason(scene)
+
+
+def test_a_second_hint_decides(scene: Scene) -> None:
+    config(scene, "a.wsb", -5, "Last Access Time")
+    path = config(scene, "b.wsb", -50, "Last Access Time")
+    scene.journal("written", -60, path.replace("/", "\\"))
+    assert source(scene) == path
+
+
+def test_of_two_in_one_prefetch_file_none_is_taken(scene: Scene) -> None:
+    config(scene, "a.wsb")
+    config(scene, "b.wsb")
+    prefetch(scene, ("a.wsb", "b.wsb"), 1)
+    assert source(scene) is None
+
+
+def test_a_path_goes_before_all_times(scene: Scene) -> None:
+    path = config(scene, "named.wsb")
+    config(scene, "read.wsb", -1, "Last Access Time")
+    recent(scene, "read.wsb", -1)
+    scene.process(0, "WindowsSandbox.exe", f'WindowsSandbox.exe "{path}"')
+    assert source(scene) == path
+
+
+def test_the_id_goes_before_the_path() -> None:
+    scene = Scene()
+    inline = "<Configuration><MemoryInMB>{}</MemoryInMB></Configuration>"
+    for number, ident in ((2048, VM), (3072, VM2)):
+        text = f'wsb start --id {ident} --config "{inline.format(number)}"'
+        scene.process(number / 100, "wsb.exe", text, pid=str(number))
+    scene.vm(32, 600, VM)
+    scene.vm(22, 600, VM2)
+    found = {session.vm_id: session.config for session in scene.build().sandbox_sessions}
+    memory = {ident: settings.memory_mb for ident, settings in found.items() if settings}
+    assert memory == {VM: 2048, VM2: 3072}
+
+
+def test_a_run_without_a_start_has_no_configuration_by_time() -> None:
+    scene = Scene()
+    config(scene, "a.wsb", -5, "Last Access Time")
+    scene.remembered("bam.run", 0, user_sid=DEV)
+    assert source(scene) is None
+
+
+@pytest.mark.parametrize(("place", "taken"), [("LocalState/Recipes", True), ("LocalState", False)])
+def test_the_store_app_takes_its_own_recipe(place: str, taken: bool) -> None:
+    scene = Scene()
+    package = "MicrosoftWindows.WindowsSandbox_cw5n1h2txyewy"
+    path = f"C:/Users/田中/AppData/Local/Packages/{package}/{place}/Default.wsb"
+    scene.file("sandbox.config", path, {"Last Access Time": -2}, wsb_networking=True)
+    scene.remembered("userassist.run", 0, f"{package}!App", profile_user="田中")
+    assert (only(scene).launch.method, source(scene)) == ("store", path if taken else None)
+    assert only(scene).start == at(0)
