@@ -22,14 +22,6 @@ from testdata.triage import taken
 from tests.running import Run, timeline
 
 STORIES = {path.parent.name: path for path in sorted(SCENARIOS.glob("*/expected.json"))}
-# What the tool does not say yet, for each scenario; a mark goes when its sentence is no longer true.
-NOT_YET = {
-    "sandbox-logs-cleared": "two sessions: BAM's times are ends of the run but become a session of their own; the end "
-    "of the first is unknown although the journal has the deletion of sandbox.vhdx",
-    "sandbox-lookalikes": "a finding sandbox.unattributed_vm: VHDMP 12 of the template's disk is a context row, which "
-    "the sessions never see",
-}
-MORE_SESSIONS = {"sandbox-logs-cleared": "BAM's times become a second session"}
 ACTOR, HARMLESS = {"sandbox-system-task"}, {"sandbox-file-launch", "sandbox-crash", "sandbox-three-a-day"}
 
 
@@ -58,20 +50,12 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Told]:
     return tell
 
 
-def stories(failing: dict[str, str]) -> list[Any]:
-    """Every scenario as a parameter; those that fail must fail, for the reason given."""
-    return [
-        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=failing[name]) if name in failing else ())
-        for name in STORIES
-    ]
-
-
-@pytest.mark.parametrize("name", stories(NOT_YET))
+@pytest.mark.parametrize("name", STORIES)
 def test_the_story_comes_out(told: Callable[[str], Told], name: str) -> None:
     assert differences(told(name).expected, told(name).document) == []
 
 
-@pytest.mark.parametrize("name", stories(MORE_SESSIONS))
+@pytest.mark.parametrize("name", STORIES)
 def test_no_session_beyond_the_story(told: Callable[[str], Told], name: str) -> None:
     expected = told(name).expected
     machines = {item.get("vm_id", "").casefold() for item in expected["sandbox_sessions"]}

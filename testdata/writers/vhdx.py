@@ -1,4 +1,4 @@
-"""Writes a small VHDX, as Microsoft's format document (MS-VHDX) has it; without a log and without checksums.
+"""Writes a small VHDX, as Microsoft's format document (MS-VHDX) has it; without a log.
 
 A sandbox's own disk is a differencing one: what it does not hold is in the disk that its parent locator names.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import struct
 from uuid import UUID
+
+from testdata.writers.vhdx_head import sealed
 
 BLOCK = 1 << 20
 
@@ -17,10 +19,12 @@ def build(data: bytes, parent: dict[str, str] | None = None) -> bytes:
     out = bytearray(3 * BLOCK)
     out[:8] = b"vhdxfile"
     for number, place in enumerate((0x10000, 0x20000)):
-        struct.pack_into("<4sIQ", out, place, b"head", 0, number + 1)
+        head = struct.pack("<4sIQ48xHHIQ", b"head", 0, number + 1, 0, 1, 0, 0).ljust(4096, b"\x00")
+        out[place : place + len(head)] = sealed(head)
     regions = struct.pack("<4sIII", b"regi", 0, 2, 0)
     regions += UUID("2dc27766-f623-4200-9d64-115e9bfd4a08").bytes_le + struct.pack("<QII", 2 * BLOCK, BLOCK, 1)
     regions += UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e").bytes_le + struct.pack("<QII", BLOCK, BLOCK, 1)
+    regions = sealed(regions.ljust(65536, b"\x00"))
     for place in (0x30000, 0x40000):
         out[place : place + len(regions)] = regions
     items = [

@@ -29,21 +29,22 @@ def crc32c(data: bytes) -> int:
     return rest ^ 0xFFFFFFFF
 
 
-def _sealed(data: bytes) -> bytes:
+def sealed(data: bytes) -> bytes:
+    """A structure with its CRC-32C, which stands at 4 and counts as zero itself."""
     return data[:4] + struct.pack("<I", crc32c(data)) + data[8:]
 
 
 def _header(sequence: int, data_write: UUID, log: UUID) -> bytes:
     body = struct.pack("<4sIQ", b"head", 0, sequence) + UUID(int=sequence).bytes_le + data_write.bytes_le + log.bytes_le
     body += struct.pack("<HHIQ", 0, 1, MIB, MIB)
-    return _sealed(body.ljust(4096, b"\x00"))
+    return sealed(body.ljust(4096, b"\x00"))
 
 
 def _region() -> bytes:
     body = struct.pack("<4sIII", b"regi", 0, 2, 0)
     body += _BAT.bytes_le + struct.pack("<QII", 3 * MIB, MIB, 1)
     body += _METADATA.bytes_le + struct.pack("<QII", 2 * MIB, MIB, 1)
-    return _sealed(body.ljust(65536, b"\x00"))
+    return sealed(body.ljust(65536, b"\x00"))
 
 
 def _locator(parent: Mapping[str, str]) -> bytes:
