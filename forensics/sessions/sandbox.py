@@ -22,7 +22,7 @@ from forensics.sessions.sandbox_launch import definitions, opener_of
 from forensics.sessions.sandbox_origin import Origin, headless_of, origin_of
 from forensics.sessions.sandbox_pieces import Draft, every
 from forensics.sessions.sandbox_vm import VmRun
-from forensics.sessions.sandbox_writes import Area, areas, shared, shared_told, written
+from forensics.sessions.sandbox_writes import Area, Changes, areas, shared, shared_told, written
 from forensics.sessions.texts import norm
 
 _CLOSED = {"crashed": "after a crash", "host_shutdown": "after a shutdown"}
@@ -37,6 +37,7 @@ class Sandboxes:
         self.rows, self.life, self.label = rows, life, host_label
         self.people = People(host.users)
         self.configs = Configs(rows)
+        self.changes = Changes(rows)
         self.tasks = definitions(rows)
         drafter = Drafter(rows, life, self.people)
         self._drafts = drafter.build()
@@ -80,8 +81,7 @@ class Sandboxes:
         headless, headless_why = headless_of(draft, origin.launch)
         launch = _with_path(origin.launch, known)
         calls = listed(draft.calls)
-        open_folders = areas(draft, settings)
-        wrote = written(self.rows, open_folders)
+        wrote = written(self.changes, areas(draft, settings))
         scored = known.hits() if known else []
         scored += hits(
             rules_of("sandbox", "session_rules"), _facts(launch, headless, networked, calls, _added(draft, settings))

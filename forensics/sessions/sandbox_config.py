@@ -72,6 +72,10 @@ class Configs:
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
+        self._journal: dict[str, list[Row]] = {}
+        for row in rows.of(*change_kinds()):
+            if _is_wsb(row.get("file_path")):
+                self._journal.setdefault(norm(row.get("file_path")), []).append(row)
         self._files: dict[str, Known] = {}
         for group in sorted(grouped(rows.of("sandbox.config")), key=_is_recovered):
             self._add_file(group)
@@ -152,9 +156,7 @@ class Configs:
 
     def _traces(self, known: Known) -> list[Row]:
         """The times of the file itself, and what the change journal has of it."""
-        place = norm(known.settings.source)
-        journal = self._rows.of(*change_kinds())
-        return [*known.rows, *(row for row in journal if row.get("file_path") and norm(row.get("file_path")) == place)]
+        return [*known.rows, *self._journal.get(norm(known.settings.source), ())]
 
     def _named(self, name: str) -> Known | None:
         named = [known for key, known in sorted(self._files.items()) if basename(key) == basename(name)]

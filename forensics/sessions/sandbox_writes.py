@@ -9,6 +9,7 @@ Hyper-V-Compute 2007 holds (expected of the Sandbox, not seen by us).
 from __future__ import annotations
 
 import json
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -97,16 +98,31 @@ def areas(draft: Draft, settings: SandboxSettings | None) -> list[Area]:
     return list(found.values())
 
 
-def written(rows: Rows, wanted: Sequence[Area]) -> Written:
+class Changes:
+    """The rows of a host that tell of changed files, in order, to be asked for a time span."""
+
+    def __init__(self, rows: Rows) -> None:
+        dated = [(row.time, row) for row in rows.of(*_TOLD) if row.time and _path(row)]
+        self._times = [moment for moment, _ in dated]
+        self._rows = [row for _, row in dated]
+        self.journal, self.table = bool(rows.of("usn.journal")), bool(rows.of("mft.table"))
+
+    def between(self, start: datetime, end: datetime) -> list[Row]:
+        """The rows of that span, both ends included."""
+        return self._rows[bisect_left(self._times, start) : bisect_right(self._times, end)]
+
+
+def written(changes: Changes, wanted: Sequence[Area]) -> Written:
     """What happened in these areas, programs, scripts, archives and task files first."""
     if not wanted:
         return Written()
     names = ", ".join(dict.fromkeys(short(area.folder) for area in wanted))
-    found = [row for row in rows.of(*_TOLD) if _is_change(row) and _in_any(row, wanted)]
-    strangers = _by_others(rows, wanted)
+    near = changes.between(min(area.start for area in wanted), max(area.end for area in wanted))
+    near = [row for row in near if _in_any(row, wanted)]
+    found, strangers = [row for row in near if _is_change(row)], _by_others(near)
     found = [row for row in found if not any(_near(row, other) for other in strangers.get(norm(_path(row)), ()))]
     if not found:
-        return Written(reasons=(_nothing(rows, names),))
+        return Written(reasons=(_nothing(changes, names),))
     writes = sorted(_merged(found), key=lambda item: (_rank(item.path), item.time, item.path, item.action))
     return Written(tuple(writes[:_MOST]), tuple(found), tuple(_told(writes, found, names)))
 
@@ -125,11 +141,11 @@ def _told(writes: list[HostWrite], found: list[Row], names: str) -> Iterator[str
         yield f"of {len(writes)} changes in {names} the first {_MOST} are listed, programs and scripts before others"
 
 
-def _nothing(rows: Rows, names: str) -> str:
-    journal, table = rows.of("usn.journal"), rows.of("mft.table")
-    if not journal and not table:
+def _nothing(changes: Changes, names: str) -> str:
+    if not changes.journal and not changes.table:
         return f"what was written into {names} is not known: only Sysmon 11 tells of it here, and no such record fits"
-    source = " and ".join(name for name, there in (("the change journal", journal), ("the $MFT", table)) if there)
+    told = (("the change journal", changes.journal), ("the $MFT", changes.table))
+    source = " and ".join(name for name, there in told if there)
     return (
         f"no change in {names} while it ran among what {source} tells of (programs, scripts, archives and what "
         "rules/filesystem.yml names; other files are not looked for)"
@@ -153,11 +169,11 @@ def _in_any(row: Row, wanted: Sequence[Area]) -> bool:
     return row.time is not None and any(area.holds(_path(row), row.time) for area in wanted)
 
 
-def _by_others(rows: Rows, wanted: Sequence[Area]) -> dict[str, list[Row]]:
+def _by_others(near: Iterable[Row]) -> dict[str, list[Row]]:
     """Files that Sysmon saw another program make: what the file system tells of the same moment is that program's."""
     found: dict[str, list[Row]] = {}
-    for row in rows.of("file.created"):
-        if not _is_change(row) and _path(row) and _in_any(row, wanted):
+    for row in near:
+        if row.kind == "file.created" and not _is_change(row):
             found.setdefault(norm(_path(row)), []).append(row)
     return found
 

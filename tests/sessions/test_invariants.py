@@ -35,6 +35,12 @@ _STEP = st.one_of(
     st.tuples(st.just("process"), _MOMENT, st.sampled_from(_COMMANDS), st.sampled_from([DEV, SYSTEM])),
     st.tuples(st.just("execution"), _MOMENT, st.sampled_from(["prefetch.run", "bam.run", "userassist.run"]),
               st.sampled_from(["WINDOWSSANDBOX.EXE", "WSB.EXE", "CMPROXYD.EXE", "WINDOWSSANDBOXCLIENT.EXE"])),
+    st.tuples(st.just("disk"), _MOMENT, _VM, st.sampled_from(["created", "deleted"])),
+    st.tuples(st.just("logon"), _MOMENT, _VM, st.none()),
+    st.tuples(
+        st.just("script"), _MOMENT, st.sampled_from([f"wsb start --id {VM2}", f"wsb stop --id {VM2}"]), st.none()
+    ),
+    st.tuples(st.just("cached"), _MOMENT, st.sampled_from(["Launch Time", "End Time"]), st.none()),
     st.tuples(st.just("system"), _MOMENT, st.sampled_from(
         ["system.log_started", "system.log_stopped", "system.crashed", "system.shutdown_requested", "log.cleared"]),
         st.none()),
@@ -61,6 +67,16 @@ def _scene(steps: list[tuple[str, int, object, object]]) -> Tunnel:
             scene.process(moment, image, line, user_sid=str(two), pid=str(minute % 7))
         elif sort == "execution":
             scene.file(str(one), "C:/x", {"Last Time Executed": moment}, f"{two} {minute}", executable_name=str(two))
+        elif sort == "disk":
+            scene.journal(str(two), moment, _DISK.format(one))
+        elif sort == "logon":
+            scene.add("logon.succeeded", moment, target_user_domain="NT VIRTUAL MACHINE", target_user_name=str(one))
+        elif sort == "script":
+            scene.add("powershell.script_block", moment, script_text=str(one), user_sid=DEV)
+        elif sort == "cached":
+            scene.file(
+                "task.cached", "C:/SOFTWARE", {str(one): moment}, "T", command_line="windowssandbox.exe c:\\a.wsb"
+            )
         elif sort == "system":
             scene.add(str(one), moment, cleared_channel="Security")
         elif sort == "tunnel":
