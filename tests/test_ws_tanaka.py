@@ -34,6 +34,7 @@ ELSEWHERE = {
     "event_hypervisor",
     "event_rdp_client",
     "event_sandbox_client",
+    "event_vmms",
     "event_windows_update",
     "event_winnat",
     "feature_usage",

@@ -140,6 +140,16 @@ class TestVirtualMachines:
             "event_data": "VmName=x; Device=Virtual PCI Express Port; ErrorCode=0x8007051a",
         }  # fmt: skip
 
+    MANAGER = "Microsoft-Windows-Hyper-V-VMMS-Admin"
+
+    @pytest.mark.parametrize(
+        ("number", "kind"), [(13002, "vm.configured"), (18304, "vm.configured"), (13003, "vm.deleted")]
+    )
+    def test_the_manager_sets_up_and_deletes(self, number, kind):
+        fact = one(self.MANAGER, number, pid=1728, user_sid="S-1-5-18", data={"VmName": "VM 検証", "VmId": VM.lower()})
+        assert (fact.kind, fact.context) == (kind, False)
+        assert own(fact) == {"vm_id": VM, "vm_name": "VM 検証", "pid": "1728", "user_sid": "S-1-5-18"}
+
     @pytest.mark.parametrize("number", [1540, 1550, 1560, 1570])
     def test_traces(self, number):
         fact = one("Microsoft-Windows-Hyper-V-Worker-Operational", number, data={

@@ -309,11 +309,14 @@ class TestStrangers:
         scene.add("vm.nic_connected", 101, vm_id=VM, nic_name=f"{VM}--{VM2}", switch_name="Default Switch")
         assert only(scene).vm_id == VM
 
-    @pytest.mark.parametrize("ident", [13002, 18304])
-    def test_a_machine_that_was_set_up_in_hyper_v(self, ident: int) -> None:
+    @pytest.mark.parametrize(
+        ("ident", "kind", "seconds"),
+        [(13002, "vm.configured", -9000), (18304, "vm.configured", -9000), (13003, "vm.deleted", 9000)],
+    )
+    def test_a_machine_that_was_set_up_in_hyper_v(self, ident: int, kind: str, seconds: float) -> None:
         scene = Scene()
         channel = "Microsoft-Windows-Hyper-V-VMMS-Admin"
-        scene.add("vm.defined", -9000, vm_id=VM.lower(), event_identifier=ident, channel=channel)
+        scene.add(kind, seconds, vm_id=VM, event_identifier=ident, channel=channel)
         scene.add("vm.started", 0, vm_id=VM, vm_name="Virtual Machine")
         scene.process(-1, "WindowsSandbox.exe", "WindowsSandbox.exe C:\\a.wsb")
         session = only(scene)
