@@ -252,7 +252,13 @@ def _no_start(draft: Draft) -> str:
     moment, late = draft.latest, draft.active
     if draft.run or not moment:
         return "start unknown: only the end of the run is recorded (the logs begin later)"
-    if any(row.kind == "bam.run" for row in late):
+    first = {row.kind for row in late if row.time == moment}
+    if "capability.used" in first:
+        text = (
+            f"start unknown: its program held a device at {stamp(moment)}, hence ran; that it does so from the "
+            "session's start is inference"
+        )
+    elif any(row.kind == "bam.run" for row in late):
         text = f"start unknown: active at {stamp(moment)}; BAM keeps when a program was last active, not its start"
     elif any(row.kind == "process.created" for row in late):
         text = f"start unknown: running at {stamp(moment)}, when wsb.exe was asked to work on it"

@@ -10,7 +10,7 @@ from forensics.model import CONFIRMED, POSSIBLE, PROBABLE
 from forensics.sessions.rows import Row, because
 from forensics.sessions.sandbox_calls import text_of, verb_of
 from forensics.sessions.sandbox_disk import seconds
-from forensics.sessions.sandbox_launch import role
+from forensics.sessions.sandbox_launch import is_activity, role
 from forensics.sessions.sandbox_pieces import Draft
 
 # Which component of Windows writes the row. 4688 and Sysmon 1 see the same kernel notification: one kind.
@@ -26,6 +26,9 @@ _CLASSES = {
     "prefetch.": "prefetch",
     "userassist.": "UserAssist",
     "bam.": "BAM",
+    "pca.": "Program Compatibility Assistant",
+    "capability.": "capability access",
+    "app.": "packaged app log",
     "logon.": "logon events",
     # The journal and the table are written by one driver: one kind.
     "usn.": "file system records",
@@ -72,7 +75,7 @@ def _bare_cli(row: Row) -> bool:
 
 def _loose(draft: Draft, row: Row) -> bool:
     """A last activity hours after the start of a run without a known end: it may be that of a later run."""
-    if row.kind != "bam.run" or row.time is None or draft.start is None or draft.last_stop:
+    if not is_activity(row) or row.time is None or draft.start is None or draft.last_stop:
         return False
     return row.time - draft.start > seconds("execution_after")
 

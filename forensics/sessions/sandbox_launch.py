@@ -20,7 +20,9 @@ from forensics.sessions.texts import basename, pid, wsb_path
 
 _TASK_RUNS = ("task.started", "task.process_created", "task.action_started")
 _TASK_DEFINITIONS = ("task.defined", "task.cached", "task.registered", "task.updated")
-_EXECUTIONS = ("userassist.run", "prefetch.run", "bam.run")
+_EXECUTIONS = ("userassist.run", "prefetch.run", "bam.run", "pca.launch", "app.process_created", "capability.used")
+# At these times a program ran that had begun before: when it began is not in them.
+_ACTIVE = ("bam.run", "capability.used")
 _WRITTEN = ("usn.file_created", "usn.file_written")
 _PREFETCH = re.compile(r"(windowssandbox[^\\]*)-[0-9a-f]{8}\.pf", re.IGNORECASE)
 _SANDBOX_TEXT = re.compile(r"windowssandbox|\.wsb\b|\bwsb(?:\.exe)?\"?\s+start", re.IGNORECASE)
@@ -128,9 +130,15 @@ def is_late(row: Row) -> bool:
     """Whether an execution's time is not that of a start: the program ran by then, or had run.
 
     BAM keeps the last activity, a prefetch file is written after the start, and a call that is no `start` needs a
-    sandbox that runs.
+    sandbox that runs. A program that held the microphone ran from before until after; that it does so for the whole
+    session is inferred.
     """
-    return row.kind in ("bam.run", "process.created", *_WRITTEN)
+    return row.kind in (*_ACTIVE, "process.created", *_WRITTEN)
+
+
+def is_activity(row: Row) -> bool:
+    """Whether an execution's time may lie anywhere in the run: BAM's last activity, a device's use."""
+    return row.kind in _ACTIVE
 
 
 def definitions(rows: Rows) -> list[Row]:

@@ -110,7 +110,8 @@ def _run_as(attempt: Attempt, defined: list[Row], people: People) -> tuple[str |
 def _remembered(draft: Draft, people: People) -> Origin:
     """A launch that only execution artifacts remember."""
     rows = draft.executions
-    by_user = [row for row in rows if row.kind in ("userassist.run", "bam.run") or row.kind.startswith("process.")]
+    owned = ("userassist.run", "bam.run", "capability.used")
+    by_user = [row for row in rows if row.kind in owned or row.kind.startswith("process.")]
     user, sid = people.of(by_user[0]) if by_user else (None, None)
     cached = next((row for row in rows if row.kind == "task.cached"), None)
     if cached and user is None and cached.get("task_run_as"):

@@ -111,7 +111,9 @@ class Draft:
         """The SID of the account that it ran as, None when nothing tells."""
         if self.launch:
             return people.of(self.launch.primary)[1]
-        return next((sid for row in self.executions if (sid := people.of(row)[1])), None)
+        # Which account the log of packaged programs writes under is not known.
+        rows = (row for row in self.executions if row.kind != "app.process_created")
+        return next((sid for row in rows if (sid := people.of(row)[1])), None)
 
 
 def every(draft: Draft) -> list[Row]:

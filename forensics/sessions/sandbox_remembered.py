@@ -2,7 +2,8 @@
 
 UserAssist, prefetch and the task cache keep when a program began. BAM keeps when it was last active, which is mostly
 when it ended: its time lies in or at the end of the run that began last before it, never at a start. A prefetch file is
-written some ten seconds after the program's start (from memory of Windows' habit).
+written some ten seconds after the program's start (from memory of Windows' habit). The use of a microphone shows that
+the program ran from its start to its end, no more; that it spans the session is inferred.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
+from forensics.rules import load
+from forensics.sessions.exits import image
 from forensics.sessions.hostlife import HostLife
-from forensics.sessions.rows import People, Row, Rows, because, stamp
+from forensics.sessions.rows import People, Row, Rows, because, short, stamp
 from forensics.sessions.sandbox_disk import seconds
-from forensics.sessions.sandbox_launch import executions, is_late, role
+from forensics.sessions.sandbox_launch import executions, is_activity, is_late, role
 from forensics.sessions.sandbox_pieces import Draft
 from forensics.sessions.texts import basename
 
@@ -38,12 +41,15 @@ class Memory:
         found = executions(self.rows)
         programs = [row for row in found if role(row) != "proxy"]
         self._starts([row for row in programs if not is_late(row)])
-        self._starts([row for row in programs if is_late(row) and row.kind != "bam.run"])
-        self._activities([row for row in programs if row.kind == "bam.run"])
+        self._starts([row for row in programs if is_late(row) and not is_activity(row)])
+        active = [row for row in programs if is_activity(row)]
+        # A use that belongs to no run is one by itself, and its end lies in that.
+        self._activities([row for row in active if row.meaning == "Start Time"])
+        self._activities([row for row in active if row.meaning != "Start Time"])
         self._proxies([row for row in found if role(row) == "proxy"])
 
     def _add(self, cluster: list[Row]) -> None:
-        draft = Draft(executions=cluster)
+        draft = Draft(executions=cluster, notes=[note for row in cluster if (note := _inferred(row))])
         self.close(draft)
         self.drafts.append(draft)
 
@@ -51,15 +57,17 @@ class Memory:
         rest = []
         for row in found:
             draft = self._nearest(row)
-            if draft:
-                draft.executions.append(row)
-            else:
+            if draft is None:
                 rest.append(row)
+                continue
+            draft.executions.append(row)
+            if note := _inferred(row):
+                draft.notes.append(note)
         for cluster in clusters(rest):
             self._add(cluster)
 
     def _nearest(self, row: Row) -> Draft | None:
-        """The draft whose start the execution fits; for wsb.exe any time of the run."""
+        """The draft whose start the execution fits; for wsb.exe, and a window's log record, any time of the run."""
         if row.time is None:
             return None
         ranked: list[Ranked] = []
@@ -67,7 +75,7 @@ class Memory:
             early, late = draft.first - seconds("execution_before"), draft.latest or draft.first
             within = early <= row.time <= late + seconds("execution_after")
             within = within or any(abs(row.time - item.time) <= seconds("execution_before") for item in draft.attempts)
-            within = within or (role(row) == "cli" and draft.covers(row.time))
+            within = within or (_at_any_time(row) and draft.covers(row.time))
             if within:
                 ranked.append((abs(row.time - (draft.start or draft.first)), draft.first, draft))
         return min(ranked, key=lambda item: item[:2])[2] if ranked else None
@@ -81,7 +89,9 @@ class Memory:
                 rest[sid or ""].append(row)
                 continue
             draft.executions.append(row)
-            if not draft.last_stop and row.time:
+            if note := _inferred(row):
+                draft.notes.append(note)
+            elif not draft.last_stop and row.time:
                 name = basename(row.first("executable", "executable_name"))
                 text = (
                     f"{name} was last active at {stamp(row.time)}: taken for the end of this run's program (inference)"
@@ -118,10 +128,31 @@ class Memory:
         for row in [*created, *remembered]:
             if row.id in known:
                 continue
-            late = row.kind == "bam.run"
-            draft = self._running(row, None, anybody=True) if late else self._nearest(row)
+            draft = self._running(row, None, anybody=True) if is_activity(row) else self._nearest(row)
             if draft:
                 draft.proxies.append(row)
+
+
+def _at_any_time(row: Row) -> bool:
+    """Whether the program may start at any time of a run: wsb.exe, and the window of one that runs already."""
+    if row.kind == "app.process_created" and image(row) in load("sandbox")["names"]["window"]:
+        return True
+    return role(row) == "cli"
+
+
+def _inferred(row: Row) -> str:
+    """What is inferred of an execution of this kind, "" where nothing is."""
+    if row.time is None:
+        return ""
+    name = basename(row.first("executable_name", "executable"))
+    if row.kind == "app.process_created":
+        text = f"the log of packaged programs tells of a start of {name} at {stamp(row.time)}"
+        return because(f"{text} (that it does so of the Sandbox's programs is inference)", [row])
+    if row.kind != "capability.used":
+        return ""
+    edge = "from" if row.meaning == "Start Time" else "until"
+    text = f"{name} used {short(row.get('capability'))} {edge} {stamp(row.time)}: it ran then"
+    return because(f"{text} (that this is the session's span is inference)", [row])
 
 
 def clusters(rest: Iterable[Row]) -> list[list[Row]]:
