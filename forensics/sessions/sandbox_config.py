@@ -146,7 +146,7 @@ class Configs:
         for row in self._recent:
             if row.time and early <= row.time <= late:
                 note(self._named(row.get("file_name")), RECENT, [row])
-        for name, row in link_rows(self._rows.under, early, late):
+        for name, row in link_rows(self._rows.of, early, late):
             note(self.at(name) or self._named(name), LINK, [row])
         for known in self._files.values():
             near = [row for row in self._traces(known) if row.time and early <= row.time <= late]

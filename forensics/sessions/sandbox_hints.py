@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from forensics.model import Fields
 from forensics.sessions.rows import Row, because, short
 from forensics.sessions.texts import wsb_path
 
@@ -22,11 +21,24 @@ _ORDER = (PREFETCH, RECENT, LINK, ACCESS, CHANGE)
 _WORDS = {
     PREFETCH: "the launcher's prefetch file of its only run lists it",
     RECENT: "the user opened it at that time (RecentDocs)",
-    LINK: "a shortcut or jump list tells of it at that time",
+    LINK: "a shortcut, jump list, file dialog, typed command or timeline entry tells of it at that time",
     ACCESS: "it was last read at that time",
     CHANGE: "it was made, changed or renamed at that time",
 }
-_LINKS = ("link.", "lnk.", "shortcut.", "jumplist.", "jump_list.", "activity.", "opensave.")
+# Kinds whose times are those of an opening, or of what was opened, with the fields that name it. The entries of a
+# custom jump list share one file's times, and a remnant of the timeline has but its expiry: they are no hints.
+_SHORTCUT = ("target_path", "link_item_path", "link_arguments")
+LINKS = {
+    "link.opened": _SHORTCUT,
+    "link.file": _SHORTCUT,
+    "link.target": ("target_path",),
+    "jumplist.entry": ("target_path", "listed_path", "link_item_path", "link_arguments"),
+    "activity.recorded": ("opened_path", "display_text"),
+    "dialog.file_chosen": ("file_path",),
+    "dialog.file_seen": ("file_path",),
+    "typed.command": ("command_line",),
+    "typed.path": ("typed_path",),
+}
 _CHANGES = ("usn.file_created", "usn.file_written", "usn.file_renamed")
 
 T = TypeVar("T")
@@ -89,14 +101,9 @@ def told(found: list[Candidate[T]]) -> str:
 
 
 def link_rows(rows: Callable[[str], list[Row]], early: datetime, late: datetime) -> list[tuple[str, Row]]:
-    """Shortcuts, jump lists and the like in a time span that name a .wsb, with the name."""
-    found = []
-    for prefix in _LINKS:
-        for row in rows(prefix):
-            name = named_wsb(row.fields)
-            if name and row.time and early <= row.time <= late:
-                found.append((name, row))
-    return found
+    """What in a time span names a .wsb, with the name; `rows` gives the rows of a kind."""
+    near = ((kind, row) for kind in LINKS for row in rows(kind) if row.time and early <= row.time <= late)
+    return [(name, row) for kind, row in near if (name := _named_wsb(row, LINKS[kind]))]
 
 
 def change_kinds() -> tuple[str, ...]:
@@ -104,7 +111,6 @@ def change_kinds() -> tuple[str, ...]:
     return _CHANGES
 
 
-def named_wsb(fields: Fields) -> str | None:
-    """The .wsb that one of a row's texts names; the longest text with one, which has the path."""
-    texts = [value for value in fields.values() if isinstance(value, str) and ".wsb" in value.casefold()]
-    return next((found for text in sorted(texts, key=len, reverse=True) if (found := wsb_path(text))), None)
+def _named_wsb(row: Row, names: Iterable[str]) -> str | None:
+    """The .wsb that the first of these fields names; the others, as the shortcut's own path, may look like one."""
+    return next((found for name in names if (found := wsb_path(row.get(name)))), None)

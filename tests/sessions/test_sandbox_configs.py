@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from forensics.artifacts.base import all_artifacts
 from forensics.model import SandboxSession, Value
+from forensics.sessions.sandbox_hints import LINKS
 from tests.sessions.factory import DEV, VM, VM2, Scene, at
 
 DOCUMENTS = "C:/Users/田中/Documents"
@@ -76,15 +78,60 @@ def test_a_deletion_is_none(scene: Scene) -> None:
     assert source(scene) is None
 
 
-@pytest.mark.parametrize("kind", ["link.target", "jumplist.entry", "activity.recorded"])
-def test_a_shortcut_is_a_hint(scene: Scene, kind: str) -> None:
+RECENT_LINK = "C:\\Users\\田中\\AppData\\Roaming\\Microsoft\\Windows\\Recent\\a.wsb.lnk"
+A_WSB = "C:\\Users\\田中\\Documents\\a.wsb"
+HINTS: list[tuple[str, str, dict[str, Value]]] = [
+    ("link.opened", "Creation Time", {"file_path": RECENT_LINK, "target_path": A_WSB}),
+    ("link.file", "Last Access Time", {"target_path": "C:\\Windows\\explorer.exe", "link_arguments": f'"{A_WSB}"'}),
+    ("link.target", "Last Access Time", {"file_path": RECENT_LINK, "target_path": A_WSB}),
+    ("jumplist.entry", "Last Used Time", {"target_path": "", "listed_path": A_WSB}),
+    ("activity.recorded", "Start Time", {"opened_path": A_WSB, "display_text": "a.wsb"}),
+    ("dialog.file_chosen", "Content Modification Time", {"file_path": A_WSB, "file_name": "a.wsb"}),
+    ("dialog.file_seen", "Last Access Time", {"file_path": A_WSB, "file_name": "a.wsb"}),
+    ("typed.command", "Content Modification Time", {"command_line": f"WindowsSandbox.exe {A_WSB}"}),
+    ("typed.path", "Content Modification Time", {"typed_path": A_WSB}),
+]
+
+
+@pytest.mark.parametrize(("kind", "meaning", "fields"), HINTS)
+def test_what_names_it_is_a_hint(scene: Scene, kind: str, meaning: str, fields: dict[str, Value]) -> None:
+    """By its whole path: there is a second file of that name, and the shortcut's own path is not the target's."""
     path = config(scene, "a.wsb")
+    scene.file("sandbox.config", "D:/lab/a.wsb", {"Creation Time": OLD}, wsb_networking=True)
     config(scene, "b.wsb", -10, "Last Access Time")
-    name = path.replace("/", "\\")
-    scene.file(kind, "C:/Users/田中/Recent/a.lnk", {"Creation Time": -3}, link_target=name, opened_path=name)
+    scene.file(kind, "C:/Users/田中/x", {meaning: -3}, "entry 1", **fields)
     assert source(scene) == path
-    assert "a shortcut or jump list" in reason(scene)
+    assert "a shortcut, jump list, file dialog, typed command or timeline entry" in reason(scene)
     assert "ranked behind it: C:/Users/田中/Documents/b.wsb (it was last read at that time)" in reason(scene)
+
+
+@pytest.mark.parametrize(("kind", "meaning", "fields"), HINTS)
+def test_outside_of_the_span_it_is_none(scene: Scene, kind: str, meaning: str, fields: dict[str, Value]) -> None:
+    config(scene, "a.wsb")
+    scene.file(kind, "C:/Users/田中/x", {meaning: -100}, "entry 1", **fields)
+    assert source(scene) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [("jumplist.offered", "target_path"), ("activity.remnant", "application"), ("link.file", "file_path")],
+)
+def test_what_says_nothing_of_an_opening_is_none(scene: Scene, kind: str, field: str) -> None:
+    config(scene, "a.wsb")
+    scene.file(kind, "C:/Users/田中/x", {"Creation Time": -3}, "entry 1", **{field: A_WSB})
+    assert source(scene) is None
+
+
+def test_the_hints_are_kinds_that_artifacts_emit() -> None:
+    emitted: dict[str, set[str]] = {}
+    for artifact in all_artifacts():
+        for name, kind in artifact.emits.items():
+            emitted.setdefault(name, set()).update(kind.fields)
+    assert {kind for kind, _, _ in HINTS} == set(LINKS)
+    for name, fields in LINKS.items():
+        assert set(fields) <= emitted[name], name
+    for name, _, given in HINTS:
+        assert set(given) <= emitted[name], name
 
 
 def test_prefetch_before_recent_before_access(scene: Scene) -> None:
