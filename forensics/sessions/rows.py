@@ -252,6 +252,10 @@ class People:
         known = self._by_sid.get(sid)
         return name or (known.name if known else None) or None, sid or None
 
+    def sids(self) -> list[str]:
+        """The SIDs of the accounts that the host lists, and of the service accounts."""
+        return [*self._by_sid, *_SERVICE_SIDS]
+
     def profile(self, name: str | None, sid: str | None) -> str | None:
         """The profile path of an account, None when the host does not list it."""
         known = self._by_sid.get(sid) if sid else None

@@ -21,6 +21,7 @@ from forensics.sessions.sandbox_hints import chosen, told
 from forensics.sessions.sandbox_launch import definitions, opener_of
 from forensics.sessions.sandbox_origin import Origin, headless_of, origin_of
 from forensics.sessions.sandbox_pieces import Draft, every
+from forensics.sessions.sandbox_pipes import Pipes
 from forensics.sessions.sandbox_vm import VmRun
 from forensics.sessions.sandbox_writes import Area, Changes, areas, shared, shared_told, written
 from forensics.sessions.texts import norm
@@ -39,6 +40,7 @@ class Sandboxes:
         self.configs = Configs(rows)
         self.changes = Changes(rows)
         self.tasks = definitions(rows)
+        self.pipes = Pipes(rows, self.people)
         drafter = Drafter(rows, life, self.people)
         self._drafts = drafter.build()
         self._unattributed = drafter.unattributed
@@ -74,7 +76,7 @@ class Sandboxes:
         return Finding("sandbox.unattributed_vm", "informational", why, ids_of(run.rows), self.label)
 
     def _session(self, draft: Draft) -> SandboxSession:
-        origin = origin_of(draft, self.people, self.tasks)
+        origin = self.pipes.complete(draft, origin_of(draft, self.people, self.tasks))
         known, settings_why, config_rows = self._config(draft, origin)
         settings = known.settings if known else None
         networked, network_why = _networked(draft, settings, by_default=_names_none(draft, origin.launch))
