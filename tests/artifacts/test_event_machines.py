@@ -159,16 +159,20 @@ class TestVirtualMachines:
         assert fact.fields["event_data"] == f"VmId={VM.lower()}; TraceData=Gsp server unavailable"
 
     @pytest.mark.parametrize(
-        ("path", "context"),
-        [("C:\\ProgramData\\Microsoft\\Windows\\Containers\\Sandboxes\\A\\sandbox.vhdx", False),
-         ("D:\\WSL\\ext4.vhdx", True)],
+        ("path", "machine", "context"),
+        [("C:\\ProgramData\\Microsoft\\Windows\\Containers\\Sandboxes\\A\\sandbox.vhdx", "", False),
+         ("D:\\WSL\\ext4.vhdx", VM, False),
+         ("D:\\WSL\\ext4.vhdx", "", True)],
     )  # fmt: skip
-    def test_disk(self, path, context):
+    def test_disk(self, path, machine, context):
+        """A machine's own disks tell what it is; what the host itself opens matters only when it is watched."""
         fact = one("Microsoft-Windows-VHDMP-Operational", 12, pid=9, data={
-            "VhdFile": "\\\\?\\" + path, "VmId": VM, "VhdType": 2, "ReadOnly": False, "Status": 0,
+            "VhdFile": "\\\\?\\" + path, "VmId": machine or "00000000-0000-0000-0000-000000000000", "VhdType": 2,
+            "ReadOnly": False, "Status": 0,
         })  # fmt: skip
         assert (fact.kind, fact.context) == ("vm.disk_opened", context)
-        assert own(fact) == {"disk_path": path, "vm_id": VM, "disk_type": "VHDX", "read_only": False, "pid": "9"}
+        named = {"vm_id": machine} if machine else {}
+        assert own(fact) == {"disk_path": path, **named, "disk_type": "VHDX", "read_only": False, "pid": "9"}
 
 
 class TestSysmon:

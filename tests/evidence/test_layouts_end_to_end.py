@@ -15,6 +15,7 @@ from tests.running import BUILT, Run, fingerprint, timeline
 
 EXPECTED = json.loads((BUILT / "expected/sessions.json").read_text(encoding="utf-8"))
 VSS = BUILT / "e01-vss/ws-tanaka-vss.E01"
+WITHOUT_JOURNAL = ("kape_without_journal", "kape_vhdx")
 PARTS = ("sandbox_sessions", "tunnel_sessions", "persistence", "sandbox_capability")
 
 
@@ -43,18 +44,25 @@ def test_collections(name: str, tmp_path: Path, reference: dict[str, Any]) -> No
     done = run({**COLLECTIONS, **AD1}[name](tmp_path), tmp_path)
     assert done.code in (0, 3), done.err + done.out
     document = done.document()
+    exact = name not in WITHOUT_JOURNAL
     for part in PARTS:
-        assert names(document[part]) == names(reference[part]), part
+        assert names(document[part], exact=exact) == names(reference[part], exact=exact), part
     if name != "velociraptor_vss_only":
         assert done.lines("problems.jsonl") == []
 
 
-def names(entries: Any) -> Any:
-    """What a session is by itself: bounds, certainty, score; letter case is the collection's."""
+def names(entries: Any, *, exact: bool) -> Any:
+    """What a session is by itself: bounds, certainty, score; letter case is the collection's.
+
+    Without the change journal a session's end is that of the logs, a part of a second earlier.
+    """
     if isinstance(entries, dict):
         return {key: entries.get(key) for key in ("enabled", "enabled_at")}
     keep = ("kind", "name", "command", "start", "end", "end_kind", "certainty", "score", "vm_id", "tunnel_name", "user")
-    return sorted(repr({key: entry.get(key) for key in keep if key in entry}).casefold() for entry in entries)
+    shown = [{key: entry.get(key) for key in keep if key in entry} for entry in entries]
+    if not exact:
+        shown = [{**item, **{key: (item[key] or "")[:19] for key in ("start", "end") if key in item}} for item in shown]
+    return sorted(repr(item).casefold() for item in shown)
 
 
 def test_shadow_copies_give_back_what_was_wiped(tmp_path: Path) -> None:
