@@ -54,14 +54,14 @@ def test_collections(name: str, tmp_path: Path, reference: dict[str, Any]) -> No
 def names(entries: Any, *, exact: bool) -> Any:
     """What a session is by itself: bounds, certainty, score; letter case is the collection's.
 
-    Without the change journal a session's end is that of the logs, a part of a second earlier.
+    Without the change journal a session's end is that of the logs, up to a second earlier: compared by the minute.
     """
     if isinstance(entries, dict):
         return {key: entries.get(key) for key in ("enabled", "enabled_at")}
     keep = ("kind", "name", "command", "start", "end", "end_kind", "certainty", "score", "vm_id", "tunnel_name", "user")
     shown = [{key: entry.get(key) for key in keep if key in entry} for entry in entries]
     if not exact:
-        shown = [{**item, **{key: (item[key] or "")[:19] for key in ("start", "end") if key in item}} for item in shown]
+        shown = [{**item, **{key: (item[key] or "")[:16] for key in ("start", "end") if key in item}} for item in shown]
     return sorted(repr(item).casefold() for item in shown)
 
 
