@@ -14,7 +14,7 @@ from forensics.rules.engine import capped, hits, rules_of, total
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stable_id, stamp
 from forensics.sessions.sandbox_calls import listed, shares_told
-from forensics.sessions.sandbox_certainty import certainty
+from forensics.sessions.sandbox_certainty import certainty, no_machine
 from forensics.sessions.sandbox_config import Configs, Known
 from forensics.sessions.sandbox_draft import Drafter
 from forensics.sessions.sandbox_hints import chosen, told
@@ -43,6 +43,7 @@ class Sandboxes:
         self.pipes = Pipes(rows, self.people)
         drafter = Drafter(rows, life, self.people)
         self._drafts = drafter.build()
+        self._logged = bool(rows.of("compute.created", "compute.started", "vm.started", "vm.disk_opened"))
         self._unattributed = drafter.unattributed
 
     def sessions(self) -> tuple[SandboxSession, ...]:
@@ -96,8 +97,9 @@ class Sandboxes:
         used = [*every(draft), *basis, *origin.rows, *config_rows, *wrote.rows, *openers, *cleared]
         used += list(self.life.shutting_down(end)) if end and end_kind == "host_shutdown" else []
         reasons = [
-            *_bounds(draft), end_why, word_why, *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons,
-            settings_why, *_windowless(headless, settings, calls), *shares_told(draft.calls), *shared_told(draft),
+            *_bounds(draft), end_why, word_why, no_machine(draft, logged=self._logged),
+            *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons, settings_why,
+            *_windowless(headless, settings, calls), *shares_told(draft.calls), *shared_told(draft),
             network_why, headless_why, *self._gaps(cleared),
             *(because(str(hit), config_rows if hit.rule in _config_rules() else _launch_rows(draft)) for hit in scored),
             capped(scored), *wrote.reasons,

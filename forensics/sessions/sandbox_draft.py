@@ -19,6 +19,8 @@ from forensics.sessions.sandbox_pieces import Draft, every
 from forensics.sessions.sandbox_remembered import Memory, clusters
 from forensics.sessions.sandbox_vm import VmRun, vm_runs
 
+# What tells of a run of Application Guard's programs.
+_GUARD_RUNS = ("process.created", "prefetch.run", "bam.run", "userassist.run")
 # Verbs of wsb.exe that say nothing about a running sandbox.
 _IDLE = frozenset({"list", "ip"})
 
@@ -32,7 +34,7 @@ class Drafter:
         self.drafts: list[Draft] = []
         self.unattributed: list[VmRun] = []
         guard = load("sandbox")["names"]["application_guard"]
-        self._guard_starts = [row.time for row in rows.of("process.created") if row.time and image(row) in guard]
+        self._guard_starts = [row.time for row in rows.of(*_GUARD_RUNS) if row.time and image(row) in guard]
 
     def build(self) -> list[Draft]:
         """All drafts in order of time."""
@@ -67,9 +69,17 @@ class Drafter:
         return [attempt for attempt in waiting if id(attempt) not in used]
 
     def _application_guard(self, run: VmRun) -> bool:
-        """Whether Application Guard, which shares disks and services with the Sandbox, started this VM."""
+        """Whether Application Guard, which shares disks and services with the Sandbox, started this VM.
+
+        Where programs of both are remembered at that time the nearer one is taken for the starter.
+        """
         start, reach = run.start, seconds("launch_before")
-        return start is not None and any(abs(moment - start) <= reach for moment in self._guard_starts)
+        if start is None or run.named:
+            return False
+        guard = min((abs(moment - start) for moment in self._guard_starts), default=None)
+        mine = [row.time for row in executions(self.rows) if row.time and role(row) != "proxy"]
+        own = min((abs(moment - start) for moment in mine), default=None)
+        return guard is not None and guard <= reach and (own is None or guard <= own)
 
     def _template_after_boot(self, run: VmRun) -> bool:
         """Whether the container manager may have started it for itself: just after a boot, and nobody launched it.
@@ -177,10 +187,12 @@ class Drafter:
         # Closing the window does not end what wsb started; its server lives as long as the machine.
         parts = [row for row in parts if image(row) in load("sandbox")["names"]["server"]] or parts
         lived = seconds("follow_up")
+        # Of a launch that nothing followed its own exit is the end, however soon.
+        alone = draft.run is None and not draft.proxies and not any(role(row) == "client" for row in draft.executions)
         for row in parts or [row for row in started if role(row) == "launcher"]:
             for end in self.exits.of(row):
                 # The Store version's launcher hands over and ends at once: that is no end of a session.
-                if parts or (row.time and end.time and end.time - row.time > lived):
+                if parts or alone or (row.time and end.time and end.time - row.time > lived):
                     yield end
 
     def _task_ends(self, draft: Draft) -> list[Row]:

@@ -94,7 +94,8 @@ class Memory:
             elif not draft.last_stop and row.time:
                 name = basename(row.first("executable", "executable_name"))
                 text = (
-                    f"{name} was last active at {stamp(row.time)}: taken for the end of this run's program (inference)"
+                    f"{name} was last active at {stamp(row.time)}: it ran until then or later (inference); no end is "
+                    "taken from it"
                 )
                 draft.notes.append(because(text, [row]))
         for _, rows in sorted(rest.items()):

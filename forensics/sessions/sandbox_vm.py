@@ -65,6 +65,7 @@ class VmRun:
     marks: list[str] = field(default_factory=list)
     basis: list[Row] = field(default_factory=list)
     by_disk: bool = False
+    named: bool = False
 
     def _times(self, kinds: frozenset[str]) -> list[datetime]:
         return [row.time for row in self.rows if row.time and row.kind in kinds and not failed(row)]
@@ -124,7 +125,7 @@ def vm_runs(rows: Rows, life: HostLife, exits: Exits) -> list[VmRun]:
         what = judge(ident, members, strangers)
         for part in _cut(members, life):
             marks = [*what.marks, *_says_of_id(part)]
-            runs.append(VmRun(_spelling(part), part, what.verdict, marks, list(what.basis), what.by_disk))
+            runs.append(VmRun(_spelling(part), part, what.verdict, marks, list(what.basis), what.by_disk, what.named))
     return sorted(_join_storage(runs), key=lambda run: run.rows[0].order)
 
 

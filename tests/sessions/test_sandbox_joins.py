@@ -109,7 +109,7 @@ class TestTheDiskAlone:
         scene.disk(1, 700, "Sandboxes")
         session = only(scene)
         assert (session.start, session.start_earliest, session.end) == (at(2.5), at(1), at(700.1))
-        assert session.certainty == "confirmed"
+        assert session.certainty == "probable"
 
 
 class TestIdentities:
