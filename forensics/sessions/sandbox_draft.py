@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import datetime
 
 from forensics.rules import load
 from forensics.sessions.exits import Exits, image
@@ -53,7 +54,7 @@ class Drafter:
     def _runs(self, waiting: list[Attempt]) -> list[Attempt]:
         """Give every VM run its launch; runs that are nobody's sandbox fall out. Returns the attempts left over."""
         runs = [run for run in vm_runs(self.rows, self.life, self.exits) if run.verdict != "other"]
-        for run, attempt, why in _matched(runs, waiting):
+        for run, attempt, why in _matched(runs, waiting, self.exits):
             self.drafts.append(Draft(run, [attempt], notes=[why]))
         started = {id(draft.run) for draft in self.drafts}
         for run in runs:
@@ -215,8 +216,19 @@ def _logon_only(run: VmRun) -> bool:
     return all(row.kind == "logon.succeeded" for row in run.rows)
 
 
-def _matched(runs: list[VmRun], waiting: list[Attempt]) -> list[tuple[VmRun, Attempt, str]]:
-    """Pairs of VM run and launch: by the id that `wsb start` asked for, then nearest in time, known sandboxes first."""
+def _over(attempt: Attempt, moment: datetime, exits: Exits) -> bool:
+    """Whether a launcher had ended before that moment and left neither client nor server behind."""
+    if attempt.kind != "launcher" or any(role(row) == "client" for row in attempt.rows):
+        return False
+    started = [row for row in attempt.rows if row.kind == "process.created" and role(row) == "launcher"]
+    return any(end.time and end.time < moment for row in started for end in exits.of(row))
+
+
+def _matched(runs: list[VmRun], waiting: list[Attempt], exits: Exits) -> list[tuple[VmRun, Attempt, str]]:
+    """Pairs of VM run and launch: by the id that `wsb start` asked for, then nearest in time.
+
+    Known sandboxes come first, and launches that still ran before those that were over.
+    """
     pairs = []
     for run_number, run in enumerate(runs):
         for number, attempt in enumerate(waiting):
@@ -226,9 +238,10 @@ def _matched(runs: list[VmRun], waiting: list[Attempt]) -> list[tuple[VmRun, Att
             named = bool(run.vm_id) and attempt.ident == (run.vm_id or "").casefold()
             near = -seconds("launch_after") <= gap <= seconds("launch_before")
             if near or (named and abs(gap) <= seconds("cli_open")):
-                pairs.append((not named, run.verdict != "sandbox", abs(gap), run_number, number))
+                over = _over(attempt, run.start, exits)
+                pairs.append((not named, run.verdict != "sandbox", over, abs(gap), run_number, number))
     found, runs_used, attempts_used = [], set(), set()
-    for by_time, _, _, run_number, number in sorted(pairs):
+    for by_time, _, _, _, run_number, number in sorted(pairs):
         if run_number in runs_used or number in attempts_used:
             continue
         runs_used.add(run_number)

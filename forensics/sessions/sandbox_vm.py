@@ -35,6 +35,8 @@ _START = _OPENING | {
     "vm.nic_connected", "vm.disk_opened", "process.created", "file.created", "logon.succeeded", "usn.file_created",
     "mft.entry",
 }  # fmt: skip
+# Without a record of the start these say that it is being started or runs.
+_SURE = frozenset({"compute.created", "vm.nic_connected", "process.created"})
 # Only these open another run of an id: a disk is also opened to be looked at or cleaned up.
 _CUTTING = _OPENING | {"process.created", "usn.file_created", "logon.succeeded"}
 _STOP = frozenset({
@@ -82,10 +84,15 @@ class VmRun:
 
     @property
     def latest(self) -> datetime | None:
-        """By then every log that tells of the start agrees that it ran; of a run without start its first trace."""
+        """By then every log that tells of the start agrees that it ran; of a run without start its first trace.
+
+        A disk or a logon alone does not say that the machine ran: then it is the next row that does, if there is one.
+        """
         start = self.start
         if start is None:
             return min((row.time for row in self.rows if row.time), default=None)
+        if not self._times(_RUNNING):
+            return min((moment for moment in self._times(_SURE) if moment >= start), default=None)
         first: dict[str, datetime] = {}
         for row in self.rows:
             if row.time and row.kind in _RUNNING and not failed(row):
