@@ -67,7 +67,9 @@ def certainty(draft: Draft) -> tuple[str, str]:
         return CONFIRMED, _says("confirmed", "of the run of its programs", execution)
     both = machine | execution
     if both:
-        what = "of the virtual machine and of a fitting launch" if len(both) > 1 and machine and execution else "alone"
+        what = "alone" if len(both) == 1 else "of the launch alone"
+        if machine and execution and len(both) > 1:
+            what = "of the virtual machine and of a fitting launch"
         return PROBABLE, _says("probable", what, both)
     return POSSIBLE, because("possible: wsb.exe ran, with what verb is not recorded", draft.executions)
 

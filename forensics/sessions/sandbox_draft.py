@@ -216,12 +216,20 @@ def _logon_only(run: VmRun) -> bool:
     return all(row.kind == "logon.succeeded" for row in run.rows)
 
 
-def _over(attempt: Attempt, moment: datetime, exits: Exits) -> bool:
-    """Whether a launcher had ended before that moment and left neither client nor server behind."""
+def _over(attempt: Attempt, run: VmRun, start: datetime, exits: Exits) -> bool:
+    """Whether a launcher was over as the machine began or soon after, and left neither client nor server behind.
+
+    Not when the machine stopped with it.
+    """
     if attempt.kind != "launcher" or any(role(row) == "client" for row in attempt.rows):
         return False
     started = [row for row in attempt.rows if row.kind == "process.created" and role(row) == "launcher"]
-    return any(end.time and end.time < moment for row in started for end in exits.of(row))
+    ends = [end.time for row in started for end in exits.of(row) if end.time]
+    stopped = min((row.time for row in run.stops if row.time), default=None)
+    return any(
+        end < start + seconds("follow_up") and (stopped is None or stopped - end > seconds("execution_before"))
+        for end in ends
+    )
 
 
 def _matched(runs: list[VmRun], waiting: list[Attempt], exits: Exits) -> list[tuple[VmRun, Attempt, str]]:
@@ -238,7 +246,7 @@ def _matched(runs: list[VmRun], waiting: list[Attempt], exits: Exits) -> list[tu
             named = bool(run.vm_id) and attempt.ident == (run.vm_id or "").casefold()
             near = -seconds("launch_after") <= gap <= seconds("launch_before")
             if near or (named and abs(gap) <= seconds("cli_open")):
-                over = _over(attempt, run.start, exits)
+                over = _over(attempt, run, run.start, exits)
                 pairs.append((not named, run.verdict != "sandbox", over, abs(gap), run_number, number))
     found, runs_used, attempts_used = [], set(), set()
     for by_time, _, _, _, run_number, number in sorted(pairs):

@@ -66,8 +66,11 @@ class Memory:
         for cluster in clusters(rest):
             self._add(cluster)
 
-    def _nearest(self, row: Row) -> Draft | None:
-        """The draft whose start the execution fits; for wsb.exe, and a window's log record, any time of the run."""
+    def _nearest(self, row: Row, *, machine: bool = False) -> Draft | None:
+        """The draft whose start the execution fits; for wsb.exe, and a window's log record, any time of the run.
+
+        `machine`: rather one whose virtual machine is recorded.
+        """
         if row.time is None:
             return None
         ranked: list[Ranked] = []
@@ -78,6 +81,8 @@ class Memory:
             within = within or (_at_any_time(row) and draft.covers(row.time))
             if within:
                 ranked.append((abs(row.time - (draft.start or draft.first)), draft.first, draft))
+        if machine:
+            ranked = [item for item in ranked if item[2].run] or ranked
         return min(ranked, key=lambda item: item[:2])[2] if ranked else None
 
     def _activities(self, found: list[Row]) -> None:
@@ -129,7 +134,7 @@ class Memory:
         for row in [*created, *remembered]:
             if row.id in known:
                 continue
-            draft = self._running(row, None, anybody=True) if is_activity(row) else self._nearest(row)
+            draft = self._running(row, None, anybody=True) if is_activity(row) else self._nearest(row, machine=True)
             if draft:
                 draft.proxies.append(row)
 

@@ -353,13 +353,14 @@ class TestStrangers:
         assert (session.vm_id, session.start, session.end) == (VM, at(0.5), at(600.5))
 
 
-def test_a_launcher_that_was_over_is_not_the_machines() -> None:
+@pytest.mark.parametrize("ended", [1, 5])
+def test_a_launcher_that_was_over_is_not_the_machines(ended: int) -> None:
     scene = Scene()
     scene.process(0, "WindowsSandbox.exe", "WindowsSandbox.exe C:\\a.wsb", pid="0x100")
     scene.process(
         -5, "WindowsSandbox.exe", "WindowsSandbox.exe C:\\b.wsb", pid="0x200", user_sid=SYSTEM, user_name=SYSTEM
     )
-    scene.add("process.exited", 1, pid="0x100", executable="C:\\Windows\\System32\\WindowsSandbox.exe")
+    scene.add("process.exited", ended, pid="0x100", executable="C:\\Windows\\System32\\WindowsSandbox.exe")
     scene.vm(2, 600)
     machine = next(session for session in scene.build().sandbox_sessions if session.vm_id)
     assert (machine.launch.wsb_path, machine.start_earliest) == ("C:\\b.wsb", at(-5))
@@ -380,3 +381,18 @@ def test_a_disk_alone_is_no_start_of_the_machine() -> None:
     session = only(scene)
     assert (session.start, session.start_latest) == (at(0), None)
     assert "the first trace of the machine (its disk was opened)" in session.reasons[0]
+
+
+def test_the_machines_proxy_is_no_trace_of_a_launch_that_failed() -> None:
+    scene = Scene()
+    scene.process(-2, "WindowsSandbox.exe", "WindowsSandbox.exe C:\\b.wsb", pid="0x200")
+    scene.process(-1, "WindowsSandboxClient.exe", pid="0x300", parent_pid="0x200")
+    scene.process(
+        0, "WindowsSandbox.exe", "WindowsSandbox.exe C:\\a.wsb", pid="0x100", user_sid=SYSTEM, user_name=SYSTEM
+    )
+    scene.process(0.1, "cmproxyd.exe", user_sid=SYSTEM, user_name=SYSTEM)
+    scene.add("process.exited", 4, pid="0x100", executable="C:\\Windows\\System32\\WindowsSandbox.exe")
+    scene.vm(2, 600)
+    machine, failed = scene.build().sandbox_sessions
+    assert (machine.vm_id, machine.launch.wsb_path) == (VM, "C:\\b.wsb")
+    assert (failed.vm_id, failed.end, failed.certainty) == (None, at(4), "probable")
