@@ -80,9 +80,11 @@ class Memory:
             within = within or any(abs(row.time - item.time) <= seconds("execution_before") for item in draft.attempts)
             within = within or (_at_any_time(row) and draft.covers(row.time))
             if within:
-                ranked.append((abs(row.time - (draft.start or draft.first)), draft.first, draft))
+                ranked.append((_distance(draft, row.time), draft.first, draft))
         if machine:
             ranked = [item for item in ranked if item[2].run] or ranked
+        if row.kind == "userassist.run":
+            ranked = [item for item in ranked if self._same(item[2], self.people.of(row)[1])] or ranked
         return min(ranked, key=lambda item: item[:2])[2] if ranked else None
 
     def _activities(self, found: list[Row]) -> None:
@@ -137,6 +139,12 @@ class Memory:
             draft = self._running(row, None, anybody=True) if is_activity(row) else self._nearest(row, machine=True)
             if draft:
                 draft.proxies.append(row)
+
+
+def _distance(draft: Draft, moment: datetime) -> timedelta:
+    """How far a moment is from the run's start, or from the start of one of its programs."""
+    begun = [row.time for attempt in draft.attempts for row in attempt.rows if row.time]
+    return min(abs(moment - time) for time in (draft.start or draft.first, *begun))
 
 
 def _at_any_time(row: Row) -> bool:
