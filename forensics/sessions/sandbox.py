@@ -14,10 +14,10 @@ from forensics.rules.engine import capped, hits, rules_of, total
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stable_id, stamp
 from forensics.sessions.sandbox_calls import listed, shares_told
-from forensics.sessions.sandbox_certainty import certainty
+from forensics.sessions.sandbox_certainty import certainty, no_machine
 from forensics.sessions.sandbox_config import Configs, Known
 from forensics.sessions.sandbox_draft import Drafter
-from forensics.sessions.sandbox_hints import chosen, told
+from forensics.sessions.sandbox_joined import Joined, near
 from forensics.sessions.sandbox_launch import definitions, opener_of
 from forensics.sessions.sandbox_origin import Origin, headless_of, origin_of
 from forensics.sessions.sandbox_pieces import Draft, every
@@ -27,6 +27,16 @@ from forensics.sessions.sandbox_writes import Area, Changes, areas, shared, shar
 from forensics.sessions.texts import norm
 
 _CLOSED = {"crashed": "after a crash", "host_shutdown": "after a shutdown"}
+_TRACES = {
+    "compute.created": "it was created",
+    "vm.nic_connected": "an adapter was connected",
+    "vm.disk_opened": "its disk was opened",
+    "process.created": "its worker or proxy process began",
+    "file.created": "its disk was made",
+    "logon.succeeded": "its worker logged on",
+    "usn.file_created": "its disk was made",
+    "mft.entry": "its disk was made",
+}
 _CONFIG = re.compile(r"(?:^|\s)(?:-c|--config)[= ]", re.IGNORECASE)
 TECHNIQUE = "T1564.006"  # Hide Artifacts: Run Virtual Instance
 
@@ -43,6 +53,7 @@ class Sandboxes:
         self.pipes = Pipes(rows, self.people)
         drafter = Drafter(rows, life, self.people)
         self._drafts = drafter.build()
+        self._logged = bool(rows.of("compute.created", "compute.started", "vm.started", "vm.disk_opened"))
         self._unattributed = drafter.unattributed
 
     def sessions(self) -> tuple[SandboxSession, ...]:
@@ -57,7 +68,7 @@ class Sandboxes:
         """The host folders that the guests could write to, with their time spans."""
         found = []
         for draft in self._drafts:
-            known, _, _ = self._config(draft, origin_of(draft, self.people, self.tasks))
+            known = self._config(draft, origin_of(draft, self.people, self.tasks)).known
             found += areas(draft, known.settings if known else None)
         return found
 
@@ -77,16 +88,18 @@ class Sandboxes:
 
     def _session(self, draft: Draft) -> SandboxSession:
         origin = self.pipes.complete(draft, origin_of(draft, self.people, self.tasks))
-        known, settings_why, config_rows = self._config(draft, origin)
+        joined = self._config(draft, origin)
+        known, settings_why, config_rows = joined.known, joined.why, joined.rows
         settings = known.settings if known else None
         networked, network_why = _networked(draft, settings, by_default=_names_none(draft, origin.launch))
         headless, headless_why = headless_of(draft, origin.launch)
-        launch = _with_path(origin.launch, known)
+        launch = _with_path(origin.launch, known, joined)
         calls = listed(draft.calls)
         wrote = written(self.changes, areas(draft, settings))
-        scored = known.hits() if known else []
+        scored = joined.hits()
         scored += hits(
-            rules_of("sandbox", "session_rules"), _facts(launch, headless, networked, calls, _added(draft, settings))
+            rules_of("sandbox", "session_rules"),
+            _facts(draft, launch, headless, networked, calls, _added(draft, settings)),
         )
         word, word_why = certainty(draft)
         end, end_kind, end_why = self._end(draft)
@@ -96,8 +109,9 @@ class Sandboxes:
         used = [*every(draft), *basis, *origin.rows, *config_rows, *wrote.rows, *openers, *cleared]
         used += list(self.life.shutting_down(end)) if end and end_kind == "host_shutdown" else []
         reasons = [
-            *_bounds(draft), end_why, word_why, *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons,
-            settings_why, *_windowless(headless, settings, calls), *shares_told(draft.calls), *shared_told(draft),
+            *_bounds(draft), end_why, word_why, no_machine(draft, logged=self._logged),
+            *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons, settings_why,
+            *_windowless(headless, settings, calls), *shares_told(draft.calls), *shared_told(draft),
             network_why, headless_why, *self._gaps(cleared),
             *(because(str(hit), config_rows if hit.rule in _config_rules() else _launch_rows(draft)) for hit in scored),
             capped(scored), *wrote.reasons,
@@ -149,34 +163,23 @@ class Sandboxes:
         text = f"no stop is recorded; closed by the host's restart {kind}: {stamp(closing.time)}{until}"
         return closing.time, closing.kind, because(text, closing.rows)
 
-    def _config(self, draft: Draft, origin: Origin) -> tuple[Known | None, str, list[Row]]:
-        """(configuration, how it was joined, its rows)."""
+    def _config(self, draft: Draft, origin: Origin) -> Joined:
+        """The configuration and how it was joined."""
         lines = [row for attempt in draft.attempts for row in attempt.rows] + [call.row for call in draft.calls]
         inline = self.configs.carried(lines)
         if inline:
-            return inline, because("the configuration stands in the command line", inline.rows), inline.rows
+            return Joined(inline, because("the configuration stands in the command line", inline.rows), inline.rows)
         path = origin.launch.wsb_path
         if path:
             known = self.configs.at(path)
             if known:
-                return known, because(f"configuration joined by its path {path}", known.rows), known.rows
-            return None, f"the launch names {path}; this file is not in the evidence (deleted, or not collected)", []
+                return Joined(known, because(f"configuration joined by its path {path}", known.rows), known.rows)
+            return Joined(why=f"the launch names {path}; this file is not in the evidence (deleted, or not collected)")
         if _names_none(draft, origin.launch):
-            return None, "no configuration file is named: the defaults apply", []
+            return Joined(why="no configuration file is named: the defaults apply")
         if draft.start is None or origin.launch.method == "cli":
-            return None, _passed(origin.launch), []
-        return self._config_near(draft, origin.launch, draft.start)
-
-    def _config_near(self, draft: Draft, launch: Launch, start: datetime) -> tuple[Known | None, str, list[Row]]:
-        """By what was opened or touched when it began; of the Store app only the recipes that it saves itself."""
-        found = self.configs.near((draft.earliest or start, start), draft.executions)
-        if launch.method == "store":
-            found = [item for item in found if "/localstate/recipes/" in item.name.casefold().replace("\\", "/")]
-        if not found:
-            return None, "", []
-        best = chosen(found)
-        rows = [row for item in found for row in item.rows]
-        return (best.known, told(found), [*best.known.rows, *rows]) if best else (None, told(found), rows)
+            return Joined(why=_passed(origin.launch))
+        return near(self.configs, draft, origin.launch.method, draft.start)
 
     def _cleared(self, draft: Draft) -> list[Row]:
         """The first clearing of the Security log after a session whose launch process is not recorded."""
@@ -214,15 +217,15 @@ def _config_rules() -> frozenset[str]:
     return frozenset(rule.id for rule in rules_of("sandbox", "config_rules"))
 
 
-def _with_path(launch: Launch, known: Known | None) -> Launch:
-    """The launch completed by a configuration that was joined by time."""
-    if known is None or known.inline or launch.wsb_path:
+def _with_path(launch: Launch, known: Known | None, joined: Joined) -> Launch:
+    """The launch completed by a configuration that was joined otherwise than by a command line."""
+    path = joined.lost or (known.settings.source if known and not known.inline else None)
+    if path is None or launch.wsb_path:
         return launch
-    method = "file" if launch.method == "unknown" else launch.method
+    method = "file" if launch.method == "unknown" and joined.opened else launch.method
     return Launch(
-        method, launch.user, launch.user_sid, launch.command_line, launch.parent_process, launch.task_name,
-        known.settings.source,
-    )  # fmt: skip
+        method, launch.user, launch.user_sid, launch.command_line, launch.parent_process, launch.task_name, path
+    )
 
 
 def _bounds(draft: Draft) -> list[str]:
@@ -245,7 +248,11 @@ def _start_basis(draft: Draft) -> str:
     if draft.run and draft.run.start:
         if all(row.kind.startswith(("usn.", "mft.")) for row in draft.run.rows):
             return "its disk was made (inference: that is when a session begins)"
-        return "the virtual machine's start"
+        at_start = [row for row in draft.run.rows if row.time == draft.run.start]
+        if any(row.kind in ("compute.started", "vm.started") for row in at_start):
+            return "the virtual machine's start"
+        kinds = ", ".join(dict.fromkeys(_TRACES.get(row.kind, row.kind) for row in at_start))
+        return f"the first trace of the machine ({kinds})"
     return "the launch" if draft.launch else "the first execution artifact"
 
 
@@ -315,10 +322,16 @@ def _windowless(headless: bool | None, settings: SandboxSettings | None, calls: 
 
 
 def _facts(
-    launch: Launch, headless: bool | None, networked: bool | None, calls: tuple[CliCall, ...], added: tuple[str, ...]
+    draft: Draft,
+    launch: Launch,
+    headless: bool | None,
+    networked: bool | None,
+    calls: tuple[CliCall, ...],
+    added: tuple[str, ...],
 ) -> dict[str, object]:
     return {
         "method": launch.method,
+        "task_inferred": not launch.task_name and not _task_rows(draft),
         "user": launch.user,
         "user_is_service": is_service_sid(launch.user_sid),
         "headless": headless,
@@ -330,6 +343,12 @@ def _facts(
         "cli_lines": tuple(call.command_line for call in calls),
         "added_folders": added,
     }
+
+
+def _task_rows(draft: Draft) -> list[Row]:
+    """The records of tasks that tell of the launch."""
+    rows = draft.launch.every if draft.launch else draft.executions
+    return [row for row in rows if row.kind.startswith("task.")]
 
 
 def _attack(scored_attack: list[str], method: str) -> tuple[str, ...]:

@@ -35,6 +35,8 @@ _CLASSES = {
     "mft.": "file system records",
 }
 
+_GUARD = "Application Guard uses the same service and disks; nothing here tells them apart"
+
 
 def kind_of_evidence(row: Row) -> str:
     """The name of the component that wrote the row, "" for rows that do not show a run."""
@@ -57,15 +59,43 @@ def certainty(draft: Draft) -> tuple[str, str]:
     attempts = [row for attempt in draft.attempts for row in attempt.every]
     telling = [row for row in [*attempts, *draft.executions] if not _bare_cli(row) and not _loose(draft, row)]
     execution = classes(telling)
+    if machine and not _told_from_guard(draft):
+        return PROBABLE, _says("probable", f"of the virtual machine; {_GUARD}", machine)
     if len(machine) >= 2:
         return CONFIRMED, _says("confirmed", "of the virtual machine", machine)
-    if len(execution) >= 2:
+    if len(execution) >= 2 and followed(draft):
         return CONFIRMED, _says("confirmed", "of the run of its programs", execution)
     both = machine | execution
     if both:
-        what = "of the virtual machine and of a fitting launch" if len(both) > 1 and machine and execution else "alone"
+        what = "alone" if len(both) == 1 else "of the launch alone"
+        if machine and execution and len(both) > 1:
+            what = "of the virtual machine and of a fitting launch"
         return PROBABLE, _says("probable", what, both)
     return POSSIBLE, because("possible: wsb.exe ran, with what verb is not recorded", draft.executions)
+
+
+def followed(draft: Draft) -> bool:
+    """Whether anything beyond the launcher tells of a machine: its VM, the client or server, a call that needs one."""
+    parts = [*(row for attempt in draft.attempts for row in attempt.rows), *draft.executions]
+    if draft.run or draft.proxies or any(role(row) == "client" or row.kind == "capability.used" for row in parts):
+        return True
+    # The classic launcher lives as long as its window (inference).
+    lived = draft.last_stop and draft.start and draft.last_stop - draft.start > seconds("follow_up")
+    return bool(lived) or any(call.verb not in ("start", "list", "ip") for call in draft.calls)
+
+
+def no_machine(draft: Draft, *, logged: bool) -> str:
+    """Say that nothing shows that a launch became a machine; `logged`: whether the evidence has logs of machines."""
+    if followed(draft):
+        return ""
+    logs = "its logs of machines tell of others" if logged else "no record of a machine's logs is in the evidence"
+    return f"the program started; no trace of a virtual machine is recorded ({logs})"
+
+
+def _told_from_guard(draft: Draft) -> bool:
+    """Whether a program of the Sandbox, or the machine's name or owner, is recorded: all else Guard has as well."""
+    named = draft.run is not None and draft.run.named
+    return named or bool(draft.attempts or draft.calls or draft.executions)
 
 
 def _bare_cli(row: Row) -> bool:

@@ -28,6 +28,7 @@ from forensics.sessions.sandbox_hints import (
     link_rows,
     ranked,
 )
+from forensics.sessions.sandbox_launch import role
 from forensics.sessions.texts import basename, norm, wsb_path
 
 _FOLDER = re.compile(r"^(?P<host>.*?)(?: -> (?P<guest>.*?))? \((?P<mode>rw|ro)\)$", re.DOTALL)
@@ -139,10 +140,10 @@ class Configs:
             if known is not None and rows:
                 made.setdefault(id(known), Candidate(known, known.settings.source)).add(sort, rows)
 
+        executed = list(executed)
         for row in executed:
-            if row.kind == "prefetch.run" and row.fields.get("run_count") == 1:
-                for name in _texts(row, "file_names"):
-                    note(self.at(name) if _is_wsb(name) else None, PREFETCH, [row])
+            for name in _opened(row):
+                note(self.at(name), PREFETCH, [row])
         for row in self._recent:
             if row.time and early <= row.time <= late:
                 note(self._named(row.get("file_name")), RECENT, [row])
@@ -152,7 +153,23 @@ class Configs:
             near = [row for row in self._traces(known) if row.time and early <= row.time <= late]
             note(known, ACCESS, [row for row in near if row.meaning == "Last Access Time"])
             note(known, CHANGE, [row for row in near if row.meaning != "Last Access Time"])
-        return ranked(made.values())
+        found = ranked(made.values())
+        return [item for item in found if not item.weak] if opened_none(executed) else found
+
+    def lost(self, span: tuple[datetime, datetime], executed: Iterable[Row]) -> Lost | None:
+        """The one .wsb that the launcher or the user opened then, and that is not in the evidence."""
+        early, late = span[0] - seconds("config_before"), span[1] + seconds("config_after")
+        listed = [(name, row) for row in executed for name in _opened(row)]
+        recent = [(row.get("file_name"), row) for row in self._recent if row.time and early <= row.time <= late]
+        for sort, named in ((PREFETCH, listed), (RECENT, recent)):
+            if named:
+                names = {norm(name): name for name, _ in named if not self._any_named(name)}
+                one = len(names) == 1 and len({norm(name) for name, _ in named}) == 1
+                return Lost(next(iter(names.values())), sort, [row for _, row in named]) if one else None
+        return None
+
+    def _any_named(self, name: str) -> bool:
+        return any(basename(key) == basename(name) for key in self._files)
 
     def _traces(self, known: Known) -> list[Row]:
         """The times of the file itself, and what the change journal has of it."""
@@ -161,6 +178,30 @@ class Configs:
     def _named(self, name: str) -> Known | None:
         named = [known for key, known in sorted(self._files.items()) if basename(key) == basename(name)]
         return named[0] if len(named) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A configuration that is named but not there: its name or path, the sort of hint, and the rows that name it."""
+
+    name: str
+    sort: str
+    rows: list[Row]
+
+
+def _opened(row: Row) -> list[str]:
+    """The configurations in the prefetch file of a program's only run."""
+    once = row.kind == "prefetch.run" and row.fields.get("run_count") == 1
+    return [name for name in _texts(row, "file_names") if _is_wsb(name)] if once else []
+
+
+def opened_none(executed: Iterable[Row]) -> bool:
+    """Whether the prefetch file of the launcher's only run lists what was opened, and no configuration among it."""
+    once = [
+        row for row in executed
+        if row.kind == "prefetch.run" and row.fields.get("run_count") == 1 and role(row) == "launcher"
+    ]  # fmt: skip
+    return any(_texts(row, "file_names") for row in once) and not any(_opened(row) for row in once)
 
 
 def _texts(row: Row, name: str) -> tuple[str, ...]:

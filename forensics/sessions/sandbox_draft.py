@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import datetime
 
 from forensics.rules import load
 from forensics.sessions.exits import Exits, image
@@ -19,6 +20,8 @@ from forensics.sessions.sandbox_pieces import Draft, every
 from forensics.sessions.sandbox_remembered import Memory, clusters
 from forensics.sessions.sandbox_vm import VmRun, vm_runs
 
+# What tells of a run of Application Guard's programs.
+_GUARD_RUNS = ("process.created", "prefetch.run", "bam.run", "userassist.run")
 # Verbs of wsb.exe that say nothing about a running sandbox.
 _IDLE = frozenset({"list", "ip"})
 
@@ -32,7 +35,7 @@ class Drafter:
         self.drafts: list[Draft] = []
         self.unattributed: list[VmRun] = []
         guard = load("sandbox")["names"]["application_guard"]
-        self._guard_starts = [row.time for row in rows.of("process.created") if row.time and image(row) in guard]
+        self._guard_starts = [row.time for row in rows.of(*_GUARD_RUNS) if row.time and image(row) in guard]
 
     def build(self) -> list[Draft]:
         """All drafts in order of time."""
@@ -51,7 +54,7 @@ class Drafter:
     def _runs(self, waiting: list[Attempt]) -> list[Attempt]:
         """Give every VM run its launch; runs that are nobody's sandbox fall out. Returns the attempts left over."""
         runs = [run for run in vm_runs(self.rows, self.life, self.exits) if run.verdict != "other"]
-        for run, attempt, why in _matched(runs, waiting):
+        for run, attempt, why in _matched(runs, waiting, self.exits):
             self.drafts.append(Draft(run, [attempt], notes=[why]))
         started = {id(draft.run) for draft in self.drafts}
         for run in runs:
@@ -67,9 +70,17 @@ class Drafter:
         return [attempt for attempt in waiting if id(attempt) not in used]
 
     def _application_guard(self, run: VmRun) -> bool:
-        """Whether Application Guard, which shares disks and services with the Sandbox, started this VM."""
+        """Whether Application Guard, which shares disks and services with the Sandbox, started this VM.
+
+        Where programs of both are remembered at that time the nearer one is taken for the starter.
+        """
         start, reach = run.start, seconds("launch_before")
-        return start is not None and any(abs(moment - start) <= reach for moment in self._guard_starts)
+        if start is None or run.named:
+            return False
+        guard = min((abs(moment - start) for moment in self._guard_starts), default=None)
+        mine = [row.time for row in executions(self.rows) if row.time and role(row) != "proxy"]
+        own = min((abs(moment - start) for moment in mine), default=None)
+        return guard is not None and guard <= reach and (own is None or guard <= own)
 
     def _template_after_boot(self, run: VmRun) -> bool:
         """Whether the container manager may have started it for itself: just after a boot, and nobody launched it.
@@ -177,10 +188,12 @@ class Drafter:
         # Closing the window does not end what wsb started; its server lives as long as the machine.
         parts = [row for row in parts if image(row) in load("sandbox")["names"]["server"]] or parts
         lived = seconds("follow_up")
+        # Of a launch that nothing followed its own exit is the end, however soon.
+        alone = draft.run is None and not draft.proxies and not any(role(row) == "client" for row in draft.executions)
         for row in parts or [row for row in started if role(row) == "launcher"]:
             for end in self.exits.of(row):
                 # The Store version's launcher hands over and ends at once: that is no end of a session.
-                if parts or (row.time and end.time and end.time - row.time > lived):
+                if parts or alone or (row.time and end.time and end.time - row.time > lived):
                     yield end
 
     def _task_ends(self, draft: Draft) -> list[Row]:
@@ -203,8 +216,27 @@ def _logon_only(run: VmRun) -> bool:
     return all(row.kind == "logon.succeeded" for row in run.rows)
 
 
-def _matched(runs: list[VmRun], waiting: list[Attempt]) -> list[tuple[VmRun, Attempt, str]]:
-    """Pairs of VM run and launch: by the id that `wsb start` asked for, then nearest in time, known sandboxes first."""
+def _over(attempt: Attempt, run: VmRun, start: datetime, exits: Exits) -> bool:
+    """Whether a launcher was over as the machine began or soon after, and left neither client nor server behind.
+
+    Not when the machine stopped with it.
+    """
+    if attempt.kind != "launcher" or any(role(row) == "client" for row in attempt.rows):
+        return False
+    started = [row for row in attempt.rows if row.kind == "process.created" and role(row) == "launcher"]
+    ends = [end.time for row in started for end in exits.of(row) if end.time]
+    stopped = min((row.time for row in run.stops if row.time), default=None)
+    return any(
+        end < start + seconds("follow_up") and (stopped is None or stopped - end > seconds("execution_before"))
+        for end in ends
+    )
+
+
+def _matched(runs: list[VmRun], waiting: list[Attempt], exits: Exits) -> list[tuple[VmRun, Attempt, str]]:
+    """Pairs of VM run and launch: by the id that `wsb start` asked for, then nearest in time.
+
+    Known sandboxes come first, and launches that still ran before those that were over.
+    """
     pairs = []
     for run_number, run in enumerate(runs):
         for number, attempt in enumerate(waiting):
@@ -214,9 +246,10 @@ def _matched(runs: list[VmRun], waiting: list[Attempt]) -> list[tuple[VmRun, Att
             named = bool(run.vm_id) and attempt.ident == (run.vm_id or "").casefold()
             near = -seconds("launch_after") <= gap <= seconds("launch_before")
             if near or (named and abs(gap) <= seconds("cli_open")):
-                pairs.append((not named, run.verdict != "sandbox", abs(gap), run_number, number))
+                over = _over(attempt, run, run.start, exits)
+                pairs.append((not named, run.verdict != "sandbox", over, abs(gap), run_number, number))
     found, runs_used, attempts_used = [], set(), set()
-    for by_time, _, _, run_number, number in sorted(pairs):
+    for by_time, _, _, _, run_number, number in sorted(pairs):
         if run_number in runs_used or number in attempts_used:
             continue
         runs_used.add(run_number)

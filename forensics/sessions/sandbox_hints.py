@@ -65,6 +65,11 @@ class Candidate(Generic[T]):
         return (*places, *([len(_ORDER)] * (len(_ORDER) - len(places))))
 
     @property
+    def weak(self) -> bool:
+        """Whether no more than a time of the file itself speaks for it."""
+        return not {PREFETCH, RECENT, LINK} & set(self.hints)
+
+    @property
     def rows(self) -> list[Row]:
         """The rows of all hints."""
         return [row for sort in _ORDER for row in self.hints.get(sort, ())]

@@ -22,13 +22,15 @@ _TEMPLATE = re.compile(r'"TemplateSystemId"\s*:\s*"\{?([0-9a-f-]{36})', re.IGNOR
 class Judgement:
     """`verdict`: sandbox | open (nothing says what it is) | other. `marks` say why, `basis` are their rows.
 
-    `by_disk`: a disk of a session was seen, which no template has.
+    `by_disk`: a disk of a session was seen, which no template has. `named`: its name or owner is the Sandbox's, which
+    alone tells it from Application Guard.
     """
 
     verdict: str = "open"
     marks: list[str] = field(default_factory=list)
     basis: list[Row] = field(default_factory=list)
     by_disk: bool = False
+    named: bool = False
 
 
 class Strangers:
@@ -55,13 +57,15 @@ def judge(ident: str, members: list[Row], strangers: Strangers) -> Judgement:
     owned = _labels(members)
     if ident in strangers.ids:
         return Judgement("other")
+    named = [row for label, row in owned if label in word["sandbox_names"] + word["sandbox_owners"]]
     if session:
-        return Judgement("sandbox", [because(_of_disk(session), session)], session, by_disk=True)
+        why = because(_of_disk(session), session)
+        return Judgement("sandbox", [why], session, by_disk=True, named=bool(named))
     template = any(word["template_disk"].search(disk_of(row)) for row in disks)
     if template or _managed(owned) or _foreign(members, disks, owned):
         return Judgement("other")
-    if named := [row for label, row in owned if label in word["sandbox_names"] + word["sandbox_owners"]]:
-        return Judgement("sandbox", [because("the VM is named or owned as Windows Sandbox", named)], named)
+    if named:
+        return Judgement("sandbox", [because("the VM is named or owned as Windows Sandbox", named)], named, named=True)
     return Judgement()
 
 

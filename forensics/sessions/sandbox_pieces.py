@@ -66,7 +66,7 @@ class Draft:
 
     @property
     def latest(self) -> datetime | None:
-        """By then it ran for certain."""
+        """By then it ran for certain; None when of the start no more than a disk or a logon is known."""
         start = self.start
         if start is None:
             known = [self.run.latest] if self.run and self.run.latest else []
@@ -74,6 +74,8 @@ class Draft:
         if self.run and self.run.latest:
             return max(start, self.run.latest)
         follow = [row.time for row in self.launch.rows if row.time and role(row) == "client"] if self.launch else []
+        if self.run:
+            return min((moment for moment in follow if moment >= start), default=None)
         return max([start, *follow, *([] if self.launch else self._begun())])
 
     @property

@@ -66,8 +66,11 @@ class Memory:
         for cluster in clusters(rest):
             self._add(cluster)
 
-    def _nearest(self, row: Row) -> Draft | None:
-        """The draft whose start the execution fits; for wsb.exe, and a window's log record, any time of the run."""
+    def _nearest(self, row: Row, *, machine: bool = False) -> Draft | None:
+        """The draft whose start the execution fits; for wsb.exe, and a window's log record, any time of the run.
+
+        `machine`: rather one whose virtual machine is recorded.
+        """
         if row.time is None:
             return None
         ranked: list[Ranked] = []
@@ -77,7 +80,11 @@ class Memory:
             within = within or any(abs(row.time - item.time) <= seconds("execution_before") for item in draft.attempts)
             within = within or (_at_any_time(row) and draft.covers(row.time))
             if within:
-                ranked.append((abs(row.time - (draft.start or draft.first)), draft.first, draft))
+                ranked.append((_distance(draft, row.time), draft.first, draft))
+        if machine:
+            ranked = [item for item in ranked if item[2].run] or ranked
+        if row.kind == "userassist.run":
+            ranked = [item for item in ranked if self._same(item[2], self.people.of(row)[1])] or ranked
         return min(ranked, key=lambda item: item[:2])[2] if ranked else None
 
     def _activities(self, found: list[Row]) -> None:
@@ -94,7 +101,8 @@ class Memory:
             elif not draft.last_stop and row.time:
                 name = basename(row.first("executable", "executable_name"))
                 text = (
-                    f"{name} was last active at {stamp(row.time)}: taken for the end of this run's program (inference)"
+                    f"{name} was last active at {stamp(row.time)}: it ran until then or later (inference); no end is "
+                    "taken from it"
                 )
                 draft.notes.append(because(text, [row]))
         for _, rows in sorted(rest.items()):
@@ -128,9 +136,15 @@ class Memory:
         for row in [*created, *remembered]:
             if row.id in known:
                 continue
-            draft = self._running(row, None, anybody=True) if is_activity(row) else self._nearest(row)
+            draft = self._running(row, None, anybody=True) if is_activity(row) else self._nearest(row, machine=True)
             if draft:
                 draft.proxies.append(row)
+
+
+def _distance(draft: Draft, moment: datetime) -> timedelta:
+    """How far a moment is from the run's start, or from the start of one of its programs."""
+    begun = [row.time for attempt in draft.attempts for row in attempt.rows if row.time]
+    return min(abs(moment - time) for time in (draft.start or draft.first, *begun))
 
 
 def _at_any_time(row: Row) -> bool:

@@ -35,6 +35,8 @@ _START = _OPENING | {
     "vm.nic_connected", "vm.disk_opened", "process.created", "file.created", "logon.succeeded", "usn.file_created",
     "mft.entry",
 }  # fmt: skip
+# Without a record of the start these say that it is being started or runs.
+_SURE = frozenset({"compute.created", "vm.nic_connected", "process.created"})
 # Only these open another run of an id: a disk is also opened to be looked at or cleaned up.
 _CUTTING = _OPENING | {"process.created", "usn.file_created", "logon.succeeded"}
 _STOP = frozenset({
@@ -65,6 +67,7 @@ class VmRun:
     marks: list[str] = field(default_factory=list)
     basis: list[Row] = field(default_factory=list)
     by_disk: bool = False
+    named: bool = False
 
     def _times(self, kinds: frozenset[str]) -> list[datetime]:
         return [row.time for row in self.rows if row.time and row.kind in kinds and not failed(row)]
@@ -81,10 +84,15 @@ class VmRun:
 
     @property
     def latest(self) -> datetime | None:
-        """By then every log that tells of the start agrees that it ran; of a run without start its first trace."""
+        """By then every log that tells of the start agrees that it ran; of a run without start its first trace.
+
+        A disk or a logon alone does not say that the machine ran: then it is the next row that does, if there is one.
+        """
         start = self.start
         if start is None:
             return min((row.time for row in self.rows if row.time), default=None)
+        if not self._times(_RUNNING):
+            return min((moment for moment in self._times(_SURE) if moment >= start), default=None)
         first: dict[str, datetime] = {}
         for row in self.rows:
             if row.time and row.kind in _RUNNING and not failed(row):
@@ -124,7 +132,7 @@ def vm_runs(rows: Rows, life: HostLife, exits: Exits) -> list[VmRun]:
         what = judge(ident, members, strangers)
         for part in _cut(members, life):
             marks = [*what.marks, *_says_of_id(part)]
-            runs.append(VmRun(_spelling(part), part, what.verdict, marks, list(what.basis), what.by_disk))
+            runs.append(VmRun(_spelling(part), part, what.verdict, marks, list(what.basis), what.by_disk, what.named))
     return sorted(_join_storage(runs), key=lambda run: run.rows[0].order)
 
 

@@ -116,6 +116,7 @@ class TestLogs:
         scene.add("feature.enabled", -900, **SETUP)
         scene.add("feature.disabled", -600, **SETUP)
         scene.vm(0, 600)
+        scene.process(-1, "WindowsSandbox.exe")
         found = judged(scene)
         assert (found.enabled, found.enabled_at) == (True, at(-900))
         assert len(contradictions(found)) == 1
@@ -124,6 +125,7 @@ class TestLogs:
     def test_a_session_before_the_switch_on(self) -> None:
         scene = Scene()
         scene.vm(0, 600)
+        scene.process(-1, "WindowsSandbox.exe")
         scene.add("feature.enabled", 5000, **SETUP)
         assert "before the first time" in contradictions(judged(scene))[0]
 

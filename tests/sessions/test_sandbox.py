@@ -206,10 +206,38 @@ def test_vm_logs_only() -> None:
     scene = Scene()
     scene.vm(0, 600, nic=True)
     session = only(scene)
-    assert session.certainty == "confirmed"
+    assert session.certainty == "probable"
+    assert any("Application Guard uses the same service and disks" in text for text in session.reasons)
     assert session.launch.method == "unknown"
     assert session.launch.user is None
     assert (session.start, session.end, session.networked, session.headless) == (at(0.5), at(600.5), True, None)
+
+
+@pytest.mark.parametrize("kind", ["prefetch.run", "bam.run", "userassist.run"])
+def test_a_remembered_run_of_application_guard_starts_no_sandbox(kind: str) -> None:
+    scene = Scene()
+    scene.vm(2, 600)
+    scene.remembered(kind, 0, "hvsimgr.exe")
+    assert scene.build().sandbox_sessions == ()
+
+
+def test_a_remembered_launch_tells_it_from_application_guard() -> None:
+    scene = Scene()
+    scene.vm(2, 600)
+    scene.remembered("prefetch.run", 0, "WINDOWSSANDBOX.EXE")
+    assert only(scene).certainty == "confirmed"
+
+
+def test_a_launch_that_became_no_machine_ends_with_its_program() -> None:
+    scene = Scene()
+    scene.process(0, "WindowsSandbox.exe", pid="0x100")
+    scene.add("process.exited", 4, pid="0x100", executable="C:\\Windows\\System32\\WindowsSandbox.exe")
+    scene.remembered("prefetch.run", 0.2, "WINDOWSSANDBOX.EXE")
+    scene.remembered("bam.run", 4, user_sid=DEV)
+    session = only(scene)
+    assert (session.end, session.certainty) == (at(4), "probable")
+    assert any("no trace of a virtual machine is recorded" in text for text in session.reasons)
+    assert not any("last active" in text for text in session.reasons)
 
 
 def test_a_single_kind_of_vm_log_is_probable() -> None:
@@ -653,5 +681,6 @@ class TestCapability:
     def test_a_session_says_it_too(self) -> None:
         scene = Scene()
         scene.vm(0, 600)
+        scene.process(-1, "WindowsSandbox.exe")
         found = scene.build().sandbox_capability
         assert (found.enabled, found.enabled_at) == (True, None)

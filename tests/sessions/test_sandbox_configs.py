@@ -211,3 +211,53 @@ def test_the_store_app_takes_its_own_recipe(place: str, taken: bool) -> None:
     scene.remembered("userassist.run", 0, f"{package}!App", profile_user="田中")
     assert (only(scene).launch.method, source(scene)) == ("store", path if taken else None)
     assert only(scene).start == at(0)
+
+
+EVIL: dict[str, Value] = {
+    "wsb_networking": True,
+    "wsb_mapped_folders": ("C:\\Users -> C:\\h (rw)",),
+    "wsb_logon_command": "C:\\h\\a.bat",
+}
+
+
+def test_a_time_alone_says_nothing_of_the_launch_and_counts_little(scene: Scene) -> None:
+    path = config(scene, "a.wsb", -10, "Last Access Time", **EVIL)
+    session = only(scene)
+    assert (source(scene), session.launch.method, session.score) == (path, "unknown", 20)
+    rules = [text for text in session.reasons if text.startswith("WSB-")]
+    assert rules
+    assert all("(if it ran with this configuration: inference)" in text for text in rules)
+
+
+def test_the_launchers_own_list_counts_whole(scene: Scene) -> None:
+    path = config(scene, "a.wsb", **EVIL)
+    prefetch(scene, ("a.wsb",), 1)
+    session = only(scene)
+    assert (source(scene), session.launch.method) == (path, "file")
+    assert session.score > 20
+
+
+def test_a_list_without_a_configuration_excludes_what_was_only_read(scene: Scene) -> None:
+    config(scene, "a.wsb", -10, "Last Access Time", **EVIL)
+    prefetch(scene, ("desktop.ini",), 1)
+    session = only(scene)
+    assert (session.config, session.launch.wsb_path, session.score) == (None, None, 0)
+
+
+@pytest.mark.parametrize("hint", ["prefetch", "recent"])
+def test_a_file_that_is_gone_is_still_named(scene: Scene, hint: str) -> None:
+    config(scene, "other.wsb", -10, "Last Access Time", **EVIL)
+    if hint == "prefetch":
+        prefetch(scene, ("gone.wsb",), 1)
+    else:
+        recent(scene, "gone.wsb", -3)
+    session = only(scene)
+    assert session.config is None
+    assert (session.launch.wsb_path or "").casefold().endswith("gone.wsb")
+    assert any("gone.wsb; the file is not in the evidence" in text.casefold() for text in session.reasons)
+
+
+def test_of_two_that_are_gone_none_is_named(scene: Scene) -> None:
+    recent(scene, "one.wsb", -3)
+    recent(scene, "two.wsb", -3)
+    assert only(scene).launch.wsb_path is None

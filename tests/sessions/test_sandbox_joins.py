@@ -45,7 +45,7 @@ class TestTheDiskAlone:
         times = {"Creation Time": 0.0, "Last Access Time": 500.0}
         scene.file("mft.entry", "C:/$MFT", times, "MFT record 7", file_path=place, file_deleted=True)
         session = only(scene)
-        assert (session.certainty, session.start_latest, session.end) == ("probable", at(0), at(60.1))
+        assert (session.certainty, session.start_latest, session.end) == ("probable", None, at(60.1))
 
     def test_the_table_alone_knows_no_end(self) -> None:
         scene = Scene()
@@ -109,7 +109,7 @@ class TestTheDiskAlone:
         scene.disk(1, 700, "Sandboxes")
         session = only(scene)
         assert (session.start, session.start_earliest, session.end) == (at(2.5), at(1), at(700.1))
-        assert session.certainty == "confirmed"
+        assert session.certainty == "probable"
 
 
 class TestIdentities:
@@ -351,3 +351,48 @@ class TestStrangers:
         scene.add("compute.created", 7, vm_id="9D0C" * 16)
         session = only(scene)
         assert (session.vm_id, session.start, session.end) == (VM, at(0.5), at(600.5))
+
+
+@pytest.mark.parametrize("ended", [1, 5])
+def test_a_launcher_that_was_over_is_not_the_machines(ended: int) -> None:
+    scene = Scene()
+    scene.process(0, "WindowsSandbox.exe", "WindowsSandbox.exe C:\\a.wsb", pid="0x100")
+    scene.process(
+        -5, "WindowsSandbox.exe", "WindowsSandbox.exe C:\\b.wsb", pid="0x200", user_sid=SYSTEM, user_name=SYSTEM
+    )
+    scene.add("process.exited", ended, pid="0x100", executable="C:\\Windows\\System32\\WindowsSandbox.exe")
+    scene.vm(2, 600)
+    machine = next(session for session in scene.build().sandbox_sessions if session.vm_id)
+    assert (machine.launch.wsb_path, machine.start_earliest) == ("C:\\b.wsb", at(-5))
+
+
+def test_a_launcher_that_was_over_is_taken_when_there_is_no_other() -> None:
+    scene = Scene()
+    scene.process(0, "WindowsSandbox.exe", "WindowsSandbox.exe C:\\a.wsb", pid="0x100")
+    scene.add("process.exited", 1, pid="0x100", executable="C:\\Windows\\System32\\WindowsSandbox.exe")
+    scene.vm(2, 600)
+    assert only(scene).launch.wsb_path == "C:\\a.wsb"
+
+
+def test_a_disk_alone_is_no_start_of_the_machine() -> None:
+    scene = Scene()
+    folder = f"C:\\ProgramData\\Microsoft\\Windows\\Containers\\ContainerStorages\\{VM2}"
+    scene.add("vm.disk_opened", 0, vm_id=VM, disk_path=f"{folder}\\sandbox.vhdx")
+    session = only(scene)
+    assert (session.start, session.start_latest) == (at(0), None)
+    assert "the first trace of the machine (its disk was opened)" in session.reasons[0]
+
+
+def test_the_machines_proxy_is_no_trace_of_a_launch_that_failed() -> None:
+    scene = Scene()
+    scene.process(-2, "WindowsSandbox.exe", "WindowsSandbox.exe C:\\b.wsb", pid="0x200")
+    scene.process(-1, "WindowsSandboxClient.exe", pid="0x300", parent_pid="0x200")
+    scene.process(
+        0, "WindowsSandbox.exe", "WindowsSandbox.exe C:\\a.wsb", pid="0x100", user_sid=SYSTEM, user_name=SYSTEM
+    )
+    scene.process(0.1, "cmproxyd.exe", user_sid=SYSTEM, user_name=SYSTEM)
+    scene.add("process.exited", 4, pid="0x100", executable="C:\\Windows\\System32\\WindowsSandbox.exe")
+    scene.vm(2, 600)
+    machine, failed = scene.build().sandbox_sessions
+    assert (machine.vm_id, machine.launch.wsb_path) == (VM, "C:\\b.wsb")
+    assert (failed.vm_id, failed.end, failed.certainty) == (None, at(4), "probable")

@@ -51,7 +51,9 @@ class TestCompatibilityAssistant:
         scene = Scene()
         scene.remembered("pca.launch", 0, "C:\\Windows\\System32\\WindowsSandbox.exe")
         scene.remembered("prefetch.run", 0.4, "WINDOWSSANDBOX.EXE")
-        assert only(scene).certainty == "confirmed"
+        session = only(scene)
+        assert session.certainty == "probable"
+        assert any("no trace of a virtual machine is recorded" in text for text in session.reasons)
 
     def test_what_it_noticed_is_no_start(self) -> None:
         scene = Scene()

@@ -109,3 +109,29 @@ def test_a_folder_of_the_configuration_counts_once() -> None:
     shares = {"VirtualSmb": {"Shares": [{"Name": "h", "Path": "C:\\Users"}]}}
     scene.add("compute.modified", 3, vm_id=VM, settings_json=json.dumps(shares))
     assert not any("WSB-13-ROOT" in reason for reason in only(scene).reasons)
+
+
+@pytest.mark.parametrize(
+    ("folder", "root"),
+    [
+        ("C:\\ProgramData", True),
+        ("C:\\Users\\Public\\", True),
+        ("%ProgramData%", True),
+        ("C:\\Windows\\Temp", True),
+        ("C:\\ProgramData\\chocolatey\\lib", False),
+        ("C:\\Users\\Public\\Documents\\shared", False),
+        ("%USERPROFILE%\\source", False),
+    ],
+)
+def test_below_a_root_is_no_root(folder: str, root: bool) -> None:
+    session = configured("C:\\lab\\a.wsb", wsb_mapped_folders=(f"{folder} -> C:\\x (rw)",))
+    assert any("WSB-01-ROOT" in text for text in session.reasons) is root
+
+
+def test_a_parent_alone_is_hardly_a_task() -> None:
+    scene = Scene()
+    scene.process(0, "WindowsSandbox.exe", "WindowsSandbox.exe", parent_executable=SYSTEM32 + "svchost.exe")
+    scene.vm(2, 600)
+    session = only(scene)
+    assert (session.launch.method, session.score) == ("task", 5)
+    assert any(text.startswith("WSB-11-PARENT (+5)") and "inference" in text for text in session.reasons)
