@@ -210,7 +210,7 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     rows = collect.coverage(
         artifacts, plan.host().jobs, results, problems,
         blocked=[item for item in survey.blocked if not guest_of(item.path)],
-        folders=survey.folders, whole=survey.whole, hurt=survey.hurt,
+        folders=[item for item in survey.folders if not guest_of(item[0])], whole=survey.whole, hurt=survey.hurt,
     )  # fmt: skip
     files, notices = evidence_files(path, survey.files, survey.stored)
     header = Evidence(name, str(path), survey.kind, host, len(results), hashes_of(files, survey.stored))
