@@ -6,8 +6,6 @@ are in it. It is a differencing disk: alone it reads as zeros where it should no
 whose paths stand here as the disk names them (HCS writes `IgnoreRelativeLocator`, so the relative one may be wrong). A
 log that is not empty: the last changes were not written to their place. `sandbox.vmgs` is the guest's firmware state.
 
-What is in the guest is read by `evidence/guests.py` where the evidence holds the parent, too.
-
 Windows keeps machines of its own (templates, Application Guard) in the same folders: a disk is no session by itself.
 Only the head is read and the file is not hashed: it may have 100 GB. Paths and deletion: public notes on HCS and on
 both generations; format: [MS-VHDX], see `formats/vhdxhead.py`; the signature of the state: OpenVMM's `vmgs_format`.

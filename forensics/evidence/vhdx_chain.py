@@ -85,6 +85,17 @@ class Layer(AlignedStream):  # type: ignore[misc]  # dissect carries no types
         blocks = -(-self.size // self.block)
         return sum(self._entry(number) & 7 in (_WHOLE, _PARTIAL) for number in range(blocks)), blocks
 
+    @property
+    def cut(self) -> str:
+        """What is missing at its end, by its own table; "" when nothing is."""
+        length = self.fh.seek(0, 2)
+        end = 0
+        for at, entry in enumerate(self._entries):
+            if entry & 7 in (_WHOLE, _PARTIAL):
+                bitmap = (at + 1) % (self.ratio + 1) == 0
+                end = max(end, (entry >> 20) * _MIB + (_MIB if bitmap else self.block))
+        return f"it is cut: it has {length:,} bytes and lists content up to byte {end:,}" if end > length else ""
+
     def _entry(self, number: int) -> int:
         return self._entries[number + number // self.ratio]
 
@@ -160,6 +171,7 @@ def open_chain(path: str, open_file: Opener) -> Chain:
         if top.head.log_id:
             chain.faults.append(f"{name}: its log was not replayed, so its last changes may be missing")
         chain.faults += [f"{name}: {fault}" for fault in top.head.faults]
+        chain.faults += [f"{name}: {top.cut}"] if top.cut else []
         if not top.head.differencing:
             return chain
         where, handle = _parent(name, top, open_file)

@@ -38,7 +38,7 @@ def volumes() -> tuple[bytes, bytes]:
         image = Path(scratch) / "volume.img"
         logs, profile = "Windows/System32/winevt/Logs", "Users/WDAGUtilityAccount/Desktop"
         config = "Windows/System32/config"
-        steps = [name for path in (logs, profile, config) for name in _above(path)]
+        steps = [name for path in (logs, profile, config) for name in above(path)]
         told = ntfs.Description({}, dict.fromkeys(steps, WHEN), WHEN, 0x1234)
         known = ntfs.build(image, SIZE, told)
         base = image.read_bytes()
@@ -50,7 +50,8 @@ def volumes() -> tuple[bytes, bytes]:
         return base, image.read_bytes()
 
 
-def _above(path: str) -> list[str]:
+def above(path: str) -> list[str]:
+    """The folder and all above it, the outermost first."""
     parts = path.split("/")
     return ["/".join(parts[: end + 1]) for end in range(len(parts))]
 
