@@ -7,17 +7,19 @@ SRUM were not recorded). The guest is another machine: its drive is never one of
 goes into no join about the host. Files of Windows itself are links to the host's layer there and are not read
 (inference).
 
-Only drives of the live host are searched; a disk inside a guest's disk is not looked for. At most eight are opened.
+Only the live Windows volume is searched, no shadow copy of it; a disk inside a guest's disk is not looked for.
+At most eight are opened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import BinaryIO
 from uuid import UUID
 
-from forensics.evidence.base import DAMAGE, SNAPSHOT, Found, Noted, Opening, Refusal, reason
+from forensics.evidence.base import DAMAGE, Found, Noted, Opening, Refusal, Tree, reason
 from forensics.evidence.globs import GlobSet
 from forensics.evidence.image import volumes_of
 from forensics.evidence.imagetree import ImageTree
@@ -84,13 +86,20 @@ class GuestTree:
 
 def add_guests(opened: OpenedEvidence) -> None:
     """Open the surviving disks of the evidence as further drives; what cannot be read of them is said."""
-    found = [item for item in opened.find(DISKS) if SNAPSHOT not in item.path.partition("/")[0]]
+    found = _surviving(opened.trees["C:"])
     for number, item in enumerate(found):
         if number >= MOST:
             why = f"the {len(found)} disks of sandbox sessions are more than the {MOST} that are opened"
             opened.own_refusals.append(Refusal(item.path, "budget", why))
             return
         _add(opened, item)
+
+
+def _surviving(live: Tree) -> list[Found]:
+    """The disks on the live volume. Every process looks for them, so in an image only their folders are walked."""
+    globs = GlobSet(DISKS)
+    found = live.listed(globs) if isinstance(live, ImageTree) else live.find(globs)
+    return sorted((replace(item, path=f"{live.drive}/{item.path}") for item in found), key=lambda item: item.path)
 
 
 def _add(opened: OpenedEvidence, item: Found) -> None:

@@ -23,7 +23,7 @@ from forensics.formats import FormatError, vhdxhead
 
 MOST_LAYERS = 8
 _MIB, _SECTOR = 1 << 20, 512
-_MOST_BAT = 64 * _MIB
+_MOST_BAT = 16 * _MIB  # 2 TB in blocks of 1 MiB; a session's disk has 40 GB
 _WHOLE, _PARTIAL, _ABSENT = 6, 7, 0
 _BLOCKS = range(_MIB, 256 * _MIB + 1)
 _DRIVE = re.compile(r"(?:[\\/]{2}[?.][\\/])?([A-Za-z]):[\\/](.*)", re.DOTALL)
