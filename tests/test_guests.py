@@ -15,7 +15,7 @@ from testdata.host import scenario
 from testdata.triage import taken
 from testdata.writers.ntfs import missing_tools
 from tests.evidence import guest_disks as disks
-from tests.running import Run, timeline
+from tests.running import Run, timeline, tool
 
 pytestmark = pytest.mark.skipif(bool(missing_tools()), reason="needs mkntfs and ntfs-3g")
 
@@ -105,3 +105,12 @@ def test_a_log_that_is_not_empty_is_said(tmp_path: Path) -> None:
     (problem,) = done.document()["problems"]
     assert "log was not replayed" in problem["detail"]
     assert _of_guest(done)
+
+
+def test_verify_compares_the_files_of_the_collection_alone(run: Run, without_guest: Run) -> None:
+    for case in (run.case, without_guest.case):
+        (evidence,) = (case.parent / "evidence").iterdir()
+        done = tool("verify", evidence)
+        assert done.returncode == 0, done.stdout
+        files = len([path for path in (evidence / "C").rglob("*") if path.is_file()])
+        assert f"\n{files} files;" in done.stdout

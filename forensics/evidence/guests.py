@@ -119,7 +119,7 @@ def _add(opened: OpenedEvidence, item: Found) -> None:
     except ChainError as error:
         refuse(str(error))
         return
-    except DAMAGE as error:
+    except (MemoryError, *DAMAGE) as error:  # whatever is in it, the host is read all the same
         refuse(reason(error))
         return
     for fault in chain.faults:
