@@ -121,8 +121,10 @@ class Layer(AlignedStream):  # type: ignore[misc]  # dissect carries no types
         return bytes(length)
 
     def _stored(self, place: int, length: int) -> bytes:
-        self.fh.seek(place)
-        data = self.fh.read(length)
+        data = b""
+        if place < 1 << 62:  # beyond, seeking itself overflows
+            self.fh.seek(place)
+            data = self.fh.read(length)
         if len(data) < length:
             raise EOFError(f"the disk is cut: it ends before byte {place + length:,}, which its table names")
         return data

@@ -11,6 +11,8 @@ from uuid import UUID
 
 import pytest
 from dissect.hypervisor.disk.vhdx import VHDX
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from forensics.evidence.vhdx_chain import ChainError, MissingParentError, Opener, candidates, open_chain
 from testdata.writers import vhdx
@@ -138,3 +140,23 @@ def test_cut_anywhere_it_ends_in_words() -> None:
     folded[CHILD.casefold()] = whole[: 5 * BLOCK]
     with pytest.raises(EOFError, match="cut"):
         open_chain(CHILD, open_file).stream.read()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from([0x30000, BLOCK, BLOCK + 65536, 2 * BLOCK]),
+    st.integers(0, 0x140),
+    st.binary(min_size=1, max_size=16),
+)
+def test_hostile_heads_and_tables_end_in_words(start: int, place: int, data: bytes) -> None:
+    folded, open_file = _files()
+    broken = bytearray(folded[CHILD.casefold()])
+    broken[0x40000:0x50000] = bytes(0x10000)
+    broken[start + place : start + place + len(data)] = data
+    folded[CHILD.casefold()] = bytes(broken)
+    try:
+        chain = open_chain(CHILD, open_file)
+        chain.stream.seek(0)
+        assert len(chain.stream.read(4 * BLOCK)) == min(chain.stream.size, 4 * BLOCK)
+    except (ChainError, EOFError):
+        pass
