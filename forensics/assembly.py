@@ -65,6 +65,10 @@ class CaseBuilder:
         self._events.extend(events)
         return events, undated
 
+    def kept(self) -> tuple[Event, ...]:
+        """All events taken in so far that are not context."""
+        return tuple(self._events)
+
     def add_context(self, rows: Path | None, undated: Iterable[Undated]) -> None:
         """Take in the context of one spool: a sorted file of event rows, which must stay until `build`."""
         self._undated.extend(undated)

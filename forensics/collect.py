@@ -16,6 +16,7 @@ from pathlib import Path
 from forensics.artifacts.base import Artifact, EventArtifact, FileArtifact, RegistryArtifact
 from forensics.evidence.base import SNAPSHOT, Found, live_path
 from forensics.evidence.globs import GlobSet
+from forensics.evidence.guests import guest_of
 from forensics.formats.hive_replay import STATES
 from forensics.intake import Count, HiveNote, JobResult
 from forensics.jobs import Job
@@ -64,6 +65,14 @@ class Plan:
         """The jobs by file and part."""
         return sorted(self.jobs, key=lambda job: (job.path, job.part))
 
+    def host(self) -> Plan:
+        """The part that is about the host itself."""
+        return Plan(tuple(job for job in self.jobs if not guest_of(job.path)), self.hives)
+
+    def guests(self) -> Plan:
+        """The part that is about the guests of its sandboxes."""
+        return Plan(tuple(job for job in self.jobs if guest_of(job.path)), {})
+
     def with_results(self, results: Mapping[str, JobResult]) -> Plan:
         """The same plan with what the first reading found out about the files: hashes, and damage."""
         return Plan(tuple(_informed(job, results.get(job.path)) for job in self.jobs), self.hives)
@@ -95,34 +104,36 @@ def patterns(artifacts: Iterable[Artifact]) -> tuple[str, ...]:
 
 def make_plan(
     found: Sequence[Found], artifacts: tuple[Artifact, ...], spool: Path, host: Host, processes: int = 1, *,
-    defer: bool = True,
+    defer: bool = True, guests: Mapping[str, Host] | None = None,
 ) -> Plan:  # fmt: skip
     """One job for each found file that some artifact reads; a large log is shared out among the processes.
 
-    What has a twin in a shadow copy is read whole at once: its rows are to be compared.
+    What has a twin in a shadow copy is read whole at once: its rows are to be compared. `guests` are the machines of
+    surviving sandbox disks by their drive, whose files are theirs and not the host's.
     """
     jobs: list[Job] = []
     compared = twins(found)
     for number, item in enumerate(found):
         names, hive = _wanted_by(item, artifacts)
         if names:
+            whose = (guests or {}).get(drive, Host()) if (drive := guest_of(item.path)) else host
             waits = defer and item.same_as not in compared
             parts = min(processes, max(1, item.size // PART_SIZE)) if item.path.casefold().endswith(".evtx") else 1
             jobs += [
-                Job(item.path, item.size, names, str(spool / f"{number:06d}-{part}"), host, hive, (part, parts), waits)
+                Job(item.path, item.size, names, str(spool / f"{number:06d}-{part}"), whose, hive, (part, parts), waits)
                 for part in range(parts)
             ]
     jobs.sort(key=lambda job: (-job.work, job.path, job.part))
     return Plan(tuple(jobs), host_hives(found))
 
 
-def host_hives(found: Iterable[Found]) -> dict[str, str]:
-    """The SYSTEM and SOFTWARE hives among the found files."""
+def host_hives(found: Iterable[Found], drive: str = "C:") -> dict[str, str]:
+    """The SYSTEM and SOFTWARE hives among the found files: the host's, or those of a guest by its drive."""
     return {
         hive: item.path
         for item in found
         for hive in ("SYSTEM", "SOFTWARE")
-        if HIVES[hive][0] in item.patterns and (item.loose or item.path.startswith("C:/"))
+        if HIVES[hive][0] in item.patterns and ((item.loose and drive == "C:") or item.path.startswith(f"{drive}/"))
     }
 
 

@@ -14,7 +14,7 @@ from typing import TextIO
 
 from forensics.artifacts.base import Artifact
 from forensics.formats import FormatError
-from forensics.model import Fact, LogSpan, Problem, Source
+from forensics.model import GUEST, GUEST_DRIVE, Fact, LogSpan, Problem, Source
 from forensics.safety import safe_fact
 from forensics.spool import encode_fact, open_spool
 from forensics.text import clean
@@ -156,6 +156,7 @@ class Intake:
         self._sink = sink
         self._files: dict[bool, TextIO] = {}
         self._since_flush = 0
+        self._tags = (GUEST,) if result.path.startswith(GUEST_DRIVE) else ()
 
     def _file(self, context: bool) -> TextIO:
         if context not in self._files:
@@ -185,6 +186,8 @@ class Intake:
     def _write(self, fact: Fact, count: Count) -> None:
         if self.result.damaged:
             fact = replace(fact, tags=(*fact.tags, "media_damage"))
+        if self._tags:
+            fact = replace(fact, tags=(*fact.tags, *self._tags))
         if self._sink is None:
             self._put(encode_fact(safe_fact(fact)), count, context=fact.context)
         else:

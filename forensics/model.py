@@ -75,6 +75,8 @@ Fields = dict[str, Value]
 
 WHOLE_FILE = "file"  # the locator of what a file says as a whole
 CONFIRMED, PROBABLE, POSSIBLE = "confirmed", "probable", "possible"
+GUEST = "guest"  # the tag of facts out of the disk of a sandbox session: another machine than the host
+GUEST_DRIVE = "guest-"  # how the drives of such disks begin in the paths of sources: `guest-<GUID>:/Windows/...`
 DELETED = "deleted"  # the tag of facts out of deleted registry keys and values; never of what is there
 
 

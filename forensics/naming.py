@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from forensics.intake import JobResult
-from forensics.model import Fact, Host, Problem, Source
+from forensics.model import GUEST, Fact, Host, Problem, Source
 
 _SHOWN = 8
 
@@ -22,16 +22,20 @@ class Naming:
     """What rows are called: `label`, or with `by_record` the computer that their own record names.
 
     `names` are the computers met, by their folded short name. `apart` says that they are different machines, whose
-    rows must not be joined with each other.
+    rows must not be joined with each other. `guests` are what the machines of sandbox disks are called, by their drive.
     """
 
     label: str
     by_record: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
     apart: bool = False
+    guests: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, fact: Fact) -> str:
         """The host's name on the rows of this fact."""
+        if GUEST in fact.tags:
+            drive = fact.source.path.partition("/")[0]
+            return self.guests.get(drive) or drive.rstrip(":")
         computer = fact.fields.get("computer_name") if self.by_record else None
         if not isinstance(computer, str) or not computer:
             return self.label
@@ -64,6 +68,18 @@ def identify(host: Host, name: str, results: Iterable[JobResult], *, loose: bool
     problem = Problem("several_computers", "evidence", Source(name, "", None, ""), _sentence(said, loose=loose))
     told = host if host.name else replace(host, unknown={**host.unknown, "name": f"event records name {said}"})
     return told, Naming(label, by_record=True, names=names, apart=loose), [problem]
+
+
+def guest_names(machines: Mapping[str, Host], results: Iterable[JobResult]) -> dict[str, str]:
+    """What the machines of sandbox disks are called: by their hive, else by the most of the records of their logs."""
+    counts: dict[str, Counter[str]] = {}
+    for result in results:
+        counts.setdefault(result.path.partition("/")[0], Counter()).update(result.computers)
+    found = {}
+    for drive, host in machines.items():
+        spelled = sorted(counts.get(drive, Counter()).items(), key=lambda item: (-item[1], item[0]))
+        found[drive] = host.name or (_short(spelled[0][0]) if spelled else "")
+    return found
 
 
 def _groups(results: Iterable[JobResult]) -> dict[str, Counter[str]]:

@@ -21,10 +21,11 @@ from forensics.assembly import CaseBuilder
 from forensics.case import Case, merge_verdicts
 from forensics.descendants import MOST, family
 from forensics.evidence.base import EvidenceError, Opening
+from forensics.evidence.guests import guest_of
 from forensics.evidence.several import each, joined
 from forensics.intake import CONTEXT, KEPT
 from forensics.model import Event, Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
-from forensics.naming import Naming, identify
+from forensics.naming import Naming, guest_names, identify
 from forensics.runinfo import bulk, evidence_files, first_part, hashes_of, run_info
 from forensics.spool import SpoolReader, Window
 from forensics.text import one_line
@@ -186,23 +187,30 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     with Workers(options.limits, jobs.start_worker, (str(path), name, opening), bulk(path)) as workers:
         survey = survey_of(workers, path)
         known, notes = _host(workers, survey, name)
+        machines, more = _guests(workers, survey, name)
         plan = collect.make_plan(
-            survey.found, artifacts, spool, known, options.limits.processes(), defer=not options.all_events
-        )
+            survey.found, artifacts, spool, known, options.limits.processes(),
+            defer=not options.all_events, guests=machines,
+        )  # fmt: skip
         progress.stage(f"reading {name}", sum(job.work for job in plan.jobs))
         results, problems = reading.parse(workers, plan, progress, name)
         loose = any(item.loose for item in survey.found)
-        host, naming, named = identify(known, name, results.values(), loose=loose)
-        problems = [*survey.problems, *notes, *named, *problems]
+        own = [result for path, result in results.items() if not guest_of(path)]
+        host, naming, named = identify(known, name, own, loose=loose)
+        naming = replace(naming, guests=guest_names(machines, results.values()))
+        problems = [*survey.problems, *notes, *more, *named, *problems]
         progress.stage(f"joining {name}")
         plan = plan.with_results(results)
         problems += _merged(workers, survey, plan, name)
-        verdicts = _join(workers, plan, problems, (host, name, naming), builder)
+        verdicts = _join(workers, plan.host(), problems, (host, name, naming), builder)
+        inside = builder.keep(_read(_spools(plan.guests(), KEPT), problems, name), naming)
+        verdicts = sessions.with_guests(verdicts, naming.guests, *inside, builder.kept())
         span = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
         problems += _context(workers, plan, span, options, (name, naming), builder)
     rows = collect.coverage(
-        artifacts, plan.jobs, results, problems,
-        blocked=survey.blocked, folders=survey.folders, whole=survey.whole, hurt=survey.hurt,
+        artifacts, plan.host().jobs, results, problems,
+        blocked=[item for item in survey.blocked if not guest_of(item.path)],
+        folders=[item for item in survey.folders if not guest_of(item[0])], whole=survey.whole, hurt=survey.hurt,
     )  # fmt: skip
     files, notices = evidence_files(path, survey.files, survey.stored)
     header = Evidence(name, str(path), survey.kind, host, len(results), hashes_of(files, survey.stored))
@@ -310,8 +318,17 @@ def _context(
     return problems
 
 
-def _host(workers: Workers, survey: jobs.Survey, name: str) -> tuple[Host, list[Problem]]:
-    hives = collect.host_hives(survey.found)
+def _guests(workers: Workers, survey: jobs.Survey, name: str) -> tuple[dict[str, Host], list[Problem]]:
+    """What the hives in surviving sandbox disks say of their machines, by their drive."""
+    drives = sorted({drive for item in survey.found if (drive := guest_of(item.path))})
+    told = {drive: _host(workers, survey, name, drive) for drive in drives}
+    return {drive: host for drive, (host, _) in told.items()}, [item for _, notes in told.values() for item in notes]
+
+
+def _host(
+    workers: Workers, survey: jobs.Survey, name: str, drive: str = "C:"
+) -> tuple[Host, list[Problem]]:  # fmt: skip
+    hives = collect.host_hives(survey.found, drive)
     sizes = {item.path: item.size for item in survey.found}
     answer = workers.one(jobs.host_facts, hives, sum(sizes[path] for path in hives.values()))
     if isinstance(answer, Dead):

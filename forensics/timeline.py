@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from forensics import leftovers
 from forensics.artifacts.base import FieldType, Kind, all_kinds
-from forensics.model import Event, Fact, Fields, Source, Value, event_id
+from forensics.model import GUEST, Event, Fact, Fields, Source, Value, event_id
 from forensics.spool import decode_fields, from_microseconds
 from forensics.store import RUN_LINES, Codec, Row, Sorter, Store, natural
 from forensics.text import one_line, safe_text
@@ -222,6 +222,8 @@ def _prepared(fact: Fact, kinds: Kinds, *, safe: bool = False) -> tuple[Fact, Fi
         message = one_line(f"[deleted, {fields['deleted_grade']}] {message}", MESSAGE_LIMIT)
     if fact.seen_in and "live" not in fact.seen_in:
         message = one_line(f"[only in {', '.join(fact.seen_in[:3])}] {message}", MESSAGE_LIMIT)
+    if GUEST in fact.tags:
+        message = one_line(f"[guest] {message}", MESSAGE_LIMIT)
     return fact, fields, message
 
 

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from forensics import jobs, leftovers
 from forensics.evidence.base import DAMAGE, EvidenceError, Refusal
 from forensics.evidence.containers import kind_of
+from forensics.evidence.guests import guest_of
 from forensics.model import to_plain
 from forensics.pipeline import Options, Progress
 from forensics.runinfo import bulk
@@ -186,6 +187,8 @@ def check_files(place: str) -> Verification | EvidenceError:
         return found
     files = with_hash = 0
     for item in evidence.find(["**"]):
+        if guest_of(item.path):
+            continue  # inside a disk that is a file of the collection itself
         noted = evidence.noted(item.path).hashes if evidence.is_whole(item.path) else {}
         files += 1
         found.size += item.size

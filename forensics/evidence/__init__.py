@@ -25,6 +25,10 @@ def open_evidence(path: str | Path, opening: Opening | None = None) -> OpenedEvi
     opened = _opened(location, how)
     if how.snapshots and not any(SNAPSHOT in drive for drive in opened.trees):
         opened.notices.append("--vss was given, and there are no shadow copies in this evidence")
+    if "C:" in opened.trees:
+        from forensics.evidence.guests import add_guests
+
+        add_guests(opened)
     return opened
 
 

@@ -90,7 +90,7 @@ def _wrong(disk: Any) -> list[str]:  # noqa: ANN401
 
 def _read(path: Path, disk: Any, opening: Opening, depth: int) -> OpenedEvidence:  # noqa: ANN401
     kind = f"{getattr(disk, '__type__', 'raw')} image"
-    found = _volumes_of(disk, opening)
+    found = volumes_of(disk, opening)
     windows = [tree for tree in found.trees if tree.has_windows()]
     if not windows:
         return _collection(path, kind, found, opening, depth)
@@ -127,7 +127,8 @@ def media_of(path: Path) -> Any:  # noqa: ANN401  # dissect carries no types
         raise EvidenceError(f"{path} cannot be opened as an image: {reason(error)}", integrity=True) from error
 
 
-def _volumes_of(disk: Any, opening: Opening) -> Volumes:  # noqa: ANN401
+def volumes_of(disk: Any, opening: Opening) -> Volumes:  # noqa: ANN401
+    """The file systems of a disk, and why others could not be read."""
     found = Volumes()
     for number, stream in enumerate(_volumes(disk)):
         read = _tree(stream, number, opening)

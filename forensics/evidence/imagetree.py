@@ -57,6 +57,13 @@ class ImageTree:
         """Every file that a glob matches; on NTFS with the marks of the web that are sought of them."""
         return self._files(globs) if self._ntfs is None else found_with_marks(globs, self._files, self._stream_size)
 
+    def listed(self, globs: GlobSet) -> list[Found]:
+        """What the folders themselves lead to, without the file table, which takes long to read; tells no faults."""
+        known = len(self.refusals)
+        found = [Found(path, size, globs.matches(path)) for path, size in self._walk((), "", globs.shallow())]
+        del self.refusals[known:]  # the search of all files meets them again
+        return found
+
     def _files(self, globs: GlobSet) -> Iterator[Found]:
         """Look up what has no `**` by walking only the named folders; the rest, and what folders lost, by the MFT."""
         seen: set[str] = set()

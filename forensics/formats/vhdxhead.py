@@ -17,10 +17,12 @@ from forensics.formats import FormatError
 _KIB, _MIB = 1024, 1024 * 1024
 _HEADERS, _REGIONS = (64 * _KIB, 128 * _KIB), (192 * _KIB, 256 * _KIB)
 _MOST_METADATA, _MOST_ITEMS, _MOST_PATH = 2 * _MIB, 2047, 64 * _KIB
+_BAT = UUID("2dc27766-f623-4200-9d64-115e9bfd4a08")
 _METADATA = UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e")
 _PARAMETERS = UUID("caa16737-fa36-4d43-b3b6-33f0aa44e76b")
 _SIZE = UUID("2fa54224-cd1b-4876-b211-5dbed83bf4b8")
 _DISK = UUID("beca12ab-b2e6-4523-93ef-c309e000c746")
+_SECTOR = UUID("8141bf1d-a96f-4709-ba47-f233a8faab5f")
 _LOCATOR = UUID("a8d35f2d-b30b-454d-abf7-d3d84834ab0c")
 _NO_LOG = UUID(int=0)
 _POLYNOMIAL = 0x82F63B78  # CRC-32C, reflected
@@ -28,12 +30,18 @@ _POLYNOMIAL = 0x82F63B78  # CRC-32C, reflected
 
 @dataclass(slots=True)
 class Head:
-    """The facts of a VHDX; None or empty where its head does not say. `faults` are the parts that are damaged."""
+    """The facts of a VHDX; None or empty where its head does not say. `faults` are the parts that are damaged.
+
+    `bat` is the place and length of the table of its blocks, `sector_size` the unit of the bitmaps that say which
+    sectors of a block are the disk's own.
+    """
 
     creator: str = ""
     virtual_size: int | None = None
     block_size: int | None = None
     differencing: bool | None = None
+    sector_size: int | None = None
+    bat: tuple[int, int] | None = None
     disk_id: str = ""
     data_write: str = ""
     log_id: str = ""
@@ -97,14 +105,17 @@ def _regions(fh: BinaryIO, head: Head) -> None:
     table = sound or next((data for data in tables if data[:4] == b"regi"), b"")
     if sound is None:
         head.faults.append("both region tables damaged" if table else "no region table")
+    found: dict[UUID, tuple[int, int]] = {}
     for number in range(min(int.from_bytes(table[8:12], "little"), _MOST_ITEMS)):
         entry = table[16 + 32 * number : 48 + 32 * number]
-        if len(entry) == 32 and UUID(bytes_le=entry[:16]) == _METADATA:
-            offset, length = struct.unpack_from("<QI", entry, 16)
-            if offset < 1 << 62:
-                _metadata(_at(fh, offset, min(length, _MOST_METADATA)), head)
-                return
-    head.faults.append("no metadata")
+        if len(entry) == 32 and (place := struct.unpack_from("<QI", entry, 16))[0] < 1 << 62:
+            found.setdefault(UUID(bytes_le=entry[:16]), place)
+    head.bat = found.get(_BAT)
+    if _METADATA not in found:
+        head.faults.append("no metadata")
+        return
+    offset, length = found[_METADATA]
+    _metadata(_at(fh, offset, min(length, _MOST_METADATA)), head)
 
 
 def _metadata(data: bytes, head: Head) -> None:
@@ -132,6 +143,8 @@ def _item(kind: UUID, body: bytes, head: Head) -> None:
         head.differencing = bool(flags & 2)
     elif kind == _SIZE and len(body) >= 8:
         head.virtual_size = int.from_bytes(body[:8], "little")
+    elif kind == _SECTOR and len(body) >= 4:
+        head.sector_size = int.from_bytes(body[:4], "little")
     elif kind == _DISK and len(body) >= 16:
         head.disk_id = str(UUID(bytes_le=body[:16]))
     elif kind == _LOCATOR:

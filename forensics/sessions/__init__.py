@@ -12,6 +12,7 @@ from forensics.model import Event, Fact, Host, Verdicts
 from forensics.sessions.antiforensics import anti_forensics
 from forensics.sessions.capability import capability
 from forensics.sessions.capability import findings as capability_findings
+from forensics.sessions.guests import with_guests as with_guests
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.persistence import persistence
 from forensics.sessions.rows import Rows
