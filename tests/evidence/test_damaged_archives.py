@@ -361,8 +361,9 @@ def test_too_little_memory_at_the_start_is_said(tmp_path: Path, monkeypatch: pyt
         raise MemoryError
 
     monkeypatch.setattr(jobs, "open_evidence", greedy)
-    for name in ("_evidence", "_failure", "_shown_name"):
-        monkeypatch.setattr(jobs, name, getattr(jobs, name))
+    monkeypatch.setattr(jobs, "_evidence", None)
+    monkeypatch.setattr(jobs, "_failure", None)
+    monkeypatch.setattr(jobs, "_shown_name", "")
     monkeypatch.setattr(jobs.logging, "disable", lambda _: None)
     jobs.start_worker(str(tmp_path / "a.tar"), "a.tar", Opening())
     with pytest.raises(EvidenceError, match="memory"):
