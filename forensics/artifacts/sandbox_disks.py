@@ -72,7 +72,7 @@ ARTIFACT = FileArtifact(
     emits={
         "sandbox.disk_survived": Kind(
             "A session disk survived: {file_path}, {file_size} bytes[, a differencing disk{disk_differencing:flag}]"
-            "[ of {disk_parents}][, log {disk_log} not empty]; open it as evidence of its own",
+            "[ of {disk_parents}][, log {disk_log} not empty]; guest rows tell what could be read of it",
             {
                 **_SHARED,
                 "disk_differencing": bool,

@@ -34,11 +34,6 @@ def suffix_number(suffix: str) -> int:
     return 100 + steps
 
 
-def is_ewf(path: Path) -> bool:
-    """Whether the file begins as an EWF segment does."""
-    return head_of(path, 8) in _SIGNATURES
-
-
 def segments_of(first: Path) -> list[Path]:
     """All segments of the image that `first` belongs to, in order; raises EvidenceError when the set is broken."""
     found: dict[int, Path] = {}

@@ -263,8 +263,3 @@ def _is_cli(data_dir: str) -> bool:
 def _forwarding(row: Row) -> bool:
     """Whether a state file is of port forwarding alone (`port_forwarding_tunnel.json`, `forwarding-stable.lock`)."""
     return basename(row.source.path).startswith(("port_forwarding", "forwarding-"))
-
-
-def is_server_process(row: Row) -> bool:
-    """Whether the row starts the remote server itself."""
-    return image(row) == "node.exe" and "--start-server" in row.get("command_line").casefold()
