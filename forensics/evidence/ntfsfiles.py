@@ -78,6 +78,8 @@ class NtfsFiles:
     def broken(self, path: str, error: Exception) -> None:
         """A name that leads to a record that cannot be read: a folder then keeps its files to itself."""
         parent, _, name = path.rpartition("/")
+        if self._stale(parent, name):
+            return  # a deleted file's name in a block that its folder no longer uses
         named = self._named(parent, name)
         if named is None or not named.folder:
             why = f"the directory entry leads nowhere: {said(error)}"
@@ -85,6 +87,14 @@ class NtfsFiles:
             return
         self._lost_folders[named.number] = path
         self._hurt(path, f"the folder's MFT record {named.number} cannot be read: {said(error)}")
+
+    def _stale(self, folder: str, name: str) -> bool:
+        try:
+            record = self._fs.get(folder or "/").entry
+            living = ntfsindex.listed(record)
+        except DAMAGE:
+            return False
+        return not self._fault(folder, record) and all(_fold(named) != name.casefold() for named in living)
 
     def _named(self, folder: str, name: str) -> Named | None:
         try:

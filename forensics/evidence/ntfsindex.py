@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from typing import Any, NamedTuple
 
+from dissect.ntfs.exceptions import Error as NtfsError
 from dissect.ntfs.util import segment_reference
 from dissect.target.exceptions import Error as TargetError
 
@@ -117,8 +118,30 @@ def lookup(record: Any, name: str) -> Named | None:  # noqa: ANN401
 
 
 def listed(record: Any) -> list[Named]:  # noqa: ANN401
-    """Every name that the sound blocks of the index hold, 8.3 twins too."""
-    return [_named(entry) for entry in record.index(_NAMES).entries() if entry.attribute is not None]
+    """Every name that the sound blocks of the index hold, 8.3 twins too.
+
+    Blocks that the bitmap calls free are passed over: Windows leaves the names of deleted files standing in them, and
+    the library reads them along.
+    """
+    index = record.index(_NAMES)
+    found = [_named(entry) for entry in index.root.entries() if not entry.is_end and entry.attribute is not None]
+    for number in _in_use(record)[:_MOST_BLOCKS]:
+        found += _in_block(index, number)
+    return found
+
+
+def _in_block(index: Any, number: int) -> list[Named]:  # noqa: ANN401
+    found: list[Named] = []
+    try:
+        block = index.index_buffer(number * int(index.root.bytes_per_index_buffer) >> index._vcn_size_shift)
+        for entry in block.entries():
+            if entry.is_end:
+                break
+            if entry.attribute is not None:
+                found.append(_named(entry))
+    except (NtfsError, *DAMAGE):
+        return found  # `fault_of` says which block and why
+    return found
 
 
 def _named(entry: Any) -> Named:  # noqa: ANN401

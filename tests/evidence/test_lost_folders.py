@@ -13,6 +13,10 @@ from forensics.collect import coverage, patterns
 from forensics.evidence import OpenedEvidence, open_evidence
 from forensics.evidence.globs import GlobSet
 from forensics.model import Problem
+from testdata import image
+from testdata.host import scenario
+from testdata.render import render
+from testdata.writers.ntfs import missing_tools
 from tests.evidence.layouts import raw_of
 from tests.running import timeline
 
@@ -222,3 +226,14 @@ def test_from_a_lost_folder_to_the_case(disk: Path, tmp_path: Path) -> None:
     rows = {row["artifact"]: row for row in hurt.document()["coverage"]}
     assert rows["event_process_audit"]["state"] == "partial"
     assert f"C:/{LOGS}" in rows["event_process_audit"]["detail"]
+
+
+@pytest.mark.skipif(bool(missing_tools()), reason="needs mkntfs and ntfs-3g")
+def test_a_name_in_a_block_that_the_folder_freed_is_no_broken_file(tmp_path: Path) -> None:
+    host = scenario("sandbox-three-a-day")
+    with image.volume(host, render(host), tmp_path) as made:
+        evidence = open_evidence(image.raw_disk(made, tmp_path / "disk.raw"))
+    record = evidence.trees["C:"].fs.get("ProgramData/Microsoft/Windows/Containers/Sandboxes").entry  # type: ignore[attr-defined]
+    assert any(entry.attribute for entry in record.index("$I30").entries())  # the volume has such a name indeed
+    assert _all(evidence)
+    assert [refusal for refusal in evidence.refusals if "Sandboxes" in refusal.path] == []
