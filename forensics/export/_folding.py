@@ -1,8 +1,10 @@
 """Which fields are columns of their own in Timesketch, and how `details` holds the others (rules/export.yml).
 
-An index takes 1000 mapped fields. Timesketch counts two for each name, but its own mapping makes three of a text (the
-text, `.keyword`, `.wildcard`): some 330 names, shared with every other CSV and JSONL upload of a sketch. So there is a
-short list of columns, and every other field becomes an item of one list of texts, `details`, each `name: value`:
+An index takes 1000 mapped fields. Timesketch counts two for each name (`lib/tasks.py`), but its `generic.mappings` make
+three of a text (the text, `.keyword`, `.wildcard`): some 330 names, shared with every other CSV and JSONL upload of a
+sketch. So there is a short list of columns, and every other field becomes an item of one list of texts, `details`,
+each `name: value`. Read in Timesketch's source and OpenSearch's documentation (arrays, `position_increment_gap`), not
+tried on a live server:
 
 - An object would not do: OpenSearch maps each of its members as a field again. An array of texts maps as one text.
 - Each item is analysed by itself: `details:"wsb_vgpu false"` finds the item, and no phrase spans two of them, as it
