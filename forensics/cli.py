@@ -345,7 +345,7 @@ def show(case_dir: Path, part: str, *, as_json: bool, display_tz: str) -> None:
         if as_json:
             click.echo(text)
         else:
-            show_part(cases, part, zone)
+            show_part(case_dir, cases, part, zone)
 
 
 def _usage(make: Callable[[], T]) -> T:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
+from tests.folding import unfolded
 
 BUILT = ROOT / "testdata/evidence/ws-tanaka"
 KAPE_FOLDER = BUILT / "kape/WS-TANAKA"
@@ -40,9 +41,10 @@ class Run:
         return json.loads((self.case / "sessions.json").read_text(encoding="utf-8"))
 
     def lines(self, name: str) -> list[Any]:
-        """The objects of a JSON-lines file of the case."""
+        """The objects of a JSON-lines file of the case, those of the timeline with every field by its name."""
         text = (self.case / name).read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.split("\n") if line]
+        rows = [json.loads(line) for line in text.split("\n") if line]
+        return [unfolded(row) for row in rows] if name == "timeline.jsonl" else rows
 
 
 def tool(

@@ -12,11 +12,9 @@ The rules behind each choice were measured against Timesketch's own importer:
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from json.encoder import encode_basestring
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -24,15 +22,11 @@ from forensics.artifacts.base import FieldType, all_kinds
 from forensics.case import Case
 from forensics.columns import data_type
 from forensics.export import _sessions
-from forensics.model import Event, Fields, PersistenceEntry, SandboxSession, TunnelSession, Value
+from forensics.export._folding import Encoded, core, encoded
+from forensics.model import Event, Fields, PersistenceEntry, SandboxSession, TunnelSession
 from forensics.plain import safe_plain
 from forensics.timeline import Kinds, declared_fields, fit
 from forensics.times import iso, microseconds
-
-encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-
-
-text_of = encode_basestring  # a text as JSON: what `encode` comes to, without its detours
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +46,7 @@ class Common:
 
 
 class Row(NamedTuple):
-    """One row; `details` are its fields as the inside of a JSON object, sorted by name."""
+    """One row; `fields` are those beside what every row can have."""
 
     timestamp: int
     moment: str
@@ -61,33 +55,25 @@ class Row(NamedTuple):
     locator: str
     sessions: tuple[str, ...]
     common: Common
-    details: str
+    fields: Encoded
 
 
-# What a row may have beside the declared fields. Everything but `timestamp`, `tag`, `seen_in`, `session_uid` is text.
-BASE_KEYS = frozenset(
-    {
-        "message", "datetime", "timestamp", "timestamp_desc", "data_type", "kind", "hostname", "username", "tag",
-        "event_uid", "session_uid", "evidence", "source_path", "source_locator", "source_sha256", "seen_in", "parser",
-        "source_name",
-    }
-)  # fmt: skip
 _EVENT_LOG = "windows:evtx:record"
 
 
 def row_fields(kinds: Kinds | None = None) -> dict[str, FieldType]:
-    """Every field that a row can have beside `BASE_KEYS`, with its type: the declared ones and those of sessions.
+    """Every field that a row can have beside the core columns, with its type: the declared ones and those of sessions.
 
     Raises:
-        ValueError: a name has two types, or a declared field is named like a base key.
+        ValueError: a name has two types, or a declared field is named like a core column.
     """
     found = declared_fields(kinds)
     for name, declared in _sessions.FIELDS.items():
         if found.setdefault(name, declared) != declared:
             raise ValueError(f"the field {name} has another type in session rows")
-    clash = BASE_KEYS & set(found)
+    clash = core() & set(found)
     if clash:
-        raise ValueError(f"fields named like base keys: {sorted(clash)}")
+        raise ValueError(f"fields named like core columns: {sorted(clash)}")
     return found
 
 
@@ -162,23 +148,8 @@ def _event_row(
         source.locator,
         sessions.get(event.id, ()),
         _common(event.meaning, named, kind, event.host, event.user, *place),
-        members(fields),
+        encoded(fields),
     )
-
-
-def members(fields: Fields) -> str:
-    """The inside of a JSON object, sorted by name, without what is empty; names are plain identifiers."""
-    return ",".join(
-        [
-            f'"{name}":{text_of(value) if type(value) is str else _json(value)}'
-            for name, value in sorted(fields.items())
-            if value or type(value) in (int, bool)
-        ]
-    )
-
-
-def _json(value: Value) -> str:
-    return str(value) if type(value) is int else encode(value)
 
 
 def _session_row(plain: dict[str, Any]) -> Row:
@@ -195,5 +166,5 @@ def _session_row(plain: dict[str, Any]) -> Row:
     )  # fmt: skip
     sessions = tuple(safe.get("session_uid", ()))
     return Row(
-        safe["timestamp"], safe["datetime"], safe["event_uid"], safe["message"], "", sessions, common, members(fields)
+        safe["timestamp"], safe["datetime"], safe["event_uid"], safe["message"], "", sessions, common, encoded(fields)
     )

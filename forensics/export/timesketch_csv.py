@@ -2,8 +2,10 @@
 
 Its columns are the same for every case. Timesketch guesses a column's type again for every 10,000 rows (a user name
 `0012345` becomes the number 12345, a blank cell among process ids makes them 12.0), and OpenSearch then drops the
-rows that do not fit the first guess. So only columns that cannot be misread stand alone; everything else is in
-`details`, as one JSON object. Cells are raw: a spreadsheet may run what looks like a formula (`=...`).
+rows that do not fit the first guess. So only columns that cannot be misread stand alone, all of them core columns of
+rules/export.yml; every field of the kind is in `details`, as one JSON object, whether JSONL has a column of it or not.
+Timesketch takes that cell for a text: no members are mapped, and `details:"wsb_vgpu false"` finds the same rows as in
+JSONL. Cells are raw: a spreadsheet may run what looks like a formula (`=...`).
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from forensics.case import Case
-from forensics.export._rows import Common, Row, encode, rows
+from forensics.export._folding import encode
+from forensics.export._rows import Common, Row, rows
 from forensics.timeline import Kinds
 
 COLUMNS = (
@@ -39,8 +42,9 @@ def write(case: Case, path: Path, kinds: Kinds | None = None) -> None:
 def line(row: Row) -> str:
     """One row with its line end, its cells in the order of COLUMNS. Texts are always in quotes."""
     named, evidence, parser, path, meaning = _shared(row.common)
+    details = _quoted("{" + row.fields.whole + "}")
     return (
-        f"{named},{row.moment},{_quoted('{' + row.details + '}')},{row.uid},{evidence},{_text(row.message)},{parser},"
+        f"{named},{row.moment},{details},{row.uid},{evidence},{_text(row.message)},{parser},"
         f"{_list(row.sessions)},{_text(row.locator)},{path},{row.timestamp},{meaning}\n"
     )
 

@@ -1,6 +1,7 @@
 """timeline.jsonl: the reference export. One JSON object a line, UTF-8 without BOM, LF, empty keys absent.
 
-This is the exact form: types survive, nothing is escaped that was not escaped when it was read.
+This is the exact form: columns keep their types, nothing is escaped that was not escaped when it was read. What is no
+column (see `_folding`) is in `details`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from forensics.case import Case
-from forensics.export._rows import Common, Row, encode, members, rows, text_of
+from forensics.export._folding import encode, encoded, text_of
+from forensics.export._rows import Common, Row, rows
 from forensics.timeline import Kinds
 
 
@@ -20,19 +22,19 @@ def write(case: Case, path: Path, kinds: Kinds | None = None) -> None:
 
 
 def line(row: Row) -> str:
-    """One row with its line end: the common keys first, then its fields by name."""
+    """One row with its line end: the common keys first, then the columns of its fields by name, then `details`."""
     locator = f',"source_locator":{text_of(row.locator)}' if row.locator else ""
     sessions = f',"session_uid":{encode(row.sessions)}' if row.sessions else ""
-    details = f",{row.details}" if row.details else ""
+    fields = f",{row.fields.folded}" if row.fields.folded else ""
     return (
         f'{{"datetime":"{row.moment}","timestamp":{row.timestamp},"message":{text_of(row.message)},'
-        f'"event_uid":{text_of(row.uid)},{_shared(row.common)}{locator}{sessions}{details}}}\n'
+        f'"event_uid":{text_of(row.uid)},{_shared(row.common)}{locator}{sessions}{fields}}}\n'
     )
 
 
 @lru_cache(maxsize=65_536)
 def _shared(common: Common) -> str:
-    return members(
+    return encoded(
         {
             "timestamp_desc": common.meaning,
             "data_type": common.data_type,
@@ -46,4 +48,4 @@ def _shared(common: Common) -> str:
             "seen_in": common.seen_in,
             "parser": "mirrortrace",
         }
-    )
+    ).whole

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from rich.text import Text
 
-from forensics.show.summary import print_persistence, print_sandbox, print_tunnels, show_summary
+from forensics.show.summary import print_notices, print_persistence, print_sandbox, print_tunnels, show_summary
 from forensics.show.tables import print_coverage, problem_lines
 from forensics.show.terminal import Document, console
 from forensics.text import one_line
 
-_SESSIONS = "sessions.json"
+_SESSIONS, _RUN = "sessions.json", "run.json"
 _PIECES = {
     "sandbox": ("sandbox_sessions", "sandbox_configs", "sandbox_capability"),
     "tunnel": ("tunnel_sessions",),
@@ -56,8 +56,18 @@ def as_json(cases: list[tuple[str, Document]], part: str = "summary") -> str:
     return json.dumps(found, ensure_ascii=False, indent=2)
 
 
-def show_part(cases: list[tuple[str, Document]], part: str, zone: tzinfo) -> None:
-    """Print one part of each of these cases."""
+def _notices(case_dir: Path, document: Document) -> list[Document]:
+    """The notices of the run, which are no part of the sessions document; that they cannot be read is one, too."""
+    try:
+        run = json.loads((case_dir / _RUN).read_text(encoding="utf-8"))
+        return [{"evidence": str(item["evidence"]), "text": str(item["text"])} for item in run.get("notices", ())]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        text = f"{_RUN} is missing or damaged: what else the run had to tell is not known"
+        return [{"evidence": item["name"], "text": text} for item in document["evidence"][:1]]
+
+
+def show_part(folder: Path, cases: list[tuple[str, Document]], part: str, zone: tzinfo) -> None:
+    """Print one part of each of these cases, which `saved_cases` found in `folder`."""
     out = console()
     for name, document in cases:
         if name:
@@ -65,6 +75,8 @@ def show_part(cases: list[tuple[str, Document]], part: str, zone: tzinfo) -> Non
         if part == "summary":
             show_summary(document, zone, out)
             out.print(problem_lines(document, verbose=False))
+            several = len(document["evidence"]) > 1
+            print_notices(_notices(folder / name, document), out, several=several)
         elif part == "sandbox":
             print_sandbox(document, zone, out, full=True)
         elif part == "tunnel":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,12 +31,17 @@ def summary(document: Document, case: Case, output: Path, zone: tzinfo, *, verbo
     out = console()
     show_summary(document, zone, out)
     out.print(problem_lines(document, verbose=verbose))
-    for item in case.run.get("notices", ()):
-        whose = f"{item['evidence']}: " if len(case.evidence) > 1 else ""
-        out.print(line(f"Note: {whose}{item['text']}", "yellow"))
+    print_notices(case.run.get("notices", ()), out, several=len(case.evidence) > 1)
     out.print(line(f"{_counted(row_counts(case))} Written to {output}:"))
     names = sorted(path.name for path in output.iterdir() if path.is_file())
     out.print(Text("  " + "  ".join(names), style="dim"))
+
+
+def print_notices(notices: Iterable[Document], out: Console, *, several: bool) -> None:
+    """What the run had to tell that is no problem: copies not read, media not checked, disks of guests."""
+    for item in notices:
+        whose = f"{item['evidence']}: " if several else ""
+        out.print(line(f"Note: {whose}{item['text']}", "yellow"))
 
 
 def _counted(counts: dict[str, int]) -> str:

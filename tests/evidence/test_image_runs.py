@@ -234,6 +234,14 @@ def test_a_stored_hash_that_was_not_checked_is_said(case: Path) -> None:
     assert done.code == 0, done.err
     assert "run `mirrortrace verify`" in done.out
     assert any("mirrortrace verify" in str(item["text"]) for item in done_run(done)["notices"])
+    noted = [line for line in done.out.splitlines() if line.startswith("Note: ")]
+    assert noted == [line for line in tool("show", done.case).stdout.splitlines() if line.startswith("Note: ")]
+    assert "Note:" not in tool("show", done.case, "coverage").stdout
+    for damage in ("{", "[]", '{"notices": [1]}'):
+        (copy := case.parent / "copy").mkdir(exist_ok=True)
+        shutil.copyfile(done.case / "sessions.json", copy / "sessions.json")
+        (copy / "run.json").write_text(damage, encoding="utf-8")
+        assert "Note: run.json is missing or damaged" in tool("show", case.parent / "copy").stdout
     (header,) = done_run(done)["evidence"]
     assert set(header["hashes"]) >= {"in/ws-tanaka.E01", "in/ws-tanaka.E02", "stored_md5"}  # type: ignore[call-overload]
     assert tool("verify", case).returncode == 0

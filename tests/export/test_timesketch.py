@@ -13,14 +13,20 @@ from typing import Any
 import pytest
 from timesketch.lib.utils import read_and_validate_csv, read_and_validate_jsonl
 
+from forensics import analyse
 from forensics.artifacts.base import Kind, all_kinds
 from forensics.case import Case
-from forensics.export import timesketch_csv, timesketch_jsonl
-from forensics.export._rows import BASE_KEYS, row_fields
+from forensics.export import parquet, timesketch_csv, timesketch_jsonl
+from forensics.export._folding import core, listed, own_columns
+from forensics.export._rows import row_fields
 from forensics.model import Fact
+from forensics.pipeline import Options
 from forensics.timeline import event_store, events_of
 from forensics.times import iso, microseconds
+from forensics.workers import Limits
 from tests.cases import KINDS, NASTY, SESSION_ROWS, T0, fact, made_case, nasty_facts
+from tests.folding import unfolded
+from tests.running import LAYOUTS
 
 READERS = {"jsonl": (timesketch_jsonl, read_and_validate_jsonl), "csv": (timesketch_csv, read_and_validate_csv)}
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
@@ -72,7 +78,7 @@ def test_jsonl_keeps_every_field_with_its_type(nasty: Case, imported: Any) -> No
     rows = {row["event_uid"]: row for row in imported(nasty, "jsonl")}
     for event in nasty.events:
         row = rows[event.id]
-        fields = {name: value for name, value in row.items() if name not in BASE_KEYS}
+        fields = {name: value for name, value in unfolded(row, KINDS).items() if name not in core()}
         wanted = {k: list(v) if isinstance(v, tuple) else v for k, v in event.fields.items() if v not in ("", ())}
         assert fields == wanted
         assert row["datetime"] == iso(event.time)
@@ -194,11 +200,66 @@ def test_persistence_and_removal_are_rows_and_events_name_their_sessions(nasty: 
     assert owned == {first: ["sb-1", "tn-1", "pe-1"], second: ["sb-1", "pe-1"], third: ["sb-1"]}
 
 
-def test_declared_fields_stay_below_what_an_index_takes() -> None:
-    """OpenSearch takes some 454 fields in an index; a file holds only those of the kinds that were found."""
-    names = {*BASE_KEYS, *row_fields(all_kinds())}
-    assert len(names) <= 454
-    assert [name for name in names if not re.fullmatch(r"[a-z][a-z0-9_]*", name)] == []
+def test_columns_stay_far_below_what_an_index_takes() -> None:
+    """Three mapped fields a text, 1000 in an index, which other uploads share."""
+    assert len(own_columns()) == len(core()) + len(listed())
+    assert len(own_columns()) < 300
+    assert [name for name in own_columns() if not re.fullmatch(r"[a-z][a-z0-9_]*", name)] == []
+
+
+def test_every_listed_column_is_declared_by_a_kind() -> None:
+    assert [name for name in listed() if name not in row_fields()] == []
+    assert set(timesketch_csv.COLUMNS) <= core()
+
+
+def test_what_is_not_listed_is_folded(tmp_path: Path) -> None:
+    """A kind that no export file knows: `made_up` and the rest come back out of `details`, by name, type and order."""
+    kinds = {
+        "made.up": Kind(
+            "{made_up}",
+            {"made_up": str, "made_number": int, "made_switch": bool, "made_list": tuple[str, ...], "pid": str},
+        )
+    }
+    hostile = 'C:\\new: made_number: 7\nsecond "line"'
+    fields = {
+        "made_up": hostile, "made_number": 0, "made_switch": False, "made_list": ("b: c", "", "a"), "pid": "12",
+    }  # fmt: skip
+    case = Case(events=event_store(events_of(fact("made.up", **fields), "WS", kinds)))
+    timesketch_jsonl.write(case, tmp_path / "t.jsonl", kinds)
+    (row,) = map(json.loads, (tmp_path / "t.jsonl").read_text(encoding="utf-8").splitlines())
+    assert row["details"] == [
+        "made_list: b: c", "made_list: ", "made_list: a", "made_number: 0", "made_switch: false",
+        f"made_up: {case.events.find([row['event_uid']])[row['event_uid']].fields['made_up']}",
+    ]  # fmt: skip
+    assert row["details"][-1].startswith("made_up: C:\\new: made_number: 7")
+    assert set(row) <= own_columns()
+    back = unfolded(row, kinds)
+    assert (back["made_number"], back["made_switch"], back["made_list"]) == (0, False, ["b: c", "", "a"])
+    assert back["pid"] == "12"
+
+
+def test_nothing_of_the_shipped_host_is_lost_between_parquet_and_timesketch(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every value of every event, as the server reads the row."""
+    case = analyse(LAYOUTS["kape"], options=Options(all_events=True, limits=Limits(jobs=1))).save(tmp_path / "case")
+    kinds = all_kinds()
+    read: dict[str, dict[str, dict[str, Any]]] = {}
+    for form, (_, reader) in READERS.items():
+        with (case / f"timeline.{form}").open(encoding="utf-8", errors="replace") as fh:
+            read[form] = {row["event_uid"]: row for row in reader(fh)}
+    assert [record for record in caplog.records if record.name == "timesketch.utils"] == []
+    names = set().union(*read["jsonl"].values())
+    assert names <= own_columns()
+    folded = 0
+    for event in parquet.read(case / "events.parquet"):
+        wanted = {k: list(v) if isinstance(v, tuple) else v for k, v in event.fields.items() if v not in ("", ())}
+        row = read["jsonl"][event.id]
+        folded += len(row.get("details", ()))
+        assert {k: v for k, v in unfolded(row, kinds).items() if k not in core()} == wanted
+        details = json.loads(read["csv"][event.id]["details"])
+        assert {k: v for k, v in details.items() if k != "source_name"} == wanted
+    assert folded > 1000
 
 
 def test_a_field_with_two_types_is_refused() -> None:
@@ -207,5 +268,5 @@ def test_a_field_with_two_types_is_refused() -> None:
         row_fields({"a.b": text, "c.d": number})
     with pytest.raises(ValueError, match="session rows"):
         row_fields({"a.b": Kind("{vm_id}", {"vm_id": int})})
-    with pytest.raises(ValueError, match="base keys"):
+    with pytest.raises(ValueError, match="core columns"):
         row_fields({"a.b": Kind("{message}", {"message": str})})
