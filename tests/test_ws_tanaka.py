@@ -32,6 +32,7 @@ ELSEWHERE = {
     "event_firewall",
     "event_hns",
     "event_hypervisor",
+    "event_powershell_commands",
     "event_rdp_client",
     "event_sandbox_client",
     "event_vmms",
