@@ -54,6 +54,7 @@ ELSEWHERE = {
     "sandbox_policies",
     "shimcache",
     "srum",
+    "task_jobs",
     "wer_reports",
 }
 PLANTED = {"Visual Studio Code Tunnel", "HelloSync", "\\GoogleUpdaterInternalService", "ScnCfgSvc"}
