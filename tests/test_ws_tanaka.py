@@ -55,6 +55,7 @@ ELSEWHERE = {
     "shimcache",
     "srum",
     "task_jobs",
+    "vm_switch_nics",
     "wer_reports",
 }
 PLANTED = {"Visual Studio Code Tunnel", "HelloSync", "\\GoogleUpdaterInternalService", "ScnCfgSvc"}
