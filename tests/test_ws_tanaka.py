@@ -29,6 +29,7 @@ ELSEWHERE = {
     "event_appx_deployment",
     "event_compute_admin",
     "event_containers",
+    "event_defender",
     "event_firewall",
     "event_hns",
     "event_hypervisor",

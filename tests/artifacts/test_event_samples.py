@@ -104,9 +104,17 @@ EXPECTED = {
         "2020-08-26T05:09:29.115150+00:00",
         {"user_name": "Clippy", "user_domain": "DESKTOP-RIPCLIP", "engine_version": "5.1.19041.1"},
     ),
+    (f"{ATTACK}/AutomatedTestingTools/WinDefender_Events_1117_1116_AtomicRedTeam.evtx", "antivirus.detected", 0): (
+        "2019-07-18T20:40:00.730676+00:00",
+        {"threat_name": "Trojan:PowerShell/Powersploit.M", "user_name": "IEUser", "user_domain": "MSEDGEWIN10",
+         "detected_path": "C:\\AtomicRedTeam\\atomic-red-team-master\\atomics\\T1056\\Get-Keystrokes.ps1",
+         "executable_name": "powershell.exe", "action": "no action",
+         "detection_id": "511224D4-1EB4-47B9-BC4A-37E21F923FED"},
+    ),
 }  # fmt: skip
 # Every fact of the 281 samples, by kind and event id.
 COUNTS = {
+    ("antivirus.acted", 1117): 5, ("antivirus.detected", 1116): 6, ("antivirus.setting_changed", 5007): 25,
     ("clock.changed", 4616): 61, ("file.created", 11): 664, ("log.cleared", 104): 2, ("log.cleared", 1102): 14,
     ("logon.ended", 4634): 39, ("logon.ended", 4647): 74, ("logon.explicit", 4648): 188,
     ("logon.succeeded", 4624): 1355, ("network.connected", 3): 109, ("pipe.created", 17): 20,
