@@ -24,6 +24,7 @@ ELSEWHERE = {
     "capability_access",
     "cbs_log",
     "cbs_packages",
+    "defender_mplog",
     "dism_log",
     "event_app_model",
     "event_appx_deployment",
