@@ -2,7 +2,8 @@
 
 400 is written on every host and holds the command line of the process (`HostApplication`), with process auditing off as
 well; a downgrade to engine 2.0 shows in it. 4104 holds script texts: always those that look suspicious to PowerShell,
-all of them where script block logging is on; a long script comes in parts. Context unless something watched is named.
+all of them where script block logging is on; a long script comes in parts. PowerShell 7 writes them to a channel of
+its own, PowerShellCore/Operational (from memory). Context unless something watched is named.
 
 Fields: Microsoft's about_Logging; 4104 from real records; the text of 400 as Windows PowerShell 5.1 writes it.
 """
@@ -67,6 +68,7 @@ ARTIFACT = EventArtifact(
     wants={
         "Windows PowerShell": frozenset({400}),
         "Microsoft-Windows-PowerShell/Operational": frozenset({4104}),
+        "PowerShellCore/Operational": frozenset({4104}),
     },
     parse=parse,
     emits={

@@ -1,10 +1,11 @@
 """TaskScheduler/Operational: tasks registered, changed and deleted, and every run with the program it started.
 
 The channel is often off on Windows 10 and 11; where it is on, 129 gives the process id and path of what a task started
-and 201 how it ended, which ties a task to a process even without process auditing. Runs are context unless the task or
-its program is watched.
+and 201 how it ended, which ties a task to a process even without process auditing. 107, 108, 110, 118 and 119 say what
+set a run off: 110 is somebody's `schtasks /run`. Runs are context unless the task or its program is watched.
 
-Fields: real records of all these events (Windows 10).
+Fields: real records of all these events (Windows 10) but 107, 108, 118 and 119, which are from the provider's manifest
+(ids and meaning as public texts have them).
 """
 
 from __future__ import annotations
@@ -22,12 +23,18 @@ _KINDS = {
     100: "task.started",
     102: "task.completed",
     106: "task.registered",
+    107: "task.triggered",
+    108: "task.triggered",
+    110: "task.triggered",
+    118: "task.triggered",
+    119: "task.triggered",
     129: "task.process_created",
     140: "task.updated",
     141: "task.deleted",
     200: "task.action_started",
     201: "task.action_completed",
 }
+_TRIGGERS = {107: "its time", 108: "an event", 110: "a user's demand", 118: "the start of the system", 119: "a logon"}
 _ALWAYS_KEPT = frozenset({106, 141})
 _RUN = {**USER, "task_name": str, "task_instance_id": str}
 
@@ -44,6 +51,8 @@ def parse(record: Record, source: Source) -> Iterator[Fact]:
     if record.event_id in (129, 200, 201):
         fields["executable"] = program
         fields["pid"] = decimal(pick(record, "ProcessID", "EnginePID"))
+    if record.event_id in _TRIGGERS:
+        fields["trigger"] = _TRIGGERS[record.event_id]
     if record.event_id == 201:
         fields["result_code"] = pick(record, "ResultCode")
     if record.event_id in (106, 129, 140, 141):
@@ -62,6 +71,9 @@ ARTIFACT = EventArtifact(
         "task.deleted": TASK_DELETED,
         "task.started": kind("Scheduled task started: {task_name}[, as {user_name}]", _RUN, context=True),
         "task.completed": kind("Scheduled task finished: {task_name}[, as {user_name}]", _RUN, context=True),
+        "task.triggered": kind(
+            "Scheduled task {task_name} set off by {trigger}[, for {user_name}]", {**_RUN, "trigger": str}, context=True
+        ),
         "task.process_created": kind(
             "Scheduled task {task_name} started {executable}[ as process {pid}]",
             {**USER, "task_name": str, "executable": str, "pid": str},
@@ -82,6 +94,7 @@ ARTIFACT = EventArtifact(
     defers={
         100: Deferral("task.started", ("TaskName",)),
         102: Deferral("task.completed", ("TaskName",)),
+        **{event: Deferral("task.triggered", ("TaskName",)) for event in _TRIGGERS},
         129: Deferral("task.process_created", ("TaskName", "Path"), "ProcessID"),
         140: Deferral("task.updated", ("TaskName",)),
         200: Deferral("task.action_started", ("TaskName", "ActionName"), "EnginePID"),

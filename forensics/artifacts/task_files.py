@@ -3,7 +3,7 @@ r"""Scheduled tasks as the Task Scheduler stores them: XML files under `System32
 A task can start Windows Sandbox or a tunnel without a window, as SYSTEM, and come back after each boot; the published
 MirrorFace case did. The file's name is the task's name; `Author`, `Date` and `URI` inside are whatever the creator
 wrote. Windows' own tasks (below `Microsoft\Windows`) are context unless they name something of interest: intruders
-hide there too. Format: [MS-TSCH]; see `formats/taskxml.py`. Binary `.job` files of the old scheduler are not read.
+hide there too. Format: [MS-TSCH]; see `formats/taskxml.py`. Those of the old scheduler: `task_jobs`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+from forensics.artifacts._tasks import TASK_DEFINED
 from forensics.artifacts._tunnel import times, windows_path
 from forensics.artifacts._xmlfile import malformed
-from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
+from forensics.artifacts.base import FileArtifact, FileInput, Output
 from forensics.formats import FormatError, taskxml
 from forensics.formats.taskxml import Action, Task
 from forensics.formats.xmlguard import SIZE_LIMIT
@@ -106,31 +107,5 @@ ARTIFACT = FileArtifact(
     name=_NAME,
     paths=("Windows/System32/Tasks/**", "Windows/SysWOW64/Tasks/**"),
     parse=parse,
-    emits={
-        "task.defined": Kind(
-            "Scheduled task {task_name}[ runs {command_line}][ as {task_run_as}][, author {task_author}]",
-            {
-                "task_name": str,
-                "task_uri": str,
-                "task_author": str,
-                "task_run_as": str,
-                "task_run_level": str,
-                "task_logon_type": str,
-                "task_trigger": str,
-                "task_hidden": bool,
-                "enabled": bool,
-                "task_content": str,
-                "task_notes": tuple[str, ...],
-                "task_dtd": bool,
-                "task_malformed": bool,
-                "mechanism": str,
-                "action_kind": str,
-                "executable": str,
-                "command_line": str,
-                "working_directory": str,
-                "class_id": str,
-                "action_data": str,
-            },
-        )
-    },
+    emits={"task.defined": TASK_DEFINED},
 )

@@ -4,7 +4,7 @@ Source of the format: Microsoft's Task Scheduler schema ([MS-TSCH] 2.3). The fil
 often says UTF-8, so the bytes decide. Everything in them is written by whoever registered the task; `Author` and
 `Date` are free text. A document type declaration is never resolved, only noted (Windows writes none).
 
-Not read here: the binary `.job` files of the old scheduler (`Windows\\Tasks`), another format ([MS-TSCH] 2.4).
+The binary `.job` files of the old scheduler (`Windows\\Tasks`): `formats/taskjob.py`.
 """
 
 from __future__ import annotations

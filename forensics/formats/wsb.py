@@ -11,12 +11,11 @@ inference). They are accepted and named in `notes`. Elements nobody documents ar
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from forensics.formats import FormatError
-from forensics.formats.textfile import decode
-from forensics.formats.xmlguard import SIZE_LIMIT, Document, Node, parse
+from forensics.formats.wsbtext import find_inline, plain_text
+from forensics.formats.xmlguard import Document, Node, parse
 from forensics.model import MappedFolder, SandboxSettings
 
 DESKTOP = "C:\\Users\\WDAGUtilityAccount\\Desktop\\"
@@ -38,8 +37,6 @@ _SYNONYMS = {"networkingenabled": "Networking"}
 _CANONICAL = {name.casefold(): name for name in _SWITCHES} | _SYNONYMS
 _FOLDER_PARTS = ("hostfolder", "sandboxfolder", "readonly")
 _OTHER = ("memoryinmb", "logoncommand", "mappedfolders", "mappedfolder")
-_BEGIN = re.compile(r"<\s*configuration\b", re.IGNORECASE)
-_END = re.compile(r"</\s*configuration\s*>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,45 +295,18 @@ def _root_remarks(reader: _Reader, root: Node | None) -> None:
         reader.unknown["Configuration/#text"] = root.text
 
 
-def _plain_text(data: bytes | str) -> tuple[str, str, list[str]]:
-    """The XML as text, its encoding, and remarks. HTML-escaped text (from event logs) is unescaped, twice at most."""
-    notes: list[str] = []
-    if len(data) > SIZE_LIMIT:
-        notes.append(f"larger than {SIZE_LIMIT} bytes: only its start was read")
-        data = data[:SIZE_LIMIT]
-    if isinstance(data, bytes):
-        text, encoding, damaged = decode(data)
-        if damaged:
-            notes.append(f"bytes that are not {encoding}")
-    else:
-        text, encoding = data, "text"
-    for _ in range(2):
-        if not _BEGIN.search(text) and "lt;" in text.casefold():
-            text = _html(text)
-            notes.append("HTML-escaped")
-    return text, encoding, notes
-
-
-def _html(text: str) -> str:
-    """Undo one level of HTML escaping, the ampersand last."""
-    pairs = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&#39;", "'"), ("&amp;", "&"))
-    for escaped, plain in pairs:
-        text = re.sub(escaped, plain, text, flags=re.IGNORECASE)
-    return text
-
-
 def read(data: bytes | str) -> Config:
-    """Read a configuration out of a file's bytes, or out of text (which may be HTML-escaped or on one line).
+    """Read a configuration out of a file's bytes, or out of text (which may be escaped or on one line).
 
     Only the first MiB is read. Raises FormatError when no element of a configuration is in it; everything less is
     read as far as it goes, with `malformed`, `cut`, `dtd` and `notes` saying how.
     """
-    text, encoding, notes = _plain_text(data)
+    text, encoding, notes = plain_text(data)
     if not text.strip().strip("\x00"):
         raise FormatError("empty" if not text else "nothing but blanks or zeros")
     document = parse(text)
     elements, root = _elements(document)
-    cut = not document.well_formed and not (root is not None and root.closed)
+    cut = root is None or not (document.well_formed or root.closed)
     reader = _Reader(elements, cut=cut)
     _root_remarks(reader, root)
     switches = {name: reader.switch(name) for name in _SWITCHES}
@@ -360,22 +330,6 @@ def read(data: bytes | str) -> Config:
         xml=text,
         notes=tuple(dict.fromkeys([*notes, *document.notes, *reader.notes])),
     )
-
-
-def find_inline(text: str) -> str | None:
-    """The `<Configuration>...</Configuration>` part of a command line (plain or HTML-escaped), None without one.
-
-    A part without its end (a cut command line) is returned to the end of the text.
-    """
-    plain, _, _ = _plain_text(text)
-    begin = _BEGIN.search(plain)
-    if not begin:
-        return None
-    end = _END.search(plain, begin.end())
-    if end:
-        return plain[begin.start() : end.end()]
-    empty = re.compile(r"[^<>]{0,200}/>").match(plain, begin.end())
-    return plain[begin.start() : empty.end() if empty else len(plain)]
 
 
 def read_inline(command_line: str) -> Config | None:

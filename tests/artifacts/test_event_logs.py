@@ -166,8 +166,34 @@ class TestServices:
         assert (fact.kind, fact.context) == ("service.state_changed", context)
         assert own(fact) == {"service_name": name, "service_display_name": shown, "state": state}
 
+    @pytest.mark.parametrize(("name", "context"), [("CmService", False), ("vmcompute", False), ("WdNisDrv", True)])
+    def test_start_type(self, name, context):
+        fact = one("System", 7040, user_sid="S-1-5-18", data={
+            "param1": "表示名", "param2": "disabled", "param3": "auto start", "param4": name
+        })  # fmt: skip
+        assert (fact.kind, fact.context) == ("service.start_type_changed", context)
+        assert own(fact) == {
+            "service_name": name, "service_display_name": "表示名", "start_type_before": "disabled",
+            "start_type": "auto start", "user_sid": "S-1-5-18",
+        }  # fmt: skip
+
 
 class TestTasks:
+    SCHEDULER = "Microsoft-Windows-TaskScheduler/Operational"
+
+    @pytest.mark.parametrize(
+        ("number", "who", "trigger"), [(110, "UserContext", "a user's demand"), (119, "UserName", "a logon")]
+    )
+    def test_set_off(self, number, who, trigger):
+        fact = one(self.SCHEDULER, number, data={
+            "TaskName": "\\wsb.exe", who: "WS-TANAKA\\田中", "InstanceId": "FFBEDBA1-9858-4250-BEB7-F545AE86A0F5"
+        })  # fmt: skip
+        assert (fact.kind, fact.context) == ("task.triggered", False)
+        assert own(fact) == {
+            "task_name": "\\wsb.exe", "user_name": "田中", "user_domain": "WS-TANAKA", "trigger": trigger,
+            "task_instance_id": "FFBEDBA1-9858-4250-BEB7-F545AE86A0F5",
+        }  # fmt: skip
+
     @pytest.mark.parametrize(
         ("number", "kind"),
         [(4698, "task.registered"), (4699, "task.deleted"), (4700, "task.enabled"), (4701, "task.disabled"),

@@ -174,6 +174,42 @@ class TestVirtualMachines:
         named = {"vm_id": machine} if machine else {}
         assert own(fact) == {"disk_path": path, **named, "disk_type": "VHDX", "read_only": False, "pid": "9"}
 
+    VHDMP = "Microsoft-Windows-VHDMP-Operational"
+    DISK = "C:\\ProgramData\\Microsoft\\Windows\\Containers\\ContainerStorages\\A\\sandbox.vhdx"
+
+    def test_a_disk_that_could_not_be_opened(self):
+        fact = one(self.VHDMP, 13, data={"VhdFile": self.DISK, "VmId": VM, "VhdType": 2, "Status": 0xC0000034})
+        assert (fact.kind, fact.context) == ("vm.disk_failed", False)
+        assert (fact.fields["error_code"].lower(), fact.fields["vm_id"]) == ("0xc0000034", VM)
+
+    def test_a_handle_is_told_where_it_opens_and_closes(self):
+        opened = one(self.VHDMP, 12, data={"VhdFile": self.DISK, "VmId": VM, "HandleContext": 0xFFFFA80112345678})
+        closed = one(self.VHDMP, 14, data={"HandleContext": 0xFFFFA80112345678})
+        assert (closed.kind, closed.context) == ("vm.disk_traced", True)
+        assert opened.fields["disk_handle"] == closed.fields["disk_handle"]
+
+    @pytest.mark.parametrize(
+        ("number", "kind", "more", "named"),
+        [
+            (1, "vm.disk_attached", {"VhdDiskNumber": 2}, {"disk_number": "2"}),
+            (2, "vm.disk_detached", {"VhdDiskNumber": 2}, {"disk_number": "2"}),
+            (17, "vm.disk_attached", {"VhdDiskNumber": 3}, {"disk_number": "3"}),
+            (18, "vm.disk_detached", {"VhdDiskNumber": 3}, {"disk_number": "3"}),
+            (19, "vm.disk_attached", {"VhdInstanceId": PORT}, {"disk_instance": PORT}),
+            (20, "vm.disk_detached", {"VhdInstanceId": PORT}, {"disk_instance": PORT}),
+        ],
+    )
+    def test_a_disk_comes_and_goes(self, number, kind, more, named):
+        fact = one(self.VHDMP, number, pid=4, data={"VhdFileName": self.DISK, **more})
+        assert (fact.kind, fact.context) == (kind, False)
+        assert own(fact) == {"disk_path": self.DISK, **named, "pid": "4"}
+        assert one(self.VHDMP, number, data={"VhdFileName": "C:\\windows.iso", **more}).context
+
+    def test_a_disk_is_let_go(self):
+        fact = one(self.VHDMP, 36, pid=9, data={"VhdFile": self.DISK, "VmId": VM})
+        assert (fact.kind, fact.context) == ("vm.disk_closed", False)
+        assert own(fact) == {"disk_path": self.DISK, "vm_id": VM, "pid": "9"}
+
 
 class TestSysmon:
     def sysmon(self, number, **data):
@@ -296,6 +332,58 @@ class TestPowerShell:
         assert own(fact) == {
             "script_text": "wsb exec -r System", "script_block_id": "37f6d110-cfdf-4118-8748-17638e258531",
             "script_part": "2/3", "script_path": "C:\\a.ps1", "user_sid": "S-1-5-18", "pid": "5500",
+        }  # fmt: skip
+
+    def test_a_script_of_the_newer_powershell(self):
+        fact = one("PowerShellCore/Operational", 4104, data={"ScriptBlockText": "wsb start --config $c"})
+        assert (fact.kind, fact.context) == ("powershell.script_block", False)
+
+    ENGLISH = (
+        "Severity;Host Name;Host Version;Host ID;Host Application;Engine Version;Runspace ID;Pipeline ID;"
+        "Command Name;Command Type;Script Name;Command Path;Sequence Number;User;Connected User;Shell ID"
+    )
+    JAPANESE = (
+        "重大度;ホスト名;ホスト バージョン;ホスト ID;ホスト アプリケーション;エンジンのバージョン;実行空間 ID;"
+        "パイプライン ID;コマンド名;コマンドの種類;スクリプト名;コマンド パス;"
+        "シーケンス番号;ユーザー;接続されたユーザー;シェル ID"
+    )
+
+    @pytest.mark.parametrize("channel", ["Microsoft-Windows-PowerShell/Operational", "PowerShellCore/Operational"])
+    @pytest.mark.parametrize("labels", [ENGLISH, JAPANESE])
+    def test_a_command_in_any_language(self, channel, labels):
+        values = (
+            "Informational", "ConsoleHost", "5.1.14393", "a83d8c35-b3eb-47fe-afd0-bea809afba4a", "powershell.exe -x",
+            "5.1.14393", "f4b2cc94", "61", "New-Item", "Cmdlet", "C:\\a.ps1", "", "34", "WS-TANAKA\\田中", "", "Shell",
+        )  # fmt: skip
+        named = zip(labels.split(";"), values, strict=True)
+        lines = "".join(f"        {label} = {value}\r\n" for label, value in named)
+        payload = 'ParameterBinding(New-Item): name="Name"; value="default.wsb"\r\n'
+        fact = one(channel, 4103, pid=7, user_sid="S-1-5-18", data={"ContextInfo": lines, "Payload": payload})
+        assert (fact.kind, fact.context) == ("powershell.command", False)
+        assert own(fact) == {
+            "host_application": "powershell.exe -x", "engine_version": "5.1.14393", "cmdlet": "New-Item",
+            "script_path": "C:\\a.ps1", "user_domain": "WS-TANAKA", "user_name": "田中", "user_sid": "S-1-5-18",
+            "pid": "7", "command_details": payload.strip(),
+        }  # fmt: skip
+
+    def test_a_command_whose_lines_are_not_all_there(self):
+        fact = one("Microsoft-Windows-PowerShell/Operational", 4103, data={
+            "ContextInfo": "        Severity = Informational\r\n", "Payload": "CommandInvocation(Get-Date)"
+        })  # fmt: skip
+        assert (fact.context, fact.fields["command_details"]) == (True, "CommandInvocation(Get-Date)")
+        assert "cmdlet" not in fact.fields
+
+    def test_a_pipeline(self):
+        detail = (
+            "\tDetailSequence=1\r\n\tDetailTotal=1\r\n\r\n\tUserId=WS-TANAKA\\田中\r\n"
+            "\tHostApplication=powershell.exe\r\n\tEngineVersion=5.1\r\n\tScriptName=\r\n\tCommandLine=wsb start\r\n"
+            "\tUserId=another"
+        )
+        fact = one("Windows PowerShell", 800, data={"a": "wsb start", "b": detail, "c": "CommandInvocation(wsb.exe)"})
+        assert (fact.kind, fact.context) == ("powershell.command", False)
+        assert own(fact) == {
+            "script_text": "wsb start", "command_details": "CommandInvocation(wsb.exe)", "engine_version": "5.1",
+            "host_application": "powershell.exe", "user_domain": "WS-TANAKA", "user_name": "田中",
         }  # fmt: skip
 
 

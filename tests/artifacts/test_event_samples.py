@@ -95,21 +95,40 @@ EXPECTED = {
         {"target_user_name": "user01", "target_logon_id": "0x1414c8", "logon_type": 11, "source_ip": "127.0.0.1",
          "user_name": "PC01$", "executable_name": "winlogon.exe", "pid": "1796"},
     ),
+    ("host-server2016/Microsoft-Windows-PowerShell%4Operational.evtx", "powershell.command", 0): (
+        "2022-09-01T12:18:21.253107+00:00",
+        {"cmdlet": "Add-Type", "script_path": "C:\\Users\\Administrator\\capattack\\modules\\start.ps1",
+         "user_name": "Administrator", "pid": "3212", "engine_version": "5.1.14393.5127"},
+    ),
+    (f"{ATTACK}/emotet/exec_emotet_ps_800_new-object.evtx", "powershell.command", 0): (
+        "2020-08-26T05:09:29.115150+00:00",
+        {"user_name": "Clippy", "user_domain": "DESKTOP-RIPCLIP", "engine_version": "5.1.19041.1"},
+    ),
+    (f"{ATTACK}/AutomatedTestingTools/WinDefender_Events_1117_1116_AtomicRedTeam.evtx", "antivirus.detected", 0): (
+        "2019-07-18T20:40:00.730676+00:00",
+        {"threat_name": "Trojan:PowerShell/Powersploit.M", "user_name": "IEUser", "user_domain": "MSEDGEWIN10",
+         "detected_path": "C:\\AtomicRedTeam\\atomic-red-team-master\\atomics\\T1056\\Get-Keystrokes.ps1",
+         "executable_name": "powershell.exe", "action": "no action",
+         "detection_id": "511224D4-1EB4-47B9-BC4A-37E21F923FED"},
+    ),
 }  # fmt: skip
 # Every fact of the 281 samples, by kind and event id.
 COUNTS = {
+    ("antivirus.acted", 1117): 5, ("antivirus.detected", 1116): 6, ("antivirus.setting_changed", 5007): 25,
     ("clock.changed", 4616): 61, ("file.created", 11): 664, ("log.cleared", 104): 2, ("log.cleared", 1102): 14,
     ("logon.ended", 4634): 39, ("logon.ended", 4647): 74, ("logon.explicit", 4648): 188,
     ("logon.succeeded", 4624): 1355, ("network.connected", 3): 109, ("pipe.created", 17): 20,
-    ("pipe.opened", 18): 29, ("powershell.script_block", 4104): 10,
+    ("pipe.opened", 18): 29, ("powershell.command", 800): 4, ("powershell.command", 4103): 1,
+    ("powershell.script_block", 4104): 10,
     ("process.created", 1): 965, ("process.created", 4688): 84, ("process.exited", 5): 53,
     ("process.exited", 4689): 43, ("registry.key_changed", 12): 221, ("registry.value_set", 13): 497,
-    ("service.installed", 7045): 38, ("service.state_changed", 7036): 1288, ("system.crashed", 41): 2,
+    ("service.installed", 7045): 38, ("service.start_type_changed", 7040): 169,
+    ("service.state_changed", 7036): 1288, ("system.crashed", 41): 2,
     ("system.crashed", 6008): 2, ("system.log_started", 6005): 15, ("system.log_stopped", 6006): 11,
     ("system.shutdown_requested", 1074): 12, ("task.action_completed", 201): 2, ("task.action_started", 200): 2,
     ("task.completed", 102): 2, ("task.deleted", 141): 3, ("task.deleted", 4699): 5, ("task.disabled", 4701): 1,
     ("task.process_created", 129): 2, ("task.registered", 106): 3, ("task.registered", 4698): 5,
-    ("task.started", 100): 2, ("task.updated", 140): 1, ("task.updated", 4702): 1,
+    ("task.started", 100): 2, ("task.triggered", 110): 2, ("task.updated", 140): 1, ("task.updated", 4702): 1,
 }  # fmt: skip
 
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forensics.formats import FormatError
-from forensics.formats.wsb import Config, default_folder, find_inline, read, read_inline
+from forensics.formats.wsb import Config, default_folder, read, read_inline
+from forensics.formats.wsbtext import find_inline
 from forensics.model import MappedFolder
 
 PUBLISHED = r"""<Configuration>
@@ -135,6 +136,22 @@ class TestDamage:
         config = read((text + "</LogonCommand></Configuration>").encode("cp932"))
         assert (config.logon_command, config.encoding) == ("表.bat", "cp932")
 
+    def test_a_code_page_that_nothing_names(self) -> None:
+        """Japanese editors that save as ANSI: the folder's name is readable, and how it was read is said."""
+        text = inner(
+            "<MappedFolders><MappedFolder><HostFolder>C:\\ソフト\\表</HostFolder></MappedFolder></MappedFolders>"
+        )
+        config = read(text.xml.encode("cp932"))
+        assert (config.mapped_folders, config.encoding) == (text.mapped_folders, "cp932")
+        assert "read as cp932, which is assumed" in config.notes
+
+    def test_a_cut_or_damaged_character_is_no_other_code_page(self) -> None:
+        data = "<Configuration><LogonCommand><Command>C:\\ソフト表\\a".encode()
+        for odd in (data[:-4], data.replace("フ".encode(), b"\x83\x74")):
+            config = read(odd)
+            assert config.encoding == "utf-8"
+            assert "C:\\ソ" in (config.logon_command or "")
+
     def test_an_unescaped_ampersand(self) -> None:
         config = read(PUBLISHED.replace("msiexec.bat", "a.bat & b.bat"))
         assert config.malformed
@@ -248,6 +265,33 @@ class TestCommandLines:
         assert config is not None
         assert config.cut
         assert config.networking is None
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "&#60;Configuration&#62;&#60;Networking&#62;Disable&#60;/Networking&#62;&#60;/Configuration&#62;",
+            "&#x3C;Configuration&#x3E;&#x3C;Networking&#x3E;Disable&#x3C;/Networking&#x3E;&#x3C;/Configuration&#x3E;",
+            "\\u003cConfiguration\\u003e\\u003cNetworking\\u003eDisable\\u003c/Networking\\u003e\\u003c/Configuration\\u003e",
+            "^<Configuration^>^<Networking^>Disable^</Networking^>^</Configuration^>",
+            "<Configuration><!-- </Configuration> --><Networking>Disable</Networking></Configuration>",
+        ],
+    )
+    def test_other_escapes(self, text: str) -> None:
+        config = read_inline(f'wsb start -c "{text}" --raw')
+        assert config is not None
+        assert (config.networking, config.malformed, config.unknown) == (False, False, {})
+
+    def test_a_quotation_mark_in_a_quoted_argument(self) -> None:
+        xml = r"<Configuration><LogonCommand><Command>cmd /c \"a b\"</Command></LogonCommand></Configuration>"
+        quoted, bare = read_inline(f'wsb start -c "{xml}"'), read_inline(f"wsb start -c '{xml}'")
+        assert (quoted and quoted.logon_command) == 'cmd /c "a b"'
+        assert (bare and bare.logon_command) == r"cmd /c \"a b\""
+
+    def test_elements_alone_say_nothing_of_the_others(self) -> None:
+        config = read_inline("WindowsSandboxClient.exe -x <NetworkingEnabled>true</NetworkingEnabled> -y")
+        assert config is not None
+        assert (config.networking, config.clipboard, config.malformed) == (True, None, False)
+        assert read_inline("tool.exe <Networking> and nothing after it") is None
 
     def test_none_in_it(self) -> None:
         assert read_inline("wsb list") is None
