@@ -49,7 +49,13 @@ def parse(given: FileInput) -> Output:
     for problem in problems:
         yield Problem("bad_record", _NAME, given.source(), f"cabinet: {problem}")
     left = cabinet.OUTPUT_LIMIT
-    for member in found:
+    for number, member in enumerate(found):
+        if left <= 0:
+            detail = (
+                f"{len(found) - number} files of the cabinet are not read: {cabinet.OUTPUT_LIMIT} bytes were unpacked"
+            )
+            yield Problem("budget", _NAME, given.source(member.name), detail)
+            return
         left -= yield from _member(given, member, left)
 
 
