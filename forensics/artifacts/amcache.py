@@ -35,6 +35,7 @@ _HASHED = 31_457_280
 _SHA1 = re.compile(r"(?:0000)?([0-9A-Fa-f]{40})")
 _LINKED = re.compile(r"(\d\d)/(\d\d)/(\d{4}) (\d\d:\d\d:\d\d)")
 _REFERENCE = re.compile(r"([1-9a-f][0-9a-f]{0,3}?)0000([1-9a-f][0-9a-f]{0,7})", re.IGNORECASE)
+_NUMBER = 20  # digits of 64 bits
 _Values = dict[str, Decoded]
 _Row = Fact | Problem
 
@@ -76,12 +77,12 @@ def _text(values: _Values, name: str) -> str | None:
 
 
 def _number(values: _Values, name: str) -> int | None:
-    """A number, also one written as text (`0x7fac0`)."""
+    """A number, also one written as text (`0x7fac0`); none of thousands of digits, which cannot even be written."""
     data = values.get(name)
     if isinstance(data, int):
         return data
     try:
-        return int(data, 0) if isinstance(data, str) and data else None
+        return int(data, 0) if isinstance(data, str) and 0 < len(data) <= _NUMBER else None
     except ValueError:
         return None
 

@@ -15,13 +15,14 @@ said not to be read.
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
 from typing import BinaryIO, cast
 
 from forensics.artifacts._servicing import LOG_FIELDS, SERVICING_LOG, LogRows, is_feature, is_installer, is_sandbox
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
 from forensics.formats import FormatError, cabinet
 from forensics.formats.servicinglog import Line
-from forensics.model import Problem, Value
+from forensics.model import Fact, Problem, Value
 
 _NAME = "cbs_log"
 _RESULT = re.compile(r"(?:overall result|, status):\s{0,2}(0x[0-9a-fA-F]{1,8})")  # not of the download
@@ -37,26 +38,38 @@ def parse(given: FileInput) -> Output:
     if given.fh.read(4) != cabinet.SIGNATURE:
         yield from _log(LogRows(_NAME, given), given.fh)
         return
+    problems: list[FormatError] = []
     try:
-        found = cabinet.members(given.fh)
+        found = cabinet.members(given.fh, problems)
     except FormatError as error:
         yield Problem("unreadable", _NAME, given.source(), f"cabinet not read: {error}")
         return
-    if not found:
+    if not found and not problems:
         yield Problem("bad_record", _NAME, given.source(), "a cabinet that holds no file of its own")
-    for member in found:
-        yield from _member(given, member)
+    for problem in problems:
+        yield Problem("bad_record", _NAME, given.source(), f"cabinet: {problem}")
+    left = cabinet.OUTPUT_LIMIT
+    for number, member in enumerate(found):
+        if left <= 0:
+            detail = (
+                f"{len(found) - number} files of the cabinet are not read: {cabinet.OUTPUT_LIMIT} bytes were unpacked"
+            )
+            yield Problem("budget", _NAME, given.source(member.name), detail)
+            return
+        left -= yield from _member(given, member, left)
 
 
-def _member(given: FileInput, member: cabinet.CabFile) -> Output:
+def _member(given: FileInput, member: cabinet.CabFile, most: int) -> Generator[Fact | Problem, None, int]:
+    """The rows of one log; returns how many bytes were unpacked for it."""
     try:
-        stream = cabinet.CabStream(given.fh, member)
+        stream = cabinet.CabStream(given.fh, member, most)
     except FormatError as error:
         yield Problem("unreadable", _NAME, given.source(member.name), str(error))
-        return
+        return 0
     yield from _log(LogRows(_NAME, given, member.name), cast(BinaryIO, stream))
     if stream.problem:
         yield Problem("truncated", _NAME, given.source(member.name), f"not read to its end: {stream.problem}")
+    return stream.unpacked
 
 
 def _log(rows: LogRows, fh: BinaryIO) -> Output:

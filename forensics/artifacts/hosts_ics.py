@@ -23,7 +23,7 @@ from forensics.model import Problem, Value, make_fact
 
 _NAME = "hosts_ics"
 _MOST = 10_000
-_LINE = re.compile(r"^\s*(#?)\s*([0-9A-Fa-f:.]{3,45})\s+([^\s#]{1,253})\s*(?:#\s*(.*))?$")
+_LINE = re.compile(r"^(#?)\s*([0-9A-Fa-f:.]{3,45})\s+([^\s#]{1,253})\s*(?:#\s*(.*))?$")
 _GUID = re.compile(r"^\{?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?$", re.IGNORECASE)
 _DOMAIN = ".mshome.net"
 
@@ -50,7 +50,7 @@ def parse(given: FileInput) -> Output:
 
 
 def _fields(given: FileInput, text: str) -> dict[str, Value | None] | None:
-    found = _LINE.match(text)
+    found = _LINE.match(text.strip())  # blanks in front, to be shared out between two `\s*`, took half a minute a line
     address = _address(found[2]) if found else None
     if found is None or address is None:
         return None

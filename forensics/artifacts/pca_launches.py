@@ -34,6 +34,7 @@ _LINE = 64 * 1024
 _GENERAL = "pcageneraldb"
 _COLUMNS = 8  # of a line of PcaGeneralDb: time, kind, path, description, publisher, version, program id, result
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}")
+_KIND = re.compile(r"[0-9]{1,9}")
 _RESULT = re.compile(r"(0x[0-9a-f]{1,16})\s*$", re.IGNORECASE)
 
 
@@ -131,7 +132,7 @@ def _path(given: FileInput, raw: bytes) -> tuple[str, str | None]:
 def _event(given: FileInput, line: _Line, text: str) -> Fact | Problem:
     parts = text.split("|")
     moment = _moment(parts[0])
-    if len(parts) != _COLUMNS or isinstance(moment, NoTime) or not parts[1].strip().isdecimal():
+    if len(parts) != _COLUMNS or isinstance(moment, NoTime) or not _KIND.fullmatch(parts[1].strip()):
         return _bad(given, line, f"has {len(parts)} columns of {_COLUMNS}, or no time and kind in front")
     path, number = parts[2], int(parts[1])
     result = _RESULT.search(parts[7])

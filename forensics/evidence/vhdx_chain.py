@@ -11,7 +11,8 @@ Source: [MS-VHDX] 2.5 (BAT), 2.4 (sector bitmaps), 2.6.2.6 (parent locator).
 from __future__ import annotations
 
 import re
-import struct
+import sys
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -23,7 +24,8 @@ from forensics.formats import FormatError, vhdxhead
 
 MOST_LAYERS = 8
 _MIB, _SECTOR = 1 << 20, 512
-_MOST_BAT = 16 * _MIB  # 2 TB in blocks of 1 MiB; a session's disk has 40 GB
+# 512 GB in blocks of 1 MiB; a session's disk has 40 GB. Every process holds the tables of all guests and their parents.
+_MOST_BAT = 4 * _MIB
 _WHOLE, _PARTIAL, _ABSENT = 6, 7, 0
 _BLOCKS = range(_MIB, 256 * _MIB + 1)
 _DRIVE = re.compile(r"(?:[\\/]{2}[?.][\\/])?([A-Za-z]):[\\/](.*)", re.DOTALL)
@@ -68,7 +70,7 @@ class Layer(AlignedStream):  # type: ignore[misc]  # dissect carries no types
         self._entries = self._table(-(-size // block), *head.bat)
         super().__init__(size, align=_SECTOR)
 
-    def _table(self, blocks: int, offset: int, length: int) -> tuple[int, ...]:
+    def _table(self, blocks: int, offset: int, length: int) -> array[int]:
         chunks = -(-blocks // self.ratio)
         count = chunks * (self.ratio + 1) if self.head.differencing else blocks + (blocks - 1) // self.ratio
         if count * 8 > min(length, _MOST_BAT):
@@ -77,7 +79,10 @@ class Layer(AlignedStream):  # type: ignore[misc]  # dissect carries no types
         data = self.fh.read(count * 8)
         if len(data) < count * 8:
             raise ChainError("it is cut inside the table of its blocks")
-        return struct.unpack(f"<{count}Q", data)
+        entries = array("Q", data)
+        if sys.byteorder == "big":
+            entries.byteswap()
+        return entries
 
     @property
     def own(self) -> tuple[int, int]:

@@ -27,6 +27,7 @@ _METHODS = {2: "Quantum", 3: "LZX"}
 _BLOCK = 32 * 1024
 _NAME_LIMIT = 256
 _MEMBERS = 1000
+_ELSEWHERE = 0xFFFD  # instead of a folder's number: begins or ends in another cabinet, or both
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ class CabFile:
     folder: Folder
 
 
-def members(fh: BinaryIO) -> list[CabFile]:
-    """The files of a cabinet. Raises FormatError; files that continue from or into another cabinet are left out."""
+def members(fh: BinaryIO, problems: list[FormatError]) -> list[CabFile]:
+    """The files of a cabinet; those that cannot be had go to `problems`. Raises FormatError when it is none."""
     fh.seek(0)
     head = fh.read(36)
     if len(head) < 36 or not head.startswith(SIGNATURE):
@@ -69,16 +70,27 @@ def members(fh: BinaryIO) -> list[CabFile]:
         offset, blocks, kind = _FOLDER.unpack(_exactly(fh, _FOLDER.size))
         _exactly(fh, folder_reserve)
         found.append(Folder(offset, blocks, kind & 0xF, data_reserve))
-    return list(_files(fh, first, files, found))
+    if files > _MEMBERS:
+        problems.append(FormatError(f"{files} files: only the first {_MEMBERS} are read"))
+    return list(_files(fh, first, min(files, _MEMBERS), found, problems))
 
 
-def _files(fh: BinaryIO, first: int, count: int, folders: list[Folder]) -> Iterator[CabFile]:
+def _files(
+    fh: BinaryIO, first: int, count: int, folders: list[Folder], problems: list[FormatError]
+) -> Iterator[CabFile]:
     fh.seek(first)
-    for _ in range(min(count, _MEMBERS)):
-        size, start, folder, _, _, attributes = _FILE.unpack(_exactly(fh, _FILE.size))
-        name = _text(fh).decode("utf-8" if attributes & _UTF8_NAME else "cp1252", "replace")
+    for number in range(count):
+        try:
+            size, start, folder, _, _, attributes = _FILE.unpack(_exactly(fh, _FILE.size))
+            name = _text(fh).decode("utf-8" if attributes & _UTF8_NAME else "cp1252", "replace")
+        except FormatError as error:
+            problems.append(FormatError(f"{count - number} of {count} files are lost: {error}"))
+            return
         if folder < len(folders):
             yield CabFile(name, size, start, folders[folder])
+        else:
+            why = "goes on in another cabinet" if folder >= _ELSEWHERE else f"is in folder {folder}, which is not there"
+            problems.append(FormatError(f"{name} {why}"))
 
 
 def _exactly(fh: BinaryIO, size: int) -> bytes:
@@ -102,15 +114,18 @@ def _text(fh: BinaryIO) -> bytes:
 class CabStream(io.RawIOBase):
     """The unpacked content of one file, to be read from its start; `seek(0)` begins again.
 
-    Damage ends the stream; `problem` then says what it was, and is None when all of it was read.
+    Damage ends the stream; `problem` then says what it was, and is None when all of it was read. `unpacked` counts what
+    came out of blocks, with those in front of the file and those read twice: at most `most`. The files of a cabinet may
+    share their blocks, so a limit for each would be none for all of them.
     """
 
-    def __init__(self, fh: BinaryIO, member: CabFile) -> None:
+    def __init__(self, fh: BinaryIO, member: CabFile, most: int = OUTPUT_LIMIT) -> None:
         super().__init__()
         if member.folder.method not in (_STORED, _MSZIP):
             method = _METHODS.get(member.folder.method, f"method {member.folder.method}")
             raise FormatError(f"{member.name} is packed with {method}, which is not read")
-        self._fh, self._member = fh, member
+        self._fh, self._member, self._most = fh, member, most
+        self.unpacked = 0
         self.problem: FormatError | None = None
         self._restart()
 
@@ -151,9 +166,7 @@ class CabStream(io.RawIOBase):
     def _content(self) -> Iterator[bytes]:
         """The bytes of the file out of the blocks of its folder."""
         self.problem = None
-        skip, left = self._member.start, min(self._member.size, OUTPUT_LIMIT)
-        if self._member.size > OUTPUT_LIMIT:
-            self.problem = FormatError(f"{self._member.size} bytes: only the first {OUTPUT_LIMIT} are read")
+        skip, left = self._member.start, self._member.size
         try:
             for block in self._blocks():
                 part = block[skip : skip + left] if skip < len(block) else b""
@@ -179,6 +192,9 @@ class CabStream(io.RawIOBase):
             before = data if folder.method == _STORED else _inflate(data, before, place)
             if len(before) != unpacked or unpacked > _BLOCK:
                 raise FormatError(f"a block gives {len(before)} bytes instead of {unpacked}", place)
+            self.unpacked += len(before)
+            if self.unpacked > self._most:
+                raise FormatError(f"no more than {OUTPUT_LIMIT} bytes are unpacked of a cabinet")
             yield before
             place += _DATA.size + folder.reserve + packed
 

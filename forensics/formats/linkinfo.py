@@ -19,6 +19,7 @@ _DRIVES = ("unknown", "no root", "removable", "fixed", "network", "optical", "RA
 _HEADER, _HEADER_WITH_UNICODE = 0x1C, 0x24
 _HAS_VOLUME, _HAS_SHARE = 1, 2
 _VALID_DEVICE = 1
+_LONGEST = 64 * 1024  # bytes: a path of Windows has at most 32,767 characters
 _VOLUME_UNICODE = 0x14  # an offset of the label that means that the UTF-16 one follows
 _SHARE_UNICODE = 0x14
 _CODE_PAGES = ("cp932", "cp936", "cp949", "cp950", "cp1252", "cp1251", "cp1250", "utf-8")
@@ -118,7 +119,7 @@ class _Parts:
     def _string(self, at: int, what: str, reader: Callable[[bytes], str | None]) -> str | None:
         if not at:
             return None
-        text = reader(self.block[at:]) if at < len(self.block) else None
+        text = reader(self.block[at : at + _LONGEST]) if at < len(self.block) else None
         if text is None:
             self.lost(what, at)
         return text or None
@@ -164,9 +165,7 @@ def _serial(value: int) -> str:
 
 def _wide(raw: bytes) -> str | None:
     """A UTF-16 string up to its NUL; None without one."""
-    end = 0
-    while end + 1 < len(raw):
-        if raw[end : end + 2] == b"\0\0":
-            return raw[:end].decode("utf-16-le", "surrogatepass")
-        end += 2
-    return None
+    end = raw.find(b"\0\0")
+    while end % 2 and end > 0:  # the halves of two characters
+        end = raw.find(b"\0\0", end + 1)
+    return None if end < 0 else raw[:end].decode("utf-16-le", "surrogatepass")

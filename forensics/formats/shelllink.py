@@ -50,6 +50,7 @@ _ATTRIBUTES = {
 }
 _WINDOWS = {1: "normal", 3: "maximised", 7: "minimised"}
 _ENVIRONMENT, _TRACKER, _CONSOLE_PAGE, _PROPERTIES = 0xA0000001, 0xA0000003, 0xA0000004, 0xA0000009
+_MOST_INFO = 1024 * 1024  # six texts of at most 64 KiB each
 _MAX_ITEMS = 1024
 _MAX_BLOCKS = 256
 _MAX_PROPERTIES = 512
@@ -168,7 +169,7 @@ class _Body:
                     self._string(name, wide=bool(flags & _UNICODE), narrow=narrow)
             page = self._blocks()
         except FormatError as error:
-            self.link.problems.append(error)
+            self.link.problems.append(error.with_traceback(None))  # which would keep all that was read here
         self.link.end = min(self.at, len(self.data))
         self._decode(info, narrow, page)
 
@@ -200,7 +201,7 @@ class _Body:
         start = self.at
         size = int.from_bytes(self._take(4, "the link info"), "little")
         self.at = start
-        if size < 4:
+        if not 4 <= size <= _MOST_INFO:
             raise FormatError(f"link info of {size} bytes", start)
         return self._take(size, "the link info")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from functools import cache
 from typing import BinaryIO
 from uuid import UUID
 
@@ -72,12 +73,20 @@ def _at(fh: BinaryIO, offset: int, length: int) -> bytes:
 
 def _checksum(data: bytes) -> int:
     """CRC-32C of a structure whose own checksum, at 4, counts as zero."""
-    rest = 0xFFFFFFFF
+    rest, table = 0xFFFFFFFF, _table()
     for byte in data[:4] + bytes(4) + data[8:]:
-        rest ^= byte
-        for _ in range(8):
-            rest = rest >> 1 ^ (_POLYNOMIAL if rest & 1 else 0)
+        rest = rest >> 8 ^ table[(rest ^ byte) & 0xFF]
     return rest ^ 0xFFFFFFFF
+
+
+@cache
+def _table() -> tuple[int, ...]:
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = value >> 1 ^ (_POLYNOMIAL if value & 1 else 0)
+        table.append(value)
+    return tuple(table)
 
 
 def _sound(data: bytes, length: int, magic: bytes) -> bool:

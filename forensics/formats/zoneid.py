@@ -18,7 +18,10 @@ SIZE_LIMIT = 64 * 1024
 _LINES = 200
 _VALUE = 4096
 _PLAIN = ("zoneid", "hosturl", "referrerurl", "hostipaddress", "lastwriterpackagefamilyname")
-_FLAT = re.compile(r"\s+(?=(?:ZoneId|HostUrl|ReferrerUrl|HostIpAddress|LastWriterPackageFamilyName|AppZoneId)=)")
+# Only from the start of a run of blanks, and all of it: else a stream of nothing but blanks takes a minute.
+_FLAT = re.compile(
+    r"(?<!\s)\s++(?=(?:ZoneId|HostUrl|ReferrerUrl|HostIpAddress|LastWriterPackageFamilyName|AppZoneId)=)"
+)
 _ZONES = {0: "this machine", 1: "local intranet", 2: "trusted sites", 3: "internet", 4: "restricted sites"}
 
 

@@ -14,6 +14,7 @@ from forensics.evidence.globs import GlobSet
 from forensics.formats import FormatError
 from forensics.formats.hive import Hive
 from forensics.rules.collection import kape_targets
+from forensics.spool import encode_fact
 from forensics.timeline import render
 from testdata.writers.hive import REG_DWORD, REG_QWORD, REG_SZ, HiveWriter
 from tests.artifacts.registry_inputs import run
@@ -97,6 +98,15 @@ def everything() -> bytes:
         "a": 1501593268,
     }
     return built(keys)
+
+
+@pytest.mark.parametrize("size", ["0x" + "f" * 5000, "9" * 5000])
+def test_a_number_of_thousands_of_digits_is_none(size: str) -> None:
+    entry = {"LowerCaseLongPath": "c:\\a.exe", "Size": size}
+    facts, problems = run(ARTIFACT, Hive.open(built({"Root\\InventoryApplicationFile\\a|1": entry})), PATH)
+    assert problems == []
+    assert [fact.fields.get("file_size") for fact in facts] == [None]
+    assert all(encode_fact(fact) for fact in facts)
 
 
 def test_both_generations() -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import random
+import struct
 from datetime import UTC, datetime
 
 import pytest
 
 from forensics.artifacts.cbs_log import ARTIFACT
+from forensics.formats import cabinet as cabinets
 from forensics.formats.servicinglog import Clock, Line, offset_of
 from testdata.writers.cabinet import LZX, STORED, cabinet
 from tests.artifacts.file_inputs import TOKYO, run, survives_truncation, utc
@@ -172,6 +174,39 @@ class TestCabinet:
         facts, problems = run(ARTIFACT, self.PATH, data)
         assert [fact.fields["record_count"] for fact in facts] == [1]
         assert problems == []
+
+    def test_files_that_share_their_blocks_are_bounded_together(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cabinets, "OUTPUT_LIMIT", 100 * 32768)
+        data = bytearray(cabinet({**{f"{number:03}.log": b"" for number in range(90)}, "z.log": bytes(40 * 32768)}))
+        for number in range(90):
+            struct.pack_into("<I", data, data.find(b"%03d.log" % number) - 16, 40 * 32768)
+        facts, problems = run(ARTIFACT, self.PATH, bytes(data))
+        assert [fact.fields["record_count"] for fact in facts] == [1, 1, 1]
+        said = [(problem.fault, problem.source.locator) for problem in problems]
+        assert said == [("truncated", "002.log"), ("budget", "003.log")]
+        assert "88 files of the cabinet are not read" in problems[1].detail
+
+    def test_a_file_that_cannot_be_had_costs_no_other(self) -> None:
+        data = cabinet({"a.log": LOG.encode(), "b.log": LOG.encode(), "c.log": LOG.encode()})
+        place = data.find(b"b.log") - 16
+        for folder, why in ((0xFFFE, "goes on in another cabinet"), (7, "is in folder 7, which is not there")):
+            damaged = bytearray(data)
+            struct.pack_into("<H", damaged, place + 8, folder)
+            facts, (problem,) = run(ARTIFACT, self.PATH, bytes(damaged))
+            assert {fact.source.locator[:5] for fact in facts} == {"a.log", "c.log"}
+            assert f"b.log {why}" in problem.detail
+
+    def test_a_table_that_ends_early_keeps_the_files_before(self) -> None:
+        data = cabinet({"a.log": LOG.encode(), "b.log": LOG.encode()})
+        damaged = bytearray(data)
+        damaged[28:30] = (9).to_bytes(2, "little")  # files
+        facts, problems = run(ARTIFACT, self.PATH, bytes(damaged))
+        assert {"a.log", "b.log"} <= {fact.source.locator[:5] for fact in facts}
+        assert problems
+
+    def test_more_files_than_are_read_are_said(self) -> None:
+        facts, (problem,) = run(ARTIFACT, self.PATH, cabinet({f"{number}.log": b"x" for number in range(1001)}))
+        assert (len(facts), "only the first 1000" in problem.detail) == (1000, True)
 
 
 def test_cuts_of_the_log() -> None:

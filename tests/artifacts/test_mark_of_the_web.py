@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,12 @@ class TestCollectedStreams:
     def test_a_huge_stream_is_read_in_part_and_said(self) -> None:
         (fact,), (problem,) = run(mark_of_the_web.ARTIFACT, f"C:/{LAB}:Zone.Identifier", STREAM + "x" * 100_000)
         assert (fact.fields["zone_id"], problem.fault) == (3, "truncated")
+
+    def test_nothing_but_blanks_costs_no_time(self) -> None:
+        started = time.process_time()
+        mark = zoneid.read(b"ZoneId=3 HostUrl=http://a.test/" + b" " * 60_000 + b"x  ReferrerUrl=b")
+        assert time.process_time() - started < 1
+        assert (mark.zone, mark.referrer_url) == (3, "b")
 
 
 @pytest.fixture(scope="module")

@@ -124,6 +124,17 @@ def test_a_bad_line_costs_that_line(line: bytes) -> None:
     assert problem.source.locator == "line 1"
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "\u0663", "-2", "0x2"])
+def test_a_kind_that_is_no_number_costs_that_line(number: str) -> None:
+    damaged = EVENTS.replace("|2|", f"|{number}|", 1)
+    assert damaged != EVENTS
+    (whole, _), (facts, problems) = (
+        read(EVENTS.encode("utf-16-le"), GENERAL),
+        read(damaged.encode("utf-16-le"), GENERAL),
+    )
+    assert (len(facts), [problem.fault for problem in problems]) == (len(whole) - 1, ["bad_record"])
+
+
 def test_zeros_and_long_lines() -> None:
     facts, problems = read(DIC[:64] + bytes(600) + DIC[64:] + b"x" * 70_000 + b"\r\n" + DIC)
     assert {problem.fault for problem in problems} == {"zeroed", "bad_record"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -157,6 +158,12 @@ class TestHostsIcs:
             facts, _ = run(hosts_ics.ARTIFACT, self.PATH, data[:length])
             done = data[:length].count(b"mshome.net # 20") + data[:length].count(b"v6.mshome.net\r")
             assert [fact.fields["guest_name"] for fact in facts][: max(done - 1, 0)] == whole[: max(done - 1, 0)]
+
+    def test_lines_of_blanks_cost_no_time(self) -> None:
+        started = time.process_time()
+        facts, _ = run(hosts_ics.ARTIFACT, self.PATH, (" " * 60_000 + "x\n") * 3 + " \t10.0.0.1   a.mshome.net  \n")
+        assert time.process_time() - started < 1
+        assert [fact.fields["guest_name"] for fact in facts] == ["a.mshome.net"]
 
     def test_a_file_of_a_million_lines_is_bounded(self) -> None:
         facts, (problem,) = run(hosts_ics.ARTIFACT, self.PATH, "10.0.0.1 a\n" * 20_000)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import random
 import shutil
+import struct
 import subprocess
+import tracemalloc
+from array import array
 from pathlib import Path
 from uuid import UUID
 
@@ -17,6 +20,7 @@ from hypothesis import strategies as st
 from forensics.evidence.vhdx_chain import ChainError, MissingParentError, Opener, candidates, open_chain
 from testdata.writers import vhdx
 from testdata.writers.vhdx import BLOCK
+from testdata.writers.vhdx_head import sealed
 
 CHILD, PARENT, TOP = "C:/c/sandbox.vhdx", "C:/base/Parent.vhdx", "C:/c/top.vhdx"
 LOCATOR = {"absolute_win32_path": "c:\\base\\Parent.vhdx"}
@@ -160,3 +164,32 @@ def test_hostile_heads_and_tables_end_in_words(start: int, place: int, data: byt
         assert len(chain.stream.read(4 * BLOCK)) == min(chain.stream.size, 4 * BLOCK)
     except (ChainError, EOFError):
         pass
+
+
+def _vast(parent: str, blocks: int) -> bytes:
+    """A differencing disk of so many blocks, none of which is the same, with a table that has a place for each."""
+    table = -(-blocks // 4096) * 4097
+    out = bytearray(vhdx.build(bytes(BLOCK), {"absolute_win32_path": parent}, b"\x01" * BLOCK))
+    size = out.find(UUID("2fa54224-cd1b-4876-b211-5dbed83bf4b8").bytes_le)
+    item = out.rfind(b"metadata", 0, size) + int.from_bytes(out[size + 16 : size + 20], "little")
+    struct.pack_into("<Q", out, item, blocks * BLOCK)
+    for region in (0x30000, 0x40000):
+        place = out.find(UUID("2dc27766-f623-4200-9d64-115e9bfd4a08").bytes_le, region, region + 0x10000)
+        if place > 0:
+            struct.pack_into("<QI", out, place + 16, len(out), table * 8)
+            out[region : region + 0x10000] = sealed(bytes(out[region : region + 0x10000]))
+    return bytes(out) + array("Q", range(1 << 50, (1 << 50) + 8 * table, 8)).tobytes()
+
+
+def test_vast_tables_are_held_cheaply_or_refused() -> None:
+    """Every process of a run holds those of all guests: as many numbers of Python they left none of its memory."""
+    fits, whole = _vast("C:\\base.vhdx", 60_000), vhdx.build(bytes(BLOCK))
+    tracemalloc.start()
+    chain = open_chain("C:/x.vhdx", lambda path: io.BytesIO(fits if path == "C:/x.vhdx" else whole))
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert chain.stream.own == (0, 60_000)
+    assert kept - len(fits) < 1024 * 1024
+    broad = _vast("C:\\base.vhdx", 1_000_000)[: 4 * BLOCK]
+    with pytest.raises(ChainError, match="no room for 100"):
+        open_chain("C:/x.vhdx", lambda _: io.BytesIO(broad))

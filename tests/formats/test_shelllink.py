@@ -210,6 +210,26 @@ def test_hostile_lengths_cost_nothing() -> None:
     assert time.monotonic() - started < 2
 
 
+def test_a_link_info_of_megabytes_costs_nothing() -> None:
+    """Texts without an end, each looked for to the end of what the info claims."""
+    info = bytearray(b"a\0" * (1024 * 512))
+    struct.pack_into("<9I", info, 0, len(info), 0x24, 3, 0x40, 0x40, 0x60, 0x40, 0x80, 0x80)
+    struct.pack_into("<5I", info, 0x40, 0xFFFFFFFF, 3, 1, 0x14, 0x80)
+    data = bytearray(build(None, None)[:76])
+    struct.pack_into("<I", data, 20, 2)
+    started = time.process_time()
+    link = shelllink.read(bytes(data + info))
+    assert "local path lies outside the link info" in str(link.problems)
+    struct.pack_into("<I", info, 0, 1 << 30)
+    assert "link info of 1073741824 bytes" in str(shelllink.read(bytes(data + info)).problems)
+    assert time.process_time() - started < 0.5
+
+
+def test_halves_of_two_characters_do_not_end_a_text() -> None:
+    data = build(Target("D:\\a\u6200b\u0100\u0001.wsb"), Machine(), Content(with_items=False))
+    assert shelllink.read(data).target[0] == "D:\\a\u6200b\u0100\u0001.wsb"
+
+
 def test_bytes_behind_the_end_are_not_read() -> None:
     link = shelllink.read(WHOLE + b"MZ" * 1000)
     assert (link.end, link.problems) == (len(WHOLE), [])
