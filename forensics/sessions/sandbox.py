@@ -19,10 +19,10 @@ from forensics.sessions.sandbox_config import Configs, Known
 from forensics.sessions.sandbox_draft import Drafter
 from forensics.sessions.sandbox_joined import Joined, near
 from forensics.sessions.sandbox_launch import definitions, opener_of
+from forensics.sessions.sandbox_loose import calls_alone, machine, runs_alone
 from forensics.sessions.sandbox_origin import Origin, headless_of, origin_of
 from forensics.sessions.sandbox_pieces import Draft, every
 from forensics.sessions.sandbox_pipes import Pipes
-from forensics.sessions.sandbox_vm import VmRun
 from forensics.sessions.sandbox_writes import Area, Changes, areas, shared, shared_told, written
 from forensics.sessions.texts import norm
 
@@ -51,10 +51,9 @@ class Sandboxes:
         self.changes = Changes(rows)
         self.tasks = definitions(rows)
         self.pipes = Pipes(rows, self.people)
-        drafter = Drafter(rows, life, self.people)
-        self._drafts = drafter.build()
+        self._drafter = Drafter(rows, life, self.people)
+        self._drafts = self._drafter.build()
         self._logged = bool(rows.of("compute.created", "compute.started", "vm.started", "vm.disk_opened"))
-        self._unattributed = drafter.unattributed
 
     def sessions(self) -> tuple[SandboxSession, ...]:
         """The sessions in order of time."""
@@ -73,18 +72,11 @@ class Sandboxes:
         return found
 
     def findings(self) -> tuple[Finding, ...]:
-        """VM runs that nothing attributes: they may be sandboxes whose other traces are gone."""
-        return tuple(self._finding(run) for run in self._unattributed)
-
-    def _finding(self, run: VmRun) -> Finding:
-        name = run.vm_id or "without an id"
-        when = f" at {stamp(run.latest)}" if run.latest else ""
-        marks = "".join(f"; {mark}" for mark in run.marks)
-        why = (
-            f"a virtual machine ({name}) ran{when}; nothing says whether it was Windows Sandbox, WSL, Docker or "
-            f"another machine: neither disk, owner nor a launch is recorded{marks}"
-        )
-        return Finding("sandbox.unattributed_vm", "informational", why, ids_of(run.rows), self.label)
+        """What may tell of sandboxes and is no session: machines that nothing attributes, calls of wsb.exe alone."""
+        drafter, people = self._drafter, self.people
+        machines = [machine(run, self.label) for run in drafter.unattributed]
+        called = calls_alone(drafter.loose_calls, people, self.label)
+        return (*machines, *called, *runs_alone(drafter.loose_runs, people, self.label))
 
     def _session(self, draft: Draft) -> SandboxSession:
         origin = self.pipes.complete(draft, origin_of(draft, self.people, self.tasks))
