@@ -123,7 +123,7 @@ class TestScripts:
         session = only(scene)
         assert sorted(verbs(session)) == ["share", "start"]
         assert {call.time for call in session.cli_calls} == {None}
-        assert "C:\\Users" in told(session, "wsb share opened")
+        assert "C:\\Users" in told(session, "wsb share was called to open")
 
     def test_the_configuration_in_a_script(self) -> None:
         scene = Scene()
