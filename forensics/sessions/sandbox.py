@@ -12,17 +12,20 @@ from datetime import datetime
 from forensics.model import CliCall, Finding, Host, Launch, SandboxConfig, SandboxSession, SandboxSettings
 from forensics.rules.engine import capped, hits, rules_of, total
 from forensics.sessions.hostlife import HostLife
+from forensics.sessions.looked import ENDS, Looked
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stable_id, stamp
 from forensics.sessions.sandbox_calls import listed, shares_told
-from forensics.sessions.sandbox_certainty import certainty, no_machine
+from forensics.sessions.sandbox_certainty import certainty
 from forensics.sessions.sandbox_config import Configs, Known
 from forensics.sessions.sandbox_draft import Drafter
 from forensics.sessions.sandbox_joined import Joined, near
 from forensics.sessions.sandbox_launch import definitions, opener_of
 from forensics.sessions.sandbox_loose import calls_alone, machine, runs_alone
+from forensics.sessions.sandbox_network import networked
 from forensics.sessions.sandbox_origin import Origin, headless_of, origin_of
 from forensics.sessions.sandbox_pieces import Draft, every
 from forensics.sessions.sandbox_pipes import Pipes
+from forensics.sessions.sandbox_unknown import config_unknown, launch_unknown, no_machine
 from forensics.sessions.sandbox_writes import Area, Changes, areas, shared, shared_told, written
 from forensics.sessions.texts import norm
 
@@ -44,7 +47,8 @@ TECHNIQUE = "T1564.006"  # Hide Artifacts: Run Virtual Instance
 class Sandboxes:
     """Everything about Windows Sandbox that the rows of one host tell."""
 
-    def __init__(self, rows: Rows, host: Host, host_label: str, life: HostLife) -> None:
+    def __init__(self, rows: Rows, host: Host, host_label: str, life: HostLife, looked: Looked | None = None) -> None:
+        self.looked = looked or Looked()
         self.rows, self.life, self.label = rows, life, host_label
         self.people = People(host.users)
         self.configs = Configs(rows)
@@ -83,7 +87,8 @@ class Sandboxes:
         joined = self._config(draft, origin)
         known, settings_why, config_rows = joined.known, joined.why, joined.rows
         settings = known.settings if known else None
-        networked, network_why = _networked(draft, settings, by_default=_names_none(draft, origin.launch))
+        by_default = _names_none(draft, origin.launch)
+        connected, network_why = networked(draft, settings, self.rows, self.looked, by_default=by_default)
         headless, headless_why = headless_of(draft, origin.launch)
         launch = _with_path(origin.launch, known, joined)
         calls = listed(draft.calls)
@@ -91,7 +96,7 @@ class Sandboxes:
         scored = joined.hits()
         scored += hits(
             rules_of("sandbox", "session_rules"),
-            _facts(draft, launch, headless, networked, calls, _added(draft, settings)),
+            _facts(draft, launch, headless, connected, calls, _added(draft, settings)),
         )
         word, word_why = certainty(draft)
         end, end_kind, end_why = self._end(draft)
@@ -101,10 +106,11 @@ class Sandboxes:
         used = [*every(draft), *basis, *origin.rows, *config_rows, *wrote.rows, *openers, *cleared]
         used += list(self.life.shutting_down(end)) if end and end_kind == "host_shutdown" else []
         reasons = [
-            *_bounds(draft), end_why, word_why, no_machine(draft, logged=self._logged),
-            *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons, settings_why,
+            *_bounds(draft), end_why, word_why, no_machine(draft, self.looked, logged=self._logged),
+            *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons,
+            *launch_unknown(draft, launch, self.looked), settings_why or config_unknown(draft, launch, self.looked),
             *_windowless(headless, settings, calls), *shares_told(draft.calls), *shared_told(draft),
-            network_why, headless_why, *self._gaps(cleared),
+            *network_why, headless_why, *self._gaps(cleared),
             *(because(str(hit), config_rows if hit.rule in _config_rules() else _launch_rows(draft)) for hit in scored),
             capped(scored), *wrote.reasons,
         ]  # fmt: skip
@@ -118,7 +124,7 @@ class Sandboxes:
             vm_id=draft.run.vm_id if draft.run else None,
             launch=launch,
             config=settings,
-            networked=networked,
+            networked=connected,
             headless=headless,
             certainty=word,
             score=total(scored),
@@ -146,7 +152,8 @@ class Sandboxes:
             return draft.last_stop, "stopped", because(text, draft.ends)
         closing = draft.closing
         if closing is None:
-            return None, "unknown", "end unknown: no stop is recorded, nor a later shutdown or boot"
+            where = self.looked.told(ENDS, draft.start or draft.latest)
+            return None, "unknown", f"end unknown: no stop is recorded, nor a later shutdown or boot{where}"
         kind = _CLOSED.get(closing.kind, "for an unknown cause")
         if draft.run is None:
             text = f"end unknown, not later than {stamp(closing.latest)} (host down or booted {kind})"
@@ -280,22 +287,6 @@ def _passed(launch: Launch) -> str:
     if launch.method == "cli" and _CONFIG.search(launch.command_line or ""):
         return "the call passes a configuration that its recorded line does not hold"
     return ""
-
-
-def _networked(draft: Draft, settings: SandboxSettings | None, *, by_default: bool) -> tuple[bool | None, str]:
-    connected = draft.run.networked if draft.run else []
-    if connected:
-        return True, because("networked: a virtual adapter was connected for this VM", connected)
-    adapters = draft.run.adapters if draft.run else []
-    if adapters:
-        text = "networked: an adapter was added to the machine's settings (2007; inference: not seen of the Sandbox)"
-        return True, because(text, adapters)
-    if settings is None and by_default:
-        return True, "networked by default (inference: no configuration is named; a policy may forbid it)"
-    if settings is None or settings.networking is None:
-        return None, ""
-    word = "networked" if settings.networking else "not networked"
-    return settings.networking, f"{word}: by its configuration (inference: no adapter event for this VM)"
 
 
 def _added(draft: Draft, settings: SandboxSettings | None) -> tuple[str, ...]:

@@ -82,14 +82,6 @@ def followed(draft: Draft) -> bool:
     return bool(lived) or any(call.verb not in ("start", "list", "ip") for call in draft.calls)
 
 
-def no_machine(draft: Draft, *, logged: bool) -> str:
-    """Say that nothing shows that a launch became a machine; `logged`: whether the evidence has logs of machines."""
-    if followed(draft):
-        return ""
-    logs = "its logs of machines tell of others" if logged else "no record of a machine's logs is in the evidence"
-    return f"the program started; no trace of a virtual machine is recorded ({logs})"
-
-
 def _told_from_guard(draft: Draft) -> bool:
     """Whether a program of the Sandbox, or the machine's name or owner, is recorded: all else Guard has as well."""
     named = draft.run is not None and draft.run.named

@@ -204,7 +204,7 @@ class TestNetwork:
         scene = Scene()
         scene.process(0, "WindowsSandbox.exe")
         assert only(scene).networked is True
-        assert "inference" in told(only(scene), "networked by default")
+        assert "inference" in told(only(scene), "networked: by default")
 
     def test_an_adapter_outweighs_the_configuration(self) -> None:
         scene = Scene()
