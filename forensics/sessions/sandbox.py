@@ -96,7 +96,8 @@ class Sandboxes:
         scored = joined.hits()
         scored += hits(
             rules_of("sandbox", "session_rules"),
-            _facts(draft, launch, headless, connected, calls, _added(draft, settings)),
+            _facts(draft, launch, headless, connected, calls, _added(draft, settings))
+            | {"beside": _beside(settings, by_default=by_default)},
         )
         word, word_why = certainty(draft)
         end, end_kind, end_why = self._end(draft)
@@ -295,6 +296,13 @@ def _added(draft: Draft, settings: SandboxSettings | None) -> tuple[str, ...]:
     folders = [call.share for call in draft.calls if call.share] + [folder for folder, _ in shared(draft)]
     open_ones = (folder.host for folder in folders if not folder.read_only and norm(folder.host) not in known)
     return tuple(dict.fromkeys(open_ones))
+
+
+def _beside(settings: SandboxSettings | None, *, by_default: bool) -> str:
+    """What is known of the configuration that a folder was opened beside."""
+    if settings is None:
+        return " beside the defaults" if by_default else " (its configuration is not known)"
+    return " beside its configuration"
 
 
 def _windowless(headless: bool | None, settings: SandboxSettings | None, calls: tuple[CliCall, ...]) -> list[str]:
