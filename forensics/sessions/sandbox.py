@@ -7,17 +7,17 @@ ran inside a sandbox the host cannot know; the reasons say what was seen, with t
 from __future__ import annotations
 
 import re
-from datetime import datetime
 
 from forensics.model import CliCall, Finding, Host, Launch, SandboxConfig, SandboxSession, SandboxSettings
 from forensics.rules.engine import capped, hits, rules_of, total
 from forensics.sessions.hostlife import HostLife
-from forensics.sessions.looked import ENDS, Looked
+from forensics.sessions.looked import Looked
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stable_id, stamp
 from forensics.sessions.sandbox_calls import listed, shares_told
 from forensics.sessions.sandbox_certainty import certainty
 from forensics.sessions.sandbox_config import Configs, Known
 from forensics.sessions.sandbox_draft import Drafter
+from forensics.sessions.sandbox_end import end_of
 from forensics.sessions.sandbox_joined import Joined, near
 from forensics.sessions.sandbox_launch import definitions, opener_of
 from forensics.sessions.sandbox_loose import calls_alone, machine, runs_alone
@@ -29,7 +29,6 @@ from forensics.sessions.sandbox_unknown import config_unknown, launch_unknown, n
 from forensics.sessions.sandbox_writes import Area, Changes, areas, shared, shared_told, written
 from forensics.sessions.texts import norm
 
-_CLOSED = {"crashed": "after a crash", "host_shutdown": "after a shutdown"}
 _TRACES = {
     "compute.created": "it was created",
     "vm.nic_connected": "an adapter was connected",
@@ -100,14 +99,13 @@ class Sandboxes:
             | {"beside": _beside(settings, by_default=by_default)},
         )
         word, word_why = certainty(draft)
-        end, end_kind, end_why = self._end(draft)
+        end = end_of(draft, self.rows, self.life, self.looked)
         openers = opener_of(draft.launch, self.rows) if draft.launch else []
         cleared = self._cleared(draft)
         basis = draft.run.basis if draft.run else []
-        used = [*every(draft), *basis, *origin.rows, *config_rows, *wrote.rows, *openers, *cleared]
-        used += list(self.life.shutting_down(end)) if end and end_kind == "host_shutdown" else []
+        used = [*every(draft), *basis, *origin.rows, *config_rows, *wrote.rows, *openers, *cleared, *end.rows]
         reasons = [
-            *_bounds(draft), end_why, word_why, no_machine(draft, self.looked, logged=self._logged),
+            *_bounds(draft), *end.why, word_why, no_machine(draft, self.looked, logged=self._logged),
             *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons,
             *launch_unknown(draft, launch, self.looked), settings_why or config_unknown(draft, launch, self.looked),
             *_windowless(headless, settings, calls), *shares_told(draft.calls), *shared_told(draft),
@@ -120,8 +118,10 @@ class Sandboxes:
             start=draft.start,
             start_earliest=draft.earliest,
             start_latest=draft.latest,
-            end=end,
-            end_kind=end_kind,
+            end=end.time,
+            end_kind=end.kind,
+            end_earliest=end.earliest,
+            end_latest=end.latest,
             vm_id=draft.run.vm_id if draft.run else None,
             launch=launch,
             config=settings,
@@ -140,28 +140,6 @@ class Sandboxes:
     def _id(self, draft: Draft) -> str:
         vm_id = draft.run.vm_id.casefold() if draft.run and draft.run.vm_id else ""
         return stable_id("sandbox", self.label, vm_id, draft.first, "" if vm_id else every(draft)[0].id)
-
-    def _end(self, draft: Draft) -> tuple[datetime | None, str, str]:
-        """(end, end_kind, reason); a run without a stop is closed by the next boot where VM logs should hold a stop."""
-        if draft.last_stop:
-            going_down = self.life.shutting_down(draft.last_stop)
-            names = ", ".join(dict.fromkeys(row.kind for row in draft.ends))
-            text = f"end {stamp(draft.last_stop)}: the last of {names}{_inferred_end(draft.ends)}"
-            if going_down:
-                text = because(f"{text}, while the host shut down", [*draft.ends, *going_down])
-                return draft.last_stop, "host_shutdown", text
-            return draft.last_stop, "stopped", because(text, draft.ends)
-        closing = draft.closing
-        if closing is None:
-            where = self.looked.told(ENDS, draft.start or draft.latest)
-            return None, "unknown", f"end unknown: no stop is recorded, nor a later shutdown or boot{where}"
-        kind = _CLOSED.get(closing.kind, "for an unknown cause")
-        if draft.run is None:
-            text = f"end unknown, not later than {stamp(closing.latest)} (host down or booted {kind})"
-            return None, "unknown", because(text, closing.rows)
-        until = "" if closing.latest == closing.time else f", the boot at {stamp(closing.latest)} at the latest"
-        text = f"no stop is recorded; closed by the host's restart {kind}: {stamp(closing.time)}{until}"
-        return closing.time, closing.kind, because(text, closing.rows)
 
     def _config(self, draft: Draft, origin: Origin) -> Joined:
         """The configuration and how it was joined."""
@@ -195,16 +173,6 @@ class Sandboxes:
             for row in cleared
             if row.time
         ]
-
-
-def _inferred_end(ends: list[Row]) -> str:
-    """What is inferred when nothing but these rows tells of the end."""
-    kinds = {row.kind for row in ends}
-    if kinds == {"task.cached"}:
-        return " (inference: the task's action, the launcher, lives as long as the classic Sandbox's window)"
-    if kinds == {"usn.file_deleted"}:
-        return " (inference: the session's disk is deleted when it ends)"
-    return ""
 
 
 def _launch_rows(draft: Draft) -> list[Row]:
