@@ -23,8 +23,8 @@ from forensics.descendants import MOST, family
 from forensics.evidence.base import EvidenceError, Opening
 from forensics.evidence.guests import guest_of
 from forensics.evidence.several import each, joined
-from forensics.intake import CONTEXT, KEPT
-from forensics.model import Event, Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
+from forensics.intake import CONTEXT, KEPT, JobResult
+from forensics.model import Coverage, Event, Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
 from forensics.naming import Naming, guest_names, identify
 from forensics.runinfo import bulk, evidence_files, first_part, hashes_of, run_info
 from forensics.spool import SpoolReader, Window
@@ -202,22 +202,29 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
         progress.stage(f"joining {name}")
         plan = plan.with_results(results)
         problems += _merged(workers, survey, plan, name)
-        verdicts = _join(workers, plan.host(), problems, (host, name, naming), builder)
+        so_far = _coverage(survey, plan, results, problems)
+        verdicts = _join(workers, plan.host(), problems, (host, name, naming), builder, so_far)
         inside = builder.keep(_read(_spools(plan.guests(), KEPT), problems, name), naming)
         verdicts = sessions.with_guests(verdicts, naming.guests, *inside, builder.kept())
         span = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
         problems += _context(workers, plan, span, options, (name, naming), builder)
-    rows = collect.coverage(
-        artifacts, plan.host().jobs, results, problems,
-        blocked=[item for item in survey.blocked if not guest_of(item.path)],
-        folders=[item for item in survey.folders if not guest_of(item[0])], whole=survey.whole, hurt=survey.hurt,
-    )  # fmt: skip
+    rows = _coverage(survey, plan, results, problems)
     files, notices = evidence_files(path, survey.files, survey.stored)
     header = Evidence(name, str(path), survey.kind, host, len(results), hashes_of(files, survey.stored))
     builder.add_evidence_files(name, files, [*survey.notices, *notices])
     hives = {path: result.hive for path, result in sorted(results.items()) if result.hive}
     builder.add_host(header, verdicts, reading.condensed(problems, name), rows, hives)
     builder.add_files(name, results.values())
+
+
+def _coverage(
+    survey: jobs.Survey, plan: collect.Plan, results: dict[str, JobResult], problems: Sequence[Problem]
+) -> list[Coverage]:
+    return collect.coverage(
+        all_artifacts(), plan.host().jobs, results, problems,
+        blocked=[item for item in survey.blocked if not guest_of(item.path)],
+        folders=[item for item in survey.folders if not guest_of(item[0])], whole=survey.whole, hurt=survey.hurt,
+    )  # fmt: skip
 
 
 def _merged(workers: Workers, survey: jobs.Survey, plan: collect.Plan, name: str) -> list[Problem]:
@@ -235,8 +242,9 @@ def _merged(workers: Workers, survey: jobs.Survey, plan: collect.Plan, name: str
 
 
 def _join(
-    workers: Workers, plan: collect.Plan, problems: list[Problem], who: tuple[Host, str, Naming], builder: CaseBuilder
-) -> Verdicts:
+    workers: Workers, plan: collect.Plan, problems: list[Problem], who: tuple[Host, str, Naming],
+    builder: CaseBuilder, coverage: Sequence[Coverage],
+) -> Verdicts:  # fmt: skip
     """Keep what bears on sessions, with what descends from it, and conclude; of several machines, for each alone."""
     host, name, naming = who
     events, undated = builder.keep(_read(_spools(plan, KEPT), problems, name), naming)
@@ -251,7 +259,7 @@ def _join(
     more, _ = builder.keep(left, naming)
     events = sorted([*events, *more], key=order_key)
     if not naming.apart:
-        return sessions.build(events, host, name, undated)
+        return sessions.build(events, host, name, undated, coverage)
     return merge_verdicts([
         sessions.build(
             [event for event in events if event.host == label],

@@ -66,7 +66,10 @@ class HostWrite:
 
 @dataclass(frozen=True, slots=True)
 class SandboxSession:
-    """One run of a sandbox VM. `end_kind`: stopped | crashed | host_shutdown | unknown."""
+    """One run of a sandbox VM. `end_kind`: stopped | crashed | host_shutdown | unknown.
+
+    `end_earliest`: it still ran then; `end_latest`: it was over by then. Both may be known where the end is not.
+    """
 
     id: str
     start: datetime | None
@@ -87,6 +90,8 @@ class SandboxSession:
     cli_calls: tuple[CliCall, ...] = ()
     host_writes: tuple[HostWrite, ...] = ()
     host: str = ""
+    end_earliest: datetime | None = None
+    end_latest: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

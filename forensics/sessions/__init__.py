@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from forensics.model import Event, Fact, Host, Verdicts
+from forensics.model import Coverage, Event, Fact, Host, Verdicts
 from forensics.sessions.antiforensics import anti_forensics
 from forensics.sessions.capability import capability
 from forensics.sessions.capability import findings as capability_findings
 from forensics.sessions.guests import with_guests as with_guests
 from forensics.sessions.hostlife import HostLife
+from forensics.sessions.looked import Looked
 from forensics.sessions.persistence import persistence
 from forensics.sessions.rows import Rows
 from forensics.sessions.sandbox import Sandboxes
@@ -21,17 +22,21 @@ from forensics.sessions.sandbox_writes import Area
 from forensics.sessions.tunnel import Tunnels
 
 
-def build(events: Sequence[Event], host: Host, evidence_name: str, undated: Sequence[Fact] = ()) -> Verdicts:
+def build(
+    events: Sequence[Event], host: Host, evidence_name: str, undated: Sequence[Fact] = (),
+    coverage: Sequence[Coverage] = (),
+) -> Verdicts:  # fmt: skip
     """What the kept events and undated facts of one host amount to.
 
     Verdicts name their events by id; an undated fact's id is `event_id` without time and meaning. `host` on each
-    verdict is the host's own name, else `evidence_name`.
+    verdict is the host's own name, else `evidence_name`. `coverage` says how far the evidence could be looked at;
+    without it no reason tells "nothing found" from "not collected".
     """
     rows = Rows(events, undated)
     label = host.name or evidence_name
     life = HostLife(rows)
     entries = persistence(rows, host, label)
-    sandboxes = Sandboxes(rows, host, label, life)
+    sandboxes = Sandboxes(rows, host, label, life, Looked(coverage))
     sessions = sandboxes.sessions()
     return Verdicts(
         sandbox_sessions=sessions,

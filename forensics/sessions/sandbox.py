@@ -7,26 +7,28 @@ ran inside a sandbox the host cannot know; the reasons say what was seen, with t
 from __future__ import annotations
 
 import re
-from datetime import datetime
 
 from forensics.model import CliCall, Finding, Host, Launch, SandboxConfig, SandboxSession, SandboxSettings
 from forensics.rules.engine import capped, hits, rules_of, total
 from forensics.sessions.hostlife import HostLife
+from forensics.sessions.looked import Looked
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stable_id, stamp
 from forensics.sessions.sandbox_calls import listed, shares_told
-from forensics.sessions.sandbox_certainty import certainty, no_machine
+from forensics.sessions.sandbox_certainty import certainty
 from forensics.sessions.sandbox_config import Configs, Known
 from forensics.sessions.sandbox_draft import Drafter
+from forensics.sessions.sandbox_end import end_of
 from forensics.sessions.sandbox_joined import Joined, near
 from forensics.sessions.sandbox_launch import definitions, opener_of
+from forensics.sessions.sandbox_loose import calls_alone, machine, runs_alone
+from forensics.sessions.sandbox_network import networked
 from forensics.sessions.sandbox_origin import Origin, headless_of, origin_of
 from forensics.sessions.sandbox_pieces import Draft, every
 from forensics.sessions.sandbox_pipes import Pipes
-from forensics.sessions.sandbox_vm import VmRun
+from forensics.sessions.sandbox_unknown import config_unknown, launch_unknown, no_machine
 from forensics.sessions.sandbox_writes import Area, Changes, areas, shared, shared_told, written
 from forensics.sessions.texts import norm
 
-_CLOSED = {"crashed": "after a crash", "host_shutdown": "after a shutdown"}
 _TRACES = {
     "compute.created": "it was created",
     "vm.nic_connected": "an adapter was connected",
@@ -44,17 +46,17 @@ TECHNIQUE = "T1564.006"  # Hide Artifacts: Run Virtual Instance
 class Sandboxes:
     """Everything about Windows Sandbox that the rows of one host tell."""
 
-    def __init__(self, rows: Rows, host: Host, host_label: str, life: HostLife) -> None:
+    def __init__(self, rows: Rows, host: Host, host_label: str, life: HostLife, looked: Looked | None = None) -> None:
+        self.looked = looked or Looked()
         self.rows, self.life, self.label = rows, life, host_label
         self.people = People(host.users)
         self.configs = Configs(rows)
         self.changes = Changes(rows)
         self.tasks = definitions(rows)
         self.pipes = Pipes(rows, self.people)
-        drafter = Drafter(rows, life, self.people)
-        self._drafts = drafter.build()
+        self._drafter = Drafter(rows, life, self.people)
+        self._drafts = self._drafter.build()
         self._logged = bool(rows.of("compute.created", "compute.started", "vm.started", "vm.disk_opened"))
-        self._unattributed = drafter.unattributed
 
     def sessions(self) -> tuple[SandboxSession, ...]:
         """The sessions in order of time."""
@@ -73,25 +75,19 @@ class Sandboxes:
         return found
 
     def findings(self) -> tuple[Finding, ...]:
-        """VM runs that nothing attributes: they may be sandboxes whose other traces are gone."""
-        return tuple(self._finding(run) for run in self._unattributed)
-
-    def _finding(self, run: VmRun) -> Finding:
-        name = run.vm_id or "without an id"
-        when = f" at {stamp(run.latest)}" if run.latest else ""
-        marks = "".join(f"; {mark}" for mark in run.marks)
-        why = (
-            f"a virtual machine ({name}) ran{when}; nothing says whether it was Windows Sandbox, WSL, Docker or "
-            f"another machine: neither disk, owner nor a launch is recorded{marks}"
-        )
-        return Finding("sandbox.unattributed_vm", "informational", why, ids_of(run.rows), self.label)
+        """What may tell of sandboxes and is no session: machines that nothing attributes, calls of wsb.exe alone."""
+        drafter, people = self._drafter, self.people
+        machines = [machine(run, self.label) for run in drafter.unattributed]
+        called = calls_alone(drafter.loose_calls, people, self.label)
+        return (*machines, *called, *runs_alone(drafter.loose_runs, people, self.label))
 
     def _session(self, draft: Draft) -> SandboxSession:
         origin = self.pipes.complete(draft, origin_of(draft, self.people, self.tasks))
         joined = self._config(draft, origin)
         known, settings_why, config_rows = joined.known, joined.why, joined.rows
         settings = known.settings if known else None
-        networked, network_why = _networked(draft, settings, by_default=_names_none(draft, origin.launch))
+        by_default = _names_none(draft, origin.launch)
+        connected, network_why = networked(draft, settings, self.rows, self.looked, by_default=by_default)
         headless, headless_why = headless_of(draft, origin.launch)
         launch = _with_path(origin.launch, known, joined)
         calls = listed(draft.calls)
@@ -99,20 +95,21 @@ class Sandboxes:
         scored = joined.hits()
         scored += hits(
             rules_of("sandbox", "session_rules"),
-            _facts(draft, launch, headless, networked, calls, _added(draft, settings)),
+            _facts(draft, launch, headless, connected, calls, _added(draft, settings))
+            | {"beside": _beside(settings, by_default=by_default)},
         )
         word, word_why = certainty(draft)
-        end, end_kind, end_why = self._end(draft)
+        end = end_of(draft, self.rows, self.life, self.looked)
         openers = opener_of(draft.launch, self.rows) if draft.launch else []
         cleared = self._cleared(draft)
         basis = draft.run.basis if draft.run else []
-        used = [*every(draft), *basis, *origin.rows, *config_rows, *wrote.rows, *openers, *cleared]
-        used += list(self.life.shutting_down(end)) if end and end_kind == "host_shutdown" else []
+        used = [*every(draft), *basis, *origin.rows, *config_rows, *wrote.rows, *openers, *cleared, *end.rows]
         reasons = [
-            *_bounds(draft), end_why, word_why, no_machine(draft, logged=self._logged),
-            *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons, settings_why,
+            *_bounds(draft), *end.why, word_why, no_machine(draft, self.looked, logged=self._logged),
+            *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons,
+            *launch_unknown(draft, launch, self.looked), settings_why or config_unknown(draft, launch, self.looked),
             *_windowless(headless, settings, calls), *shares_told(draft.calls), *shared_told(draft),
-            network_why, headless_why, *self._gaps(cleared),
+            *network_why, headless_why, *self._gaps(cleared),
             *(because(str(hit), config_rows if hit.rule in _config_rules() else _launch_rows(draft)) for hit in scored),
             capped(scored), *wrote.reasons,
         ]  # fmt: skip
@@ -121,12 +118,14 @@ class Sandboxes:
             start=draft.start,
             start_earliest=draft.earliest,
             start_latest=draft.latest,
-            end=end,
-            end_kind=end_kind,
+            end=end.time,
+            end_kind=end.kind,
+            end_earliest=end.earliest,
+            end_latest=end.latest,
             vm_id=draft.run.vm_id if draft.run else None,
             launch=launch,
             config=settings,
-            networked=networked,
+            networked=connected,
             headless=headless,
             certainty=word,
             score=total(scored),
@@ -141,27 +140,6 @@ class Sandboxes:
     def _id(self, draft: Draft) -> str:
         vm_id = draft.run.vm_id.casefold() if draft.run and draft.run.vm_id else ""
         return stable_id("sandbox", self.label, vm_id, draft.first, "" if vm_id else every(draft)[0].id)
-
-    def _end(self, draft: Draft) -> tuple[datetime | None, str, str]:
-        """(end, end_kind, reason); a run without a stop is closed by the next boot where VM logs should hold a stop."""
-        if draft.last_stop:
-            going_down = self.life.shutting_down(draft.last_stop)
-            names = ", ".join(dict.fromkeys(row.kind for row in draft.ends))
-            text = f"end {stamp(draft.last_stop)}: the last of {names}{_inferred_end(draft.ends)}"
-            if going_down:
-                text = because(f"{text}, while the host shut down", [*draft.ends, *going_down])
-                return draft.last_stop, "host_shutdown", text
-            return draft.last_stop, "stopped", because(text, draft.ends)
-        closing = draft.closing
-        if closing is None:
-            return None, "unknown", "end unknown: no stop is recorded, nor a later shutdown or boot"
-        kind = _CLOSED.get(closing.kind, "for an unknown cause")
-        if draft.run is None:
-            text = f"end unknown, not later than {stamp(closing.latest)} (host down or booted {kind})"
-            return None, "unknown", because(text, closing.rows)
-        until = "" if closing.latest == closing.time else f", the boot at {stamp(closing.latest)} at the latest"
-        text = f"no stop is recorded; closed by the host's restart {kind}: {stamp(closing.time)}{until}"
-        return closing.time, closing.kind, because(text, closing.rows)
 
     def _config(self, draft: Draft, origin: Origin) -> Joined:
         """The configuration and how it was joined."""
@@ -195,16 +173,6 @@ class Sandboxes:
             for row in cleared
             if row.time
         ]
-
-
-def _inferred_end(ends: list[Row]) -> str:
-    """What is inferred when nothing but these rows tells of the end."""
-    kinds = {row.kind for row in ends}
-    if kinds == {"task.cached"}:
-        return " (inference: the task's action, the launcher, lives as long as the classic Sandbox's window)"
-    if kinds == {"usn.file_deleted"}:
-        return " (inference: the session's disk is deleted when it ends)"
-    return ""
 
 
 def _launch_rows(draft: Draft) -> list[Row]:
@@ -290,28 +258,19 @@ def _passed(launch: Launch) -> str:
     return ""
 
 
-def _networked(draft: Draft, settings: SandboxSettings | None, *, by_default: bool) -> tuple[bool | None, str]:
-    connected = draft.run.networked if draft.run else []
-    if connected:
-        return True, because("networked: a virtual adapter was connected for this VM", connected)
-    adapters = draft.run.adapters if draft.run else []
-    if adapters:
-        text = "networked: an adapter was added to the machine's settings (2007; inference: not seen of the Sandbox)"
-        return True, because(text, adapters)
-    if settings is None and by_default:
-        return True, "networked by default (inference: no configuration is named; a policy may forbid it)"
-    if settings is None or settings.networking is None:
-        return None, ""
-    word = "networked" if settings.networking else "not networked"
-    return settings.networking, f"{word}: by its configuration (inference: no adapter event for this VM)"
-
-
 def _added(draft: Draft, settings: SandboxSettings | None) -> tuple[str, ...]:
     """The writable folders that its configuration does not have: of `wsb share`, and of the machine's settings."""
     known = {norm(folder.host) for folder in settings.mapped_folders} if settings else set()
     folders = [call.share for call in draft.calls if call.share] + [folder for folder, _ in shared(draft)]
     open_ones = (folder.host for folder in folders if not folder.read_only and norm(folder.host) not in known)
     return tuple(dict.fromkeys(open_ones))
+
+
+def _beside(settings: SandboxSettings | None, *, by_default: bool) -> str:
+    """What is known of the configuration that a folder was opened beside."""
+    if settings is None:
+        return " beside the defaults" if by_default else " (its configuration is not known)"
+    return " beside its configuration"
 
 
 def _windowless(headless: bool | None, settings: SandboxSettings | None, calls: tuple[CliCall, ...]) -> list[str]:

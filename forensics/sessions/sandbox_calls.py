@@ -126,13 +126,13 @@ def _arguments(line: str) -> str:
 
 
 def shares_told(found: Iterable[Call]) -> list[str]:
-    """A reason for each folder that was opened to the running sandbox."""
+    """A reason for each folder that was to be opened to the running sandbox."""
     told = []
     for call in found:
         folder = call.share
         if folder:
             how = "read-only" if folder.read_only else "writable"
             where = f" as {folder.sandbox}" if folder.sandbox else ""
-            text = f"wsb share opened {folder.host}{where} to the running sandbox, {how}: it stands in no configuration"
-            told.append(because(text, [call.row]))
+            text = f"wsb share was called to open {folder.host}{where} to the running sandbox, {how}"
+            told.append(because(f"{text} (what is opened so stands in no configuration file)", [call.row]))
     return told

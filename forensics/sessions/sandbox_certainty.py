@@ -1,12 +1,12 @@
 """How sure a sandbox session is, counted in kinds of evidence that different components write.
 
 confirmed: two independent kinds of evidence of the thing itself, that is of the VM's run, or of the execution;
-probable: one, alone or plus a fitting launch; possible: only programs whose purpose stays open (a run of wsb.exe).
+probable: one, alone or plus a fitting launch. A run of wsb.exe whose verb is not recorded counts as none.
 """
 
 from __future__ import annotations
 
-from forensics.model import CONFIRMED, POSSIBLE, PROBABLE
+from forensics.model import CONFIRMED, PROBABLE
 from forensics.sessions.rows import Row, because
 from forensics.sessions.sandbox_calls import text_of, verb_of
 from forensics.sessions.sandbox_disk import seconds
@@ -66,12 +66,10 @@ def certainty(draft: Draft) -> tuple[str, str]:
     if len(execution) >= 2 and followed(draft):
         return CONFIRMED, _says("confirmed", "of the run of its programs", execution)
     both = machine | execution
-    if both:
-        what = "alone" if len(both) == 1 else "of the launch alone"
-        if machine and execution and len(both) > 1:
-            what = "of the virtual machine and of a fitting launch"
-        return PROBABLE, _says("probable", what, both)
-    return POSSIBLE, because("possible: wsb.exe ran, with what verb is not recorded", draft.executions)
+    what = "alone" if len(both) == 1 else "of the launch alone"
+    if machine and execution and len(both) > 1:
+        what = "of the virtual machine and of a fitting launch"
+    return PROBABLE, _says("probable", what, both)
 
 
 def followed(draft: Draft) -> bool:
@@ -82,14 +80,6 @@ def followed(draft: Draft) -> bool:
     # The classic launcher lives as long as its window (inference).
     lived = draft.last_stop and draft.start and draft.last_stop - draft.start > seconds("follow_up")
     return bool(lived) or any(call.verb not in ("start", "list", "ip") for call in draft.calls)
-
-
-def no_machine(draft: Draft, *, logged: bool) -> str:
-    """Say that nothing shows that a launch became a machine; `logged`: whether the evidence has logs of machines."""
-    if followed(draft):
-        return ""
-    logs = "its logs of machines tell of others" if logged else "no record of a machine's logs is in the evidence"
-    return f"the program started; no trace of a virtual machine is recorded ({logs})"
 
 
 def _told_from_guard(draft: Draft) -> bool:

@@ -5,7 +5,6 @@ Several pieces of one run never become two sessions, and what belongs to nobody'
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -17,13 +16,11 @@ from forensics.sessions.sandbox_calls import Call, calls
 from forensics.sessions.sandbox_disk import seconds
 from forensics.sessions.sandbox_launch import Attempt, attempts, definitions, executions, role
 from forensics.sessions.sandbox_pieces import Draft, every
-from forensics.sessions.sandbox_remembered import Memory, clusters
+from forensics.sessions.sandbox_remembered import Memory
 from forensics.sessions.sandbox_vm import VmRun, vm_runs
 
 # What tells of a run of Application Guard's programs.
 _GUARD_RUNS = ("process.created", "prefetch.run", "bam.run", "userassist.run")
-# Verbs of wsb.exe that say nothing about a running sandbox.
-_IDLE = frozenset({"list", "ip"})
 
 
 class Drafter:
@@ -34,6 +31,8 @@ class Drafter:
         self.exits = Exits(rows, life)
         self.drafts: list[Draft] = []
         self.unattributed: list[VmRun] = []
+        self.loose_calls: list[Call] = []  # calls of wsb.exe that fit no session, none of them a recorded start
+        self.loose_runs: list[Row] = []  # runs of wsb.exe that fit none, their verbs unknown
         guard = load("sandbox")["names"]["application_guard"]
         self._guard_starts = [row.time for row in rows.of(*_GUARD_RUNS) if row.time and image(row) in guard]
 
@@ -45,7 +44,9 @@ class Drafter:
         for attempt in free:
             if not attempt.scripted:  # that a script has the line does not say that it was reached
                 self._attempt(attempt)
-        Memory(self.rows, self.life, self.people, self.drafts, self._close).join()
+        memory = Memory(self.rows, self.life, self.people, self.drafts, self._close)
+        memory.join()
+        self.loose_runs = memory.loose
         self._calls()
         for draft in self.drafts:
             self._close(draft)
@@ -117,17 +118,19 @@ class Drafter:
         self.drafts.append(draft)
 
     def _calls(self) -> None:
-        """wsb.exe calls to the session whose id they name, else to the one that runs at that time."""
-        loose: list[Call] = []
+        """wsb.exe calls to the session whose id they name, else to the one that runs at that time.
+
+        What fits none makes none: exec, share, connect and stop need a sandbox that runs, but that they found one is
+        not recorded, nor when it began.
+        """
         for call in calls(self.rows):
             draft = self._named(call) or self._open_for(call)
             if draft is None:
-                loose.append(call)
+                self.loose_calls.append(call)
                 continue
             if call.ident and not draft.asked():
                 draft.learned.add(call.ident)
             draft.calls.append(call)
-        self._loose(loose)
 
     def _named(self, call: Call) -> Draft | None:
         """The session that has the call's id; of several with one id the one that runs then."""
@@ -147,20 +150,6 @@ class Drafter:
             if draft.covers(moment) and self._same_user(draft, call.row) and not (call.ident and draft.asked())
         ]  # fmt: skip
         return max(fit, key=lambda item: item.first, default=None)
-
-    def _loose(self, loose: list[Call]) -> None:
-        """exec, share and the like need a running sandbox: the calls are what is left of it."""
-        telling = [call for call in loose if call.row.kind == "process.created" and call.verb not in _IDLE]
-        by_id: dict[str | None, list[Call]] = defaultdict(list)
-        for call in telling:
-            by_id[call.ident].append(call)
-        groups = [found for ident, found in by_id.items() if ident]
-        wanted = {call.row.id: call for call in by_id[None]}
-        groups += [[wanted[row.id] for row in part] for part in clusters([call.row for call in wanted.values()])]
-        scripts = [call for call in loose if call.row.kind != "process.created"]
-        for group in groups:
-            more = [call for call in scripts if call.ident and call.ident == group[0].ident]
-            self.drafts.append(Draft(executions=[call.row for call in group], calls=[*group, *more]))
 
     def _same_user(self, draft: Draft, row: Row) -> bool:
         mine, theirs = self.people.of(row)[1], draft.sid(self.people)

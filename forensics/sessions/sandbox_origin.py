@@ -12,6 +12,9 @@ from forensics.sessions.sandbox_launch import Attempt, role
 from forensics.sessions.sandbox_pieces import Draft
 from forensics.sessions.texts import basename, norm, wsb_path
 
+# What a person at the desktop does: UserAssist counts it, and a device is used through an open window.
+_BY_HAND = ("userassist.run", "capability.used")
+
 
 @dataclass(slots=True)
 class Origin:
@@ -34,7 +37,7 @@ def origin_of(draft: Draft, people: People, definitions: list[Row]) -> Origin:
         user, sid = _run_as(attempt, defined, people) or (user, sid)
     command = attempt.command or _first(defined, "command_line")
     launch = Launch(
-        method=_method(attempt, process, task, command),
+        method=_method(draft, attempt, process, task, command),
         user=user,
         user_sid=sid,
         command_line=command or None,
@@ -46,19 +49,61 @@ def origin_of(draft: Draft, people: People, definitions: list[Row]) -> Origin:
     how = " (by a script that has this line; the process itself is not recorded)" if attempt.scripted else ""
     what = short(command or "command line not recorded")
     reasons.insert(0, because(f"launched{account}: {what}{how}", attempt.every))
+    if attempt.kind == "client":
+        reasons += _through(draft)
     return Origin(launch, reasons, defined)
 
 
-def _method(attempt: Attempt, process: Row | None, task: str | None, command: str) -> str:
-    if attempt.kind == "cli":
+def _method(draft: Draft, attempt: Attempt, process: Row | None, task: str | None, command: str) -> str:
+    if attempt.kind == "cli" or (
+        process and basename(process.get("parent_executable")) in load("sandbox")["names"]["cli"]
+    ):
         return "cli"
     if task or attempt.kind == "task" or (process and _by_scheduler(process)):
         return "task"
     if wsb_path(command):
         return "file"
+    packages = load("sandbox")["names"]["packages"]
+    of_store = process and (_of_store(process) or any(package in command.casefold() for package in packages))
+    return _by_app(draft) if of_store else "unknown"
+
+
+def _of_store(row: Row) -> bool:
+    """Whether the row's program is one of the Store version's."""
     names = load("sandbox")["names"]
-    store = process and (image(process) in names["store"] or any(p in command.casefold() for p in names["packages"]))
-    return "store" if store else "unknown"
+    text = row.first("executable", "executable_name").casefold()
+    return image(row) in names["store"] or any(package in text for package in names["packages"])
+
+
+def _by_app(draft: Draft) -> str:
+    """How a run of the Store version was asked for: by wsb.exe just before, by its app, or nothing tells.
+
+    The server serves both; the app opens its window at once, where `wsb start` opens none.
+    """
+    if draft.wordless:
+        return "cli"
+    if any(role(row) == "cli" for row in draft.executions) or draft.calls:
+        return "unknown"
+    rows = [*(row for attempt in draft.attempts for row in attempt.rows), *draft.executions]
+    window = any("remotesession" in image(row) or row.kind in _BY_HAND for row in rows)
+    return "store" if window or _from_desktop(draft) else "unknown"
+
+
+def _from_desktop(draft: Draft) -> bool:
+    launch = draft.launch
+    return launch is not None and basename(launch.primary.get("parent_executable")) == "explorer.exe"
+
+
+def _through(draft: Draft) -> list[str]:
+    """Say what of the Store version's launch is inferred, or stays open."""
+    runs = [row for row in draft.executions if role(row) == "cli"]
+    if draft.wordless:
+        text = "wsb.exe ran just before (inference: it was `wsb start`; its command line is not recorded)"
+        return [because(text, draft.wordless)]
+    if runs:
+        text = "wsb.exe ran in its time; its command line is not recorded: it or the app may have started the session"
+        return [because(text, runs)]
+    return []
 
 
 def _by_scheduler(process: Row) -> bool:
@@ -117,14 +162,11 @@ def _remembered(draft: Draft, people: People) -> Origin:
     if cached and user is None and cached.get("task_run_as"):
         text = cached.get("task_run_as")
         user, sid = people.complete("", text) if text.upper().startswith("S-1-") else people.complete(text, "")
-    packages = load("sandbox")["names"]["packages"]
     method = "unknown"
     if cached:
         method = "task"
-    elif rows and all(role(row) == "cli" for row in rows):
-        method = "cli"
-    elif any(package in row.get("executable").casefold() for row in rows for package in packages):
-        method = "store"
+    elif any(_of_store(row) for row in rows) or draft.wordless:
+        method = _by_app(draft)
     command = (cached.get("command_line") if cached else "") or _first(rows, "command_line")
     launch = Launch(
         method=method, user=user, user_sid=sid, command_line=command or None,
@@ -132,7 +174,7 @@ def _remembered(draft: Draft, people: People) -> Origin:
     )  # fmt: skip
     account = f" by {user or sid}" if user or sid else ""
     text = f"no launch is recorded; what remembers a run of the Sandbox's programs{account}"
-    return Origin(launch, [because(text, rows)] if rows else [])
+    return Origin(launch, [because(text, rows), *_through(draft)] if rows else [])
 
 
 def headless_of(draft: Draft, launch: Launch) -> tuple[bool | None, str]:

@@ -14,7 +14,7 @@ from forensics.sessions.hostlife import Closing
 from forensics.sessions.rows import People, Row
 from forensics.sessions.sandbox_calls import Call
 from forensics.sessions.sandbox_disk import seconds
-from forensics.sessions.sandbox_launch import Attempt, is_late, role
+from forensics.sessions.sandbox_launch import Attempt, is_activity, is_late, role
 from forensics.sessions.sandbox_vm import VmRun
 
 
@@ -39,12 +39,19 @@ class Draft:
 
     def _begun(self) -> list[datetime]:
         """The times at which executions began, as far as they are known."""
-        return [row.time for row in self.executions if row.time and not is_late(row)]
+        return [row.time for row in self.executions if row.time and not is_late(row) and role(row) != "cli"]
+
+    @property
+    def wordless(self) -> list[Row]:
+        """The runs of wsb.exe, of unknown verb, that came before it began: perhaps one of them was `start`."""
+        start = self.start
+        runs = [row for row in self.executions if role(row) == "cli" and not is_activity(row)]
+        return [row for row in runs if start and row.time and row.time <= start]
 
     @property
     def active(self) -> list[Row]:
         """The rows that say a program of the Sandbox was still active, or had been by then."""
-        return [row for row in self.executions if row.time and is_late(row)]
+        return [row for row in self.executions if row.time and is_late(row) and role(row) != "cli"]
 
     @property
     def start(self) -> datetime | None:
@@ -59,7 +66,9 @@ class Draft:
         start = self.start
         if start is None:
             return None
-        first = [self.launch.time] if self.launch else self._begun()
+        begun = [*self._begun(), *(row.time for row in self.wordless if row.time)]
+        first = [self.launch.time] if self.launch and self.launch.kind != "client" else begun
+        first += [self.launch.time] if self.launch else []
         if self.run and self.run.earliest:
             first.append(self.run.earliest)
         return min([start, *first])

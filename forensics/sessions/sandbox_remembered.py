@@ -4,6 +4,9 @@ UserAssist, prefetch and the task cache keep when a program began. BAM keeps whe
 when it ended: its time lies in or at the end of the run that began last before it, never at a start. A prefetch file is
 written some ten seconds after the program's start (from memory of Windows' habit). The use of a microphone shows that
 the program ran from its start to its end, no more; that it spans the session is inferred.
+
+A run of wsb.exe whose verb nobody recorded makes no session: it may have listed or stopped one. It goes to the run
+that it fits, as a bound of its start where it came just before, else it is left over.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from forensics.sessions.rows import People, Row, Rows, because, short, stamp
 from forensics.sessions.sandbox_disk import seconds
 from forensics.sessions.sandbox_launch import executions, is_activity, is_late, role
 from forensics.sessions.sandbox_pieces import Draft
-from forensics.sessions.texts import basename
+from forensics.sessions.texts import basename, split_command
 
 Ranked = tuple[timedelta, datetime, Draft]
 
@@ -35,17 +38,19 @@ class Memory:
     ) -> None:
         self.rows, self.life, self.people = rows, life, people
         self.drafts, self.close = drafts, close
+        self.loose: list[Row] = []  # runs of wsb.exe that fit no session
 
     def join(self) -> None:
         """Starts first, then what was written soon after one, then last activities."""
         found = executions(self.rows)
-        programs = [row for row in found if role(row) != "proxy"]
+        programs = [row for row in found if role(row) not in ("proxy", "cli")]
         self._starts([row for row in programs if not is_late(row)])
         self._starts([row for row in programs if is_late(row) and not is_activity(row)])
         active = [row for row in programs if is_activity(row)]
         # A use that belongs to no run is one by itself, and its end lies in that.
         self._activities([row for row in active if row.meaning == "Start Time"])
         self._activities([row for row in active if row.meaning != "Start Time"])
+        self._wordless([*(row for row in found if role(row) == "cli"), *wordless(self.rows)])
         self._proxies([row for row in found if role(row) == "proxy"])
 
     def _add(self, cluster: list[Row]) -> None:
@@ -65,6 +70,24 @@ class Memory:
                 draft.notes.append(note)
         for cluster in clusters(rest):
             self._add(cluster)
+
+    def _wordless(self, found: list[Row]) -> None:
+        """Runs of wsb.exe without their verb: to the session of that time, else left over."""
+        for row in sorted(found, key=lambda item: item.order):
+            sid = self.people.of(row)[1]
+            draft = self._running(row, sid) if is_activity(row) else self._nearest(row) or self._begun_after(row, sid)
+            if draft is None:
+                self.loose.append(row)
+            else:
+                draft.executions.append(row)
+
+    def _begun_after(self, row: Row, sid: str | None) -> Draft | None:
+        """The session that began soon after wsb.exe ran, as that of `wsb start` does."""
+        moment = row.time
+        if moment is None:
+            return None
+        soon = (item for item in self.drafts if moment <= item.first <= moment + seconds("follow_up"))
+        return min((item for item in soon if self._same(item, sid)), key=lambda item: item.first, default=None)
 
     def _nearest(self, row: Row, *, machine: bool = False) -> Draft | None:
         """The draft whose start the execution fits; for wsb.exe, and a window's log record, any time of the run.
@@ -169,15 +192,19 @@ def _inferred(row: Row) -> str:
     return because(f"{text} (that this is the session's span is inference)", [row])
 
 
+def wordless(rows: Rows) -> list[Row]:
+    """The recorded starts of wsb.exe whose command line is not recorded (auditing keeps none unless told to)."""
+    started = (row for row in rows.of("process.created") if row.time and role(row) == "cli")
+    return [row for row in started if not split_command(row.get("command_line"))[1]]
+
+
 def clusters(rest: Iterable[Row]) -> list[list[Row]]:
     """Executions without a session, those of one run together; cmproxyd and the like are not among them."""
     found: list[list[Row]] = []
     for row in sorted(rest, key=lambda item: item.order):
         last = found[-1] if found else []
         gap = row.time - last[-1].time if last and row.time and last[-1].time else None
-        only_cli = role(row) == "cli" and all(role(item) == "cli" for item in last)
-        limit = seconds("cli_only") if only_cli else seconds("execution_merge")
-        if gap is not None and gap <= limit:
+        if gap is not None and gap <= seconds("execution_merge"):
             last.append(row)
         else:
             found.append([row])

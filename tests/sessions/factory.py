@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from forensics.model import Event, Fact, Host, Source, User, Value, Verdicts, event_id
+from forensics.model import Coverage, Event, Fact, Host, LogSpan, Source, User, Value, Verdicts, event_id
 from forensics.sessions import build
 
 DEV = "S-1-5-21-1-2-3-1001"
@@ -149,6 +150,15 @@ class Scene:
         """6005."""
         return self.add("system.log_started", seconds)
 
-    def build(self) -> Verdicts:
+    def build(self, coverage: Sequence[Coverage] = ()) -> Verdicts:
         """What the joins conclude."""
-        return build(self.events, HOST, "case", self.undated)
+        return build(self.events, HOST, "case", self.undated, coverage)
+
+
+def looked(artifact: str, state: str, *spans: tuple[float, float] | None) -> Coverage:
+    """How far an artifact could be looked at; a span of a log in seconds, None for a log without a record."""
+    logs = tuple(
+        LogSpan(f"C:/{artifact}-{number}.evtx", at(span[0]), at(span[1])) if span else LogSpan(f"C:/{artifact}.evtx")
+        for number, span in enumerate(spans)
+    )
+    return Coverage(artifact, (), len(spans), 0, 0, 0, 0, state, spans=logs)

@@ -188,13 +188,18 @@ class TestCli:
         scene.process(60.4, "C:\\x\\wsb.exe", f'wsb exec --id {VM.lower()} -r System -c "cmd /c whoami"', pid="102")
         assert [call.verb for call in only(scene).cli_calls] == ["start", "exec", "share", "stop"]
 
-    def test_calls_without_a_start_still_tell_of_a_session(self) -> None:
+    @pytest.mark.parametrize("verb", ["exec", "share", "connect", "stop", "ip", "list"])
+    def test_calls_without_a_start_are_told_and_are_no_session(self, verb: str) -> None:
         scene = Scene()
-        scene.process(0, "wsb.exe", f'wsb exec --id {VM} -r System -c "x"', pid="1")
-        scene.process(20, "wsb.exe", "wsb list", pid="2")
-        session = only(scene)
-        assert session.certainty == "probable"
-        assert [call.verb for call in session.cli_calls] == ["exec"]
+        row = scene.process(0, "wsb.exe", f'wsb {verb} --id {VM} -f C:\\Users -w -r System -c "x"', pid="1")
+        done = scene.build()
+        assert done.sandbox_sessions == ()
+        (finding,) = done.findings
+        assert (finding.rule, finding.events) == ("sandbox.cli_calls", (row.id,))
+        assert finding.level == ("informational" if verb in ("ip", "list") else "medium")
+        assert "by 田中" in finding.why
+        assert f"wsb {verb}" in finding.why
+        assert ("open C:\\Users" in finding.why) == (verb == "share")
 
     def test_list_alone_is_no_session(self) -> None:
         scene = Scene()
@@ -288,11 +293,15 @@ class TestExecutionAlone:
         assert [session.start for session in sessions] == [at(0), at(3600), at(7200)]
         assert {session.certainty for session in sessions} == {"probable"}
 
-    def test_runs_of_wsb_alone_are_possible(self) -> None:
+    def test_runs_of_wsb_alone_are_no_session(self) -> None:
         scene = Scene()
         for number, moment in enumerate((200, 100, 0), 1):
             self.run(scene, moment, number, "WSB.EXE")
-        assert only(scene).certainty == "possible"
+        done = scene.build()
+        assert done.sandbox_sessions == ()
+        (finding,) = done.findings
+        assert (finding.rule, len(finding.events)) == ("sandbox.cli_ran", 3)
+        assert "with what verb is not recorded" in finding.why
 
     def test_cmproxyd_alone_is_none(self) -> None:
         scene = Scene()

@@ -50,9 +50,9 @@ class TestIds:
         scene = Scene()
         wsb(scene, 0, f"wsb start --id {VM}")
         wsb(scene, 60, f"wsb exec --id {VM2} -r System -c two")
-        first, second = scene.build().sandbox_sessions
-        assert (verbs(first), verbs(second)) == (["start"], ["exec"])
-        assert (second.start, second.start_latest) == (None, at(60))
+        assert verbs(only(scene)) == ["start"]
+        (finding,) = scene.build().findings
+        assert VM2 in finding.why
 
     def test_an_id_is_learned_by_time_and_then_kept(self) -> None:
         scene = Scene()
@@ -63,11 +63,13 @@ class TestIds:
         assert verbs(session) == ["start", "exec", "stop"]
         assert session.end == at(50000)
 
-    def test_calls_of_one_id_are_one_session_however_far_apart(self) -> None:
+    def test_calls_of_one_id_are_told_together_however_far_apart(self) -> None:
         scene = Scene()
         wsb(scene, 0, f"wsb exec --id {VM} -c one")
         wsb(scene, 30000, f"wsb exec --id {VM} -c two")
-        assert verbs(only(scene)) == ["exec", "exec"]
+        wsb(scene, 30001, f"wsb exec --id {VM2} -c three")
+        assert scene.build().sandbox_sessions == ()
+        assert [len(finding.events) for finding in scene.build().findings] == [2, 1]
 
     def test_of_two_runs_of_one_id_the_one_that_runs_then(self) -> None:
         scene = Scene()
@@ -121,7 +123,7 @@ class TestScripts:
         session = only(scene)
         assert sorted(verbs(session)) == ["share", "start"]
         assert {call.time for call in session.cli_calls} == {None}
-        assert "C:\\Users" in told(session, "wsb share opened")
+        assert "C:\\Users" in told(session, "wsb share was called to open")
 
     def test_the_configuration_in_a_script(self) -> None:
         scene = Scene()
@@ -202,7 +204,7 @@ class TestNetwork:
         scene = Scene()
         scene.process(0, "WindowsSandbox.exe")
         assert only(scene).networked is True
-        assert "inference" in told(only(scene), "networked by default")
+        assert "inference" in told(only(scene), "networked: by default")
 
     def test_an_adapter_outweighs_the_configuration(self) -> None:
         scene = Scene()
@@ -305,8 +307,8 @@ class TestHostWrites:
             scene.journal("created", moment, f"C:\\work dir\\{name}.exe")
             scene.journal("created", moment, f"C:\\readonly\\{name}.exe")
         assert self.writes(scene) == [(150, "late.exe", "created")]
-        assert "writable" in told(only(scene), "wsb share opened C:\\work dir as C:\\g")
-        assert "read-only" in told(only(scene), "wsb share opened C:\\readonly")
+        assert "writable" in told(only(scene), "wsb share was called to open C:\\work dir as C:\\g")
+        assert "read-only" in told(only(scene), "wsb share was called to open C:\\readonly")
 
     @pytest.mark.parametrize("settings", [
         {"ResourcePath": "VirtualMachine/Devices/VirtualSmb/Shares", "RequestType": "Add",
@@ -349,3 +351,63 @@ class TestHostWrites:
         session = only(scene)
         assert (len(session.host_writes), session.host_writes[0].path.endswith("last.exe")) == (500, True)
         assert told(session, "of 521 changes")
+
+
+class TestWhoStartedTheStoreVersion:
+    """The server runs for its app and for wsb.exe alike; whose it was is said only where something tells."""
+
+    def server(self, scene: Scene, seconds: float) -> None:
+        scene.remembered("prefetch.run", seconds, "WINDOWSSANDBOXSERVER.EXE")
+
+    def cli(self, scene: Scene, seconds: float) -> None:
+        scene.remembered("prefetch.run", seconds, "WSB.EXE")
+
+    def test_wsb_just_before(self) -> None:
+        scene = Scene()
+        self.server(scene, 60)
+        self.cli(scene, 2)
+        session = only(scene)
+        assert (session.launch.method, session.start_earliest, session.start) == ("cli", at(2), at(60))
+        assert "inference" in told(session, "wsb.exe ran just before")
+        assert scene.build().findings == ()
+
+    def test_its_stop_is_part_of_it(self) -> None:
+        scene = Scene()
+        self.server(scene, 2)
+        for moment in (0, 300, 1400):
+            self.cli(scene, moment)
+        session = only(scene)
+        assert (session.launch.method, session.start_latest) == ("cli", at(2))
+        assert "1 kind" in told(session, "probable")
+
+    def test_nothing_tells(self) -> None:
+        scene = Scene()
+        self.server(scene, 0)
+        assert only(scene).launch.method == "unknown"
+        self.cli(scene, 300)
+        assert only(scene).launch.method == "unknown"
+        assert told(only(scene), "it or the app may have started")
+
+    def test_its_window_is_the_apps(self) -> None:
+        scene = Scene()
+        self.server(scene, 0)
+        scene.remembered("prefetch.run", 1, "WINDOWSSANDBOXREMOTESESSION.E")
+        assert only(scene).launch.method == "store"
+
+    def test_a_start_without_a_command_line(self) -> None:
+        scene = Scene()
+        scene.process(0, STORE + "wsb.exe", " ", pid="1")
+        scene.process(2, STORE + "WindowsSandboxServer.exe", pid="2", parent_executable=SYSTEM32 + "svchost.exe",
+                      parent_command_line="svchost.exe -k DcomLaunch")  # fmt: skip
+        assert (only(scene).launch.method, only(scene).start_earliest) == ("cli", at(0))
+
+    def test_that_alone_is_no_session(self) -> None:
+        scene = Scene()
+        scene.process(0, STORE + "wsb.exe", STORE + "wsb.exe", pid="1")
+        assert scene.build().sandbox_sessions == ()
+        assert [finding.rule for finding in scene.build().findings] == ["sandbox.cli_ran"]
+
+    def test_a_child_of_wsb(self) -> None:
+        scene = Scene()
+        scene.process(2, STORE + "WindowsSandboxServer.exe", pid="2", parent_executable=STORE + "wsb.exe")
+        assert only(scene).launch.method == "cli"

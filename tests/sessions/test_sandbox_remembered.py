@@ -136,4 +136,5 @@ class TestPackagedPrograms:
     def test_wsb_alone_says_little(self) -> None:
         scene = Scene()
         packaged(scene, 0, "wsb.exe")
-        assert only(scene).certainty == "possible"
+        assert scene.build().sandbox_sessions == ()
+        assert [finding.rule for finding in scene.build().findings] == ["sandbox.cli_ran"]

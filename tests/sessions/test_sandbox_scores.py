@@ -135,3 +135,18 @@ def test_a_parent_alone_is_hardly_a_task() -> None:
     session = only(scene)
     assert (session.launch.method, session.score) == ("task", 5)
     assert any(text.startswith("WSB-11-PARENT (+5)") and "inference" in text for text in session.reasons)
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (f'wsb start --id {VM} --config "{INLINE}"', "opened to it beside its configuration is"),
+        (f"wsb start --id {VM}", "opened to it beside the defaults is"),
+        (f"wsb start --id {VM} --config $xml", "opened to it (its configuration is not known) is"),
+    ],
+)
+def test_a_wide_folder_is_told_by_what_is_known_of_the_configuration(start: str, said: str) -> None:
+    scene = Scene()
+    wsb(scene, 0, start)
+    wsb(scene, 60, f"wsb share --id {VM} -f C:\\ -w")
+    assert said in told(only(scene), "WSB-13-ROOT")

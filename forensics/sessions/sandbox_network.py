@@ -1,0 +1,69 @@
+"""Whether a sandbox had a network: by an adapter's events, by the machine's settings, else by its configuration.
+
+Networking is on unless a configuration disables it (documented). A configuration says what was asked for, an adapter
+what was there; where the logs that would tell of one cover the start and tell of none, the two do not agree.
+"""
+
+from __future__ import annotations
+
+from forensics.model import SandboxSettings
+from forensics.sessions.looked import SWITCH, Looked
+from forensics.sessions.rows import Row, Rows, because, stamp
+from forensics.sessions.sandbox_disk import seconds
+from forensics.sessions.sandbox_pieces import Draft
+
+_WHY_NOT = "a policy may forbid it, the adapter may have failed, or another configuration was in force"
+
+
+def networked(
+    draft: Draft, settings: SandboxSettings | None, rows: Rows, looked: Looked, *, by_default: bool
+) -> tuple[bool | None, list[str]]:
+    """(networked, reasons). `by_default`: the launch is recorded whole and names no configuration."""
+    asked = settings.networking if settings else True if by_default else None
+    connected = draft.run.networked if draft.run else []
+    adapters = draft.run.adapters if draft.run else []
+    if connected:
+        found = [because("networked: a virtual adapter was connected for this VM", connected)]
+    elif adapters:
+        text = "networked: an adapter was added to the machine's settings (2007; inference: not seen of the Sandbox)"
+        found = [because(text, adapters)]
+    else:
+        return asked, _without(draft, asked, rows, looked, by_default=settings is None)
+    if asked is False:
+        found.append(because("conflict: its configuration disables the network", [*connected, *adapters]))
+    return True, found
+
+
+def _without(draft: Draft, asked: bool | None, rows: Rows, looked: Looked, *, by_default: bool) -> list[str]:
+    """The reasons where no adapter is known to be this machine's."""
+    moment = draft.start or draft.latest
+    others = _others(draft, rows)
+    absent = _absent(draft, others, looked)
+    if asked is None:
+        return [because(f"whether it was networked is not known: no configuration is known, and {absent}", others)]
+    basis = "by default, as no configuration is named" if by_default else "by its configuration"
+    told = [because(f"{'' if asked else 'not '}networked: {basis} (inference: {absent})", others)]
+    if asked and not others and draft.start and looked.covers(SWITCH, moment):
+        told.append(
+            f"conflict: the network was to be on, and {SWITCH} cover its start and tell of no adapter: {_WHY_NOT}"
+        )
+    return told
+
+
+def _absent(draft: Draft, others: list[Row], looked: Looked) -> str:
+    moment = draft.start or draft.latest
+    if others:
+        return "an adapter of a machine that nothing attributes was connected at that time, perhaps its own"
+    word = looked.word(SWITCH, moment)
+    if not word:
+        return "no row about an adapter of its machine is in the evidence"
+    return f"{SWITCH}: {word}" + (f" at {stamp(moment)}" if looked.covers(SWITCH, moment) and moment else "")
+
+
+def _others(draft: Draft, rows: Rows) -> list[Row]:
+    """The adapters that were connected at its start, where its own machine's id is not known."""
+    start = draft.start
+    if start is None or (draft.run and draft.run.vm_id):
+        return []
+    early, late = start - seconds("launch_after"), start + seconds("launch_before")
+    return [row for row in rows.of("vm.nic_connected") if row.time and early <= row.time <= late]
