@@ -83,12 +83,17 @@ class FileInput:
     @property
     def profile(self) -> str | None:
         """The profile folder's name (`Users/<name>/...`), None for a file outside the profiles."""
-        parts = self.path.replace("\\", "/").split("/")
-        for index, part in enumerate(parts[:-1]):
-            if part.casefold() == "users" and index + 2 < len(parts):
-                return parts[index + 1]
-        lowered = [part.casefold() for part in parts]
-        return "SYSTEM" if "systemprofile" in lowered else None
+        return profile_in(self.path)
+
+
+def profile_in(path: str) -> str | None:
+    """The profile folder that a file's path names wherever its `Users` lies, also below a folder that is lost."""
+    parts = path.replace("\\", "/").split("/")
+    for index, part in enumerate(parts[:-1]):
+        if part.casefold() == "users" and index + 2 < len(parts):
+            return parts[index + 1]
+    lowered = [part.casefold() for part in parts]
+    return "SYSTEM" if "systemprofile" in lowered else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from forensics.artifacts._filesystem import JOURNALS, PATH_FIELDS, TABLE, add_journal, add_table, path_fields
 from forensics.artifacts._mark import MARK, mark_fields
 from forensics.artifacts._wsb import CONFIG, config_fields
-from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
+from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output, profile_in
 from forensics.formats import FormatError, wsb, zoneid
 from forensics.formats.mft import Entry, Name, TableReader, Times
 from forensics.formats.ntfspaths import Folders, Place
@@ -144,7 +144,7 @@ def _mark(
     source = given.source(f"MFT record {entry.number}, stream {zoneid.STREAM}")
     data = entry.streams.get(zoneid.STREAM)
     kept = ("file_path", "path_tail", "file_name", "file_reference", "file_deleted")
-    fields = {key: about[key] for key in kept} | {"recovered": True}
+    fields = {key: about[key] for key in kept} | {"profile_user": _profile(about), "recovered": True}
     if data is None and zoneid.STREAM not in entry.elsewhere:
         return
     if data is None:
@@ -189,8 +189,14 @@ def _config(
     except FormatError:
         return  # the content is told as it is
     kept = ("file_path", "path_tail", "file_name", "file_reference", "file_deleted", "file_size", "file_sha256")
-    fields = {key: about[key] for key in kept} | config_fields(config) | {"recovered": True}
+    fields = {key: about[key] for key in kept} | config_fields(config)
+    fields |= {"profile_user": _profile(about), "recovered": True}
     yield make_fact("sandbox.config", given.source(f"MFT record {entry.number}"), times, fields)
+
+
+def _profile(about: dict[str, Value | None]) -> str | None:
+    """Whose profile the file lies in; the end of a path whose beginning is lost may still tell."""
+    return profile_in(str(about["file_path"] or about["path_tail"]))
 
 
 _FILE = "[{file_path}][?\\{path_tail}]"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from forensics.artifacts import mft_entries, usn_journal
-from forensics.artifacts.base import FileInput
+from forensics.artifacts.base import FileInput, profile_in
 from forensics.formats.mft import Times
 from forensics.formats.ntfspaths import ROOT
 from forensics.formats.usn import CLOSE, CREATE, DELETE, NEW_NAME, OLD_NAME
@@ -126,6 +126,28 @@ def test_a_deleted_configuration_is_read_out_of_its_record(testdata: Path) -> No
     assert by_kind["sandbox.config"].fields["wsb_logon_command"] == "cmd.exe /c dir C:\\Users"
     assert all(fact.fields["file_deleted"] is True for fact in facts)
     assert by_kind["mft.entry"].fields["file_path"] == "C:\\Users\\Public\\AppData\\try.wsb"
+    assert by_kind["sandbox.config"].fields["profile_user"] == "Public"
+
+
+def test_what_the_table_recovers_names_the_profile_as_the_file_itself_does(testdata: Path) -> None:
+    facts = [fact for fact in mft_facts(testdata) if fact.kind == "sandbox.config"]
+    found = {fact.fields["file_name"]: fact.fields.get("profile_user") for fact in facts}
+    assert found["lab.wsb"] == "田中"
+    assert found["default.wsb"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "profile"),
+    [
+        ("C:/$Lost/77/Users/田中/Documents/lab.wsb", "田中"),
+        ("Users\\田中\\Documents\\lab.wsb", "田中"),
+        ("old\\Users\\田中\\lab.wsb", "田中"),
+        ("C:/$Lost/77/田中/Documents/lab.wsb", None),  # its `Users` is lost: a folder of that name may lie anywhere
+        ("Users\\lab.wsb", None),
+    ],
+)
+def test_a_path_whose_beginning_is_lost_names_its_profile_when_it_can(path: str, profile: str | None) -> None:
+    assert profile_in(path) == profile
 
 
 @pytest.mark.parametrize("name", ["DFR-16-$MFT", "xw-$MFT"])
