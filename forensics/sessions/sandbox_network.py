@@ -17,8 +17,11 @@ _WHY_NOT = "a policy may forbid it, the adapter may have failed, or another conf
 
 def networked(
     draft: Draft, settings: SandboxSettings | None, rows: Rows, looked: Looked, *, by_default: bool
-) -> tuple[bool | None, list[str]]:
-    """(networked, reasons). `by_default`: the launch is recorded whole and names no configuration."""
+) -> tuple[bool | None, list[str], list[Row]]:
+    """(networked, reasons, rows beyond the draft's own).
+
+    `by_default`: the launch is recorded whole and names no configuration.
+    """
     asked = settings.networking if settings else True if by_default else None
     connected = draft.run.networked if draft.run else []
     adapters = draft.run.adapters if draft.run else []
@@ -28,16 +31,16 @@ def networked(
         text = "networked: an adapter was added to the machine's settings (2007; inference: not seen of the Sandbox)"
         found = [because(text, adapters)]
     else:
-        return asked, _without(draft, asked, rows, looked, by_default=settings is None)
+        others = _others(draft, rows)
+        return asked, _without(draft, asked, others, looked, by_default=settings is None), others
     if asked is False:
         found.append(because("conflict: its configuration disables the network", [*connected, *adapters]))
-    return True, found
+    return True, found, []
 
 
-def _without(draft: Draft, asked: bool | None, rows: Rows, looked: Looked, *, by_default: bool) -> list[str]:
+def _without(draft: Draft, asked: bool | None, others: list[Row], looked: Looked, *, by_default: bool) -> list[str]:
     """The reasons where no adapter is known to be this machine's."""
     moment = draft.start or draft.latest
-    others = _others(draft, rows)
     absent = _absent(draft, others, looked)
     if asked is None:
         return [because(f"whether it was networked is not known: no configuration is known, and {absent}", others)]
