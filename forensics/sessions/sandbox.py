@@ -13,7 +13,7 @@ from forensics.rules.engine import capped, hits, rules_of, total
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.looked import Looked
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stable_id, stamp
-from forensics.sessions.sandbox_calls import listed, shares_told
+from forensics.sessions.sandbox_calls import Call, listed, shares_told
 from forensics.sessions.sandbox_certainty import certainty
 from forensics.sessions.sandbox_config import Configs, Known
 from forensics.sessions.sandbox_counts import counted, undated
@@ -93,7 +93,7 @@ class Sandboxes:
         known, settings_why, config_rows = joined.known, joined.why, joined.rows
         settings = known.settings if known else None
         by_default = _names_none(draft, origin.launch)
-        connected, network_why, adapters = networked(draft, settings, self.rows, self.looked, by_default=by_default)
+        connected, network_why, adapters = networked(draft, joined, self.rows, self.looked, by_default=by_default)
         headless, headless_why = headless_of(draft, origin.launch)
         launch = _with_path(origin.launch, known, joined)
         removal = self.removals.of(launch.wsb_path, draft.first) if launch.wsb_path else None
@@ -117,7 +117,7 @@ class Sandboxes:
             *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons, *counts.reasons,
             *launch_unknown(draft, launch, self.looked), settings_why or config_unknown(draft, launch, self.looked),
             removal.told(end.time) if removal else "",
-            *_windowless(headless, settings, calls), *shares_told(draft.calls), *shared_told(draft),
+            *_windowless(headless, settings, draft.calls), *shares_told(draft.calls), *shared_told(draft),
             *network_why, headless_why, *self._gaps(cleared),
             *(because(str(hit), config_rows if hit.rule in _config_rules() else _launch_rows(draft)) for hit in scored),
             capped(scored), *wrote.reasons,
@@ -161,11 +161,13 @@ class Sandboxes:
             known = self.configs.at(path)
             if known:
                 return Joined(known, because(f"configuration joined by its path {path}", known.rows), known.rows)
-            return Joined(why=f"the launch names {path}; {lost(path, draft, self.removals, self.looked)}")
+            text = f"the launch names {path}; {lost(path, draft, self.removals, self.looked)}"
+            return Joined(why=because(text, _launch_rows(draft)))
         if _names_none(draft, origin.launch):
-            return Joined(why="no configuration file is named: the defaults apply")
+            return Joined(why=because("no configuration file is named: the defaults apply", _launch_rows(draft)))
         if draft.start is None or origin.launch.method == "cli":
-            return Joined(why=_passed(origin.launch))
+            passed = _passed(origin.launch)
+            return Joined(why=because(passed, _launch_rows(draft)) if passed else "")
         return near(self.configs, draft, origin.launch.method, draft.start)
 
     def _cleared(self, draft: Draft) -> list[Row]:
@@ -282,10 +284,11 @@ def _beside(settings: SandboxSettings | None, *, by_default: bool) -> str:
     return " beside its configuration"
 
 
-def _windowless(headless: bool | None, settings: SandboxSettings | None, calls: tuple[CliCall, ...]) -> list[str]:
+def _windowless(headless: bool | None, settings: SandboxSettings | None, found: list[Call]) -> list[str]:
     """Say that a logon command waits for a logon, which `wsb start` alone does not make."""
-    if headless and settings and settings.logon_command and any(call.verb == "start" for call in calls):
-        return ["its logon command runs only after wsb connect (so the published notes), which is not recorded"]
+    if headless and settings and settings.logon_command and any(call.verb == "start" for call in found):
+        text = "its logon command runs only after wsb connect (so the published notes), which is not recorded"
+        return [because(text, [call.row for call in found if call.verb == "start"])]
     return []
 
 

@@ -48,4 +48,7 @@ def no_machine(draft: Draft, looked: Looked, *, logged: bool) -> str:
         where = (
             " (its logs of machines tell of others)" if logged else " (no row of a log of machines is in the evidence)"
         )
-    return because(f"the program started; no trace of a virtual machine is recorded{where}", draft.executions[:1])
+    return because(
+        f"the program started; no trace of a virtual machine is recorded{where}",
+        draft.launch.every if draft.launch else draft.executions,
+    )
