@@ -44,7 +44,7 @@ def build(
         sandbox_capability=capability(rows, sessions, label),
         tunnel_sessions=Tunnels(rows, host, label, life, entries).sessions(),
         persistence=entries,
-        anti_forensics=anti_forensics(rows, host, label),
+        anti_forensics=anti_forensics(rows, host, label, sandboxes.removed),
         findings=sandboxes.findings() + capability_findings(rows, label),
     )
 

@@ -5,6 +5,7 @@ A cleared log does not say why. It does say that silence of this log before that
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ from forensics.model import AntiForensic, Host
 from forensics.rules import load
 from forensics.rules.engine import hits, rules_of
 from forensics.sessions.rows import People, Row, Rows, grouped, ids_of, short
+from forensics.sessions.sandbox_removed import Removal
 
 # The command and the record that it leaves in the log it clears.
 _SAME_ACT = timedelta(seconds=10)
@@ -24,8 +26,10 @@ _TEXTS = {
 }
 
 
-def anti_forensics(rows: Rows, host: Host, label: str) -> tuple[AntiForensic, ...]:
-    """Every sign, dated ones in order of time first."""
+def anti_forensics(
+    rows: Rows, host: Host, label: str, removed: Sequence[tuple[Removal, str]] = ()
+) -> tuple[AntiForensic, ...]:
+    """Every sign, dated ones in order of time first; `removed` are configurations with the session that used each."""
     people = People(host.users)
     commands = _commands(rows)
     found: list[tuple[Row, AntiForensic]] = []
@@ -39,6 +43,7 @@ def anti_forensics(rows: Rows, host: Host, label: str) -> tuple[AntiForensic, ..
         old, new = row.get("old_time") or "unknown", row.get("new_time") or "unknown"
         found.append((row, _sign("time_changed", row, [row], label, old=old, new=new, by=_by(row, people))))
     found += _emptied(rows, label)
+    found += [_config_removed(removal, session, label) for removal, session in removed]
     for row in commands:
         if row.id not in used:
             text = short(row.get(_TEXTS[row.kind]))
@@ -59,6 +64,14 @@ def _emptied(rows: Rows, label: str) -> list[tuple[Row, AntiForensic]]:
             parts = {"path": group.source.path, "count": str(len(ids_of(told)))}
             found.append((stated, _sign("log_emptied", stated, [*group.rows, *told[:_MOST_TOLD]], label, **parts)))
     return found
+
+
+def _config_removed(removal: Removal, session: str, label: str) -> tuple[Row, AntiForensic]:
+    row = replace(removal.rows[0], time=removal.time)
+    by = f" by {removal.by}" if removal.by else ""
+    when = "" if removal.time else "; when is not recorded"
+    parts = {"path": short(removal.path), "how": removal.how, "by": by, "when": when, "session": session}
+    return row, _sign("config_removed", row, removal.rows, label, **parts)
 
 
 def _commands(rows: Rows) -> list[Row]:

@@ -13,9 +13,10 @@ from forensics.rules.engine import capped, hits, rules_of, total
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.looked import Looked
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stable_id, stamp
-from forensics.sessions.sandbox_calls import listed, shares_told
+from forensics.sessions.sandbox_calls import Call, listed, shares_told
 from forensics.sessions.sandbox_certainty import certainty
 from forensics.sessions.sandbox_config import Configs, Known
+from forensics.sessions.sandbox_counts import counted, undated
 from forensics.sessions.sandbox_draft import Drafter
 from forensics.sessions.sandbox_end import end_of
 from forensics.sessions.sandbox_joined import Joined, near
@@ -25,7 +26,8 @@ from forensics.sessions.sandbox_network import networked
 from forensics.sessions.sandbox_origin import Origin, headless_of, origin_of
 from forensics.sessions.sandbox_pieces import Draft, every
 from forensics.sessions.sandbox_pipes import Pipes
-from forensics.sessions.sandbox_unknown import config_unknown, launch_unknown, no_machine
+from forensics.sessions.sandbox_removed import Removal, Removals
+from forensics.sessions.sandbox_unknown import config_unknown, launch_unknown, lost, no_machine
 from forensics.sessions.sandbox_writes import Area, Changes, areas, shared, shared_told, written
 from forensics.sessions.texts import norm
 
@@ -56,10 +58,13 @@ class Sandboxes:
         self.pipes = Pipes(rows, self.people)
         self._drafter = Drafter(rows, life, self.people)
         self._drafts = self._drafter.build()
+        self.removals = Removals(rows, self.people)
+        self.removed: list[tuple[Removal, str]] = []  # with the session whose configuration it was
         self._logged = bool(rows.of("compute.created", "compute.started", "vm.started", "vm.disk_opened"))
 
     def sessions(self) -> tuple[SandboxSession, ...]:
         """The sessions in order of time."""
+        self.removed.clear()
         return tuple(self._session(draft) for draft in self._drafts)
 
     def configurations(self) -> tuple[SandboxConfig, ...]:
@@ -79,7 +84,8 @@ class Sandboxes:
         drafter, people = self._drafter, self.people
         machines = [machine(run, self.label) for run in drafter.unattributed]
         called = calls_alone(drafter.loose_calls, people, self.label)
-        return (*machines, *called, *runs_alone(drafter.loose_runs, people, self.label))
+        alone = runs_alone(drafter.loose_runs, people, self.label)
+        return (*machines, *called, *alone, *undated(self.rows, people, self.label))
 
     def _session(self, draft: Draft) -> SandboxSession:
         origin = self.pipes.complete(draft, origin_of(draft, self.people, self.tasks))
@@ -87,34 +93,37 @@ class Sandboxes:
         known, settings_why, config_rows = joined.known, joined.why, joined.rows
         settings = known.settings if known else None
         by_default = _names_none(draft, origin.launch)
-        connected, network_why = networked(draft, settings, self.rows, self.looked, by_default=by_default)
+        connected, network_why, adapters = networked(draft, joined, self.rows, self.looked, by_default=by_default)
         headless, headless_why = headless_of(draft, origin.launch)
         launch = _with_path(origin.launch, known, joined)
+        removal = self.removals.of(launch.wsb_path, draft.first) if launch.wsb_path else None
+        counts = counted(draft.executions, self.rows)
         calls = listed(draft.calls)
         wrote = written(self.changes, areas(draft, settings))
-        scored = joined.hits()
-        scored += hits(
-            rules_of("sandbox", "session_rules"),
-            _facts(draft, launch, headless, connected, calls, _added(draft, settings))
-            | {"beside": _beside(settings, by_default=by_default)},
-        )
+        facts = _facts(draft, launch, headless, connected, calls, _added(draft, settings))
+        facts["beside"] = _beside(settings, by_default=by_default)
+        scored = joined.hits() + hits(rules_of("sandbox", "session_rules"), facts)
         word, word_why = certainty(draft)
         end = end_of(draft, self.rows, self.life, self.looked)
         openers = opener_of(draft.launch, self.rows) if draft.launch else []
         cleared = self._cleared(draft)
         basis = draft.run.basis if draft.run else []
-        used = [*every(draft), *basis, *origin.rows, *config_rows, *wrote.rows, *openers, *cleared, *end.rows]
+        used = [*every(draft), *basis, *origin.rows, *config_rows, *wrote.rows, *openers, *cleared]
+        used += [*end.rows, *adapters, *(removal.rows if removal else ()), *counts.rows]
+        ident = self._id(draft)
+        self.removed += [(removal, ident)] if removal else []
         reasons = [
             *_bounds(draft), *end.why, word_why, no_machine(draft, self.looked, logged=self._logged),
-            *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons,
+            *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons, *counts.reasons,
             *launch_unknown(draft, launch, self.looked), settings_why or config_unknown(draft, launch, self.looked),
-            *_windowless(headless, settings, calls), *shares_told(draft.calls), *shared_told(draft),
+            removal.told(end.time) if removal else "",
+            *_windowless(headless, settings, draft.calls), *shares_told(draft.calls), *shared_told(draft),
             *network_why, headless_why, *self._gaps(cleared),
             *(because(str(hit), config_rows if hit.rule in _config_rules() else _launch_rows(draft)) for hit in scored),
             capped(scored), *wrote.reasons,
         ]  # fmt: skip
         return SandboxSession(
-            id=self._id(draft),
+            id=ident,
             start=draft.start,
             start_earliest=draft.earliest,
             start_latest=draft.latest,
@@ -152,11 +161,13 @@ class Sandboxes:
             known = self.configs.at(path)
             if known:
                 return Joined(known, because(f"configuration joined by its path {path}", known.rows), known.rows)
-            return Joined(why=f"the launch names {path}; this file is not in the evidence (deleted, or not collected)")
+            text = f"the launch names {path}; {lost(path, draft, self.removals, self.looked)}"
+            return Joined(why=because(text, _launch_rows(draft)))
         if _names_none(draft, origin.launch):
-            return Joined(why="no configuration file is named: the defaults apply")
+            return Joined(why=because("no configuration file is named: the defaults apply", _launch_rows(draft)))
         if draft.start is None or origin.launch.method == "cli":
-            return Joined(why=_passed(origin.launch))
+            passed = _passed(origin.launch)
+            return Joined(why=because(passed, _launch_rows(draft)) if passed else "")
         return near(self.configs, draft, origin.launch.method, draft.start)
 
     def _cleared(self, draft: Draft) -> list[Row]:
@@ -273,10 +284,11 @@ def _beside(settings: SandboxSettings | None, *, by_default: bool) -> str:
     return " beside its configuration"
 
 
-def _windowless(headless: bool | None, settings: SandboxSettings | None, calls: tuple[CliCall, ...]) -> list[str]:
+def _windowless(headless: bool | None, settings: SandboxSettings | None, found: list[Call]) -> list[str]:
     """Say that a logon command waits for a logon, which `wsb start` alone does not make."""
-    if headless and settings and settings.logon_command and any(call.verb == "start" for call in calls):
-        return ["its logon command runs only after wsb connect (so the published notes), which is not recorded"]
+    if headless and settings and settings.logon_command and any(call.verb == "start" for call in found):
+        text = "its logon command runs only after wsb connect (so the published notes), which is not recorded"
+        return [because(text, [call.row for call in found if call.verb == "start"])]
     return []
 
 

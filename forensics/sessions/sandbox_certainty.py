@@ -40,6 +40,8 @@ _GUARD = "Application Guard uses the same service and disks; nothing here tells 
 
 def kind_of_evidence(row: Row) -> str:
     """The name of the component that wrote the row, "" for rows that do not show a run."""
+    if row.kind.startswith("usn.") and row.get("file_name").casefold().endswith(".pf"):
+        return "prefetch"  # the journal saw the prefetcher write, which is no witness beside it
     return next((name for prefix, name in _CLASSES.items() if row.kind.startswith(prefix)), "")
 
 

@@ -96,7 +96,8 @@ class Drafter:
         near = any(time and abs(time - start) <= seconds("launch_before") for time in launched)
         if near or definitions(self.rows):
             return False
-        run.marks.append("it began just after a boot and no launch is recorded: perhaps a template (inference)")
+        text = "it began just after a boot and no launch is recorded: perhaps a template (inference)"
+        run.marks.append(because(text, run.rows[:1]))
         return True
 
     def _attempt(self, attempt: Attempt) -> None:

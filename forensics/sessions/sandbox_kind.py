@@ -71,9 +71,12 @@ def judge(ident: str, members: list[Row], strangers: Strangers) -> Judgement:
 
 def _of_disk(session: list[Row]) -> str:
     if all(row.kind.startswith(("usn.", "mft.")) for row in session):
+        made = any(row.kind != "usn.file_deleted" for row in session)
+        gone = any(row.kind == "usn.file_deleted" or row.fields.get("file_deleted") is True for row in session)
+        what = "made and deleted" if made and gone else "deleted" if gone else "made"
         return (
-            "a session disk of the Sandbox was made or deleted, by the file system's own records (inference: the disk "
-            "is made when a session begins and deleted when it ends; Application Guard has disks of the same name)"
+            f"a session disk of the Sandbox was {what}, by the file system's own records (inference: the disk is made "
+            "when a session begins and deleted when it ends; Application Guard has disks of the same name)"
         )
     return "a session disk of the Sandbox was opened"
 

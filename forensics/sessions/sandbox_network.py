@@ -6,19 +6,23 @@ what was there; where the logs that would tell of one cover the start and tell o
 
 from __future__ import annotations
 
-from forensics.model import SandboxSettings
 from forensics.sessions.looked import SWITCH, Looked
 from forensics.sessions.rows import Row, Rows, because, stamp
 from forensics.sessions.sandbox_disk import seconds
+from forensics.sessions.sandbox_joined import Joined
 from forensics.sessions.sandbox_pieces import Draft
 
 _WHY_NOT = "a policy may forbid it, the adapter may have failed, or another configuration was in force"
 
 
 def networked(
-    draft: Draft, settings: SandboxSettings | None, rows: Rows, looked: Looked, *, by_default: bool
-) -> tuple[bool | None, list[str]]:
-    """(networked, reasons). `by_default`: the launch is recorded whole and names no configuration."""
+    draft: Draft, joined: Joined, rows: Rows, looked: Looked, *, by_default: bool
+) -> tuple[bool | None, list[str], list[Row]]:
+    """(networked, reasons, rows beyond the draft's own).
+
+    `by_default`: the launch is recorded whole and names no configuration.
+    """
+    settings = joined.known.settings if joined.known else None
     asked = settings.networking if settings else True if by_default else None
     connected = draft.run.networked if draft.run else []
     adapters = draft.run.adapters if draft.run else []
@@ -28,25 +32,32 @@ def networked(
         text = "networked: an adapter was added to the machine's settings (2007; inference: not seen of the Sandbox)"
         found = [because(text, adapters)]
     else:
-        return asked, _without(draft, asked, rows, looked, by_default=settings is None)
+        others = _others(draft, rows)
+        return asked, _without(draft, joined, asked, others, looked), others
     if asked is False:
-        found.append(because("conflict: its configuration disables the network", [*connected, *adapters]))
-    return True, found
+        both = [*connected, *adapters, *joined.rows]
+        found.append(because("conflict: its configuration disables the network", both))
+    return True, found, []
 
 
-def _without(draft: Draft, asked: bool | None, rows: Rows, looked: Looked, *, by_default: bool) -> list[str]:
+def _without(draft: Draft, joined: Joined, asked: bool | None, others: list[Row], looked: Looked) -> list[str]:
     """The reasons where no adapter is known to be this machine's."""
-    moment = draft.start or draft.latest
-    others = _others(draft, rows)
     absent = _absent(draft, others, looked)
     if asked is None:
-        return [because(f"whether it was networked is not known: no configuration is known, and {absent}", others)]
-    basis = "by default, as no configuration is named" if by_default else "by its configuration"
-    told = [because(f"{'' if asked else 'not '}networked: {basis} (inference: {absent})", others)]
-    if asked and not others and draft.start and looked.covers(SWITCH, moment):
-        told.append(
-            f"conflict: the network was to be on, and {SWITCH} cover its start and tell of no adapter: {_WHY_NOT}"
-        )
+        return [
+            because(
+                f"whether it was networked is not known: what its configuration says of it is not known, and {absent}",
+                others,
+            )
+        ]
+    basis, asking = "by its configuration", joined.rows
+    if joined.known is None:
+        basis, asking = "by default, as no configuration is named", draft.launch.every if draft.launch else []
+    no = "" if asked else "not "
+    told = [because(f"{no}networked: {basis} (inference: {absent})", [*asking, *others])]
+    if asked and not others and looked.covers(SWITCH, draft.start):
+        text = f"conflict: the network was to be on, but {SWITCH} cover its start without an adapter: {_WHY_NOT}"
+        told.append(because(text, asking))
     return told
 
 

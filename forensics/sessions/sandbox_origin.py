@@ -183,7 +183,7 @@ def headless_of(draft: Draft, launch: Launch) -> tuple[bool | None, str]:
     True as a service account, where the Store app's server ran without its window, or by `wsb start` without connect.
     """
     if is_service_sid(launch.user_sid):
-        return True, f"{launch.user} has no desktop that a person sees"
+        return True, because(f"{launch.user} has no desktop that a person sees", _told_by(draft))
     processes = [row for attempt in draft.attempts for row in attempt.rows if row.kind == "process.created"]
     windows = [row for row in [*processes, *draft.executions] if image(row) in load("sandbox")["names"]["window"]]
     connected = [call.row for call in draft.calls if call.verb == "connect"]
@@ -191,13 +191,18 @@ def headless_of(draft: Draft, launch: Launch) -> tuple[bool | None, str]:
         if launch.method == "cli" or any("remotesession" in image(row) for row in windows):
             return False, because("a window was opened (wsb connect or its process)", [*windows, *connected])
     elif servers := _servers(processes, launch):
-        text = "WindowsSandboxServer.exe ran without WindowsSandboxRemoteSession.exe: no window was open"
+        text = "WindowsSandboxServer.exe started, without WindowsSandboxRemoteSession.exe, its window, in the record"
         return True, because(text, servers)
     started = [call.row for call in draft.calls if call.verb == "start"]
     if launch.method == "cli":
-        text = "wsb start opens no window, and no wsb connect follows"
+        text = "wsb start opens no window, and no wsb connect is recorded after it"
         return (True, because(text, started)) if started else (None, "")
     return _by_hand(draft, launch)
+
+
+def _told_by(draft: Draft) -> list[Row]:
+    """The rows that name its account and parent."""
+    return draft.launch.every if draft.launch else draft.executions
 
 
 def _servers(processes: list[Row], launch: Launch) -> list[Row]:
@@ -212,5 +217,5 @@ def _by_hand(draft: Draft, launch: Launch) -> tuple[bool | None, str]:
     by_hand = basename(launch.parent_process or "") == "explorer.exe"
     explorer = [row for row in draft.executions if row.kind == "userassist.run"]
     if (person and by_hand) or explorer:
-        return False, because("started from the user's desktop", explorer)
+        return False, because("started from the user's desktop", [*(_told_by(draft) if by_hand else ()), *explorer])
     return None, ""

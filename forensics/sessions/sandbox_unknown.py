@@ -7,6 +7,7 @@ from forensics.sessions.looked import FILES, LAUNCH, MACHINE, PERSON, Looked
 from forensics.sessions.rows import because
 from forensics.sessions.sandbox_certainty import followed
 from forensics.sessions.sandbox_pieces import Draft
+from forensics.sessions.sandbox_removed import Removals
 
 
 def launch_unknown(draft: Draft, launch: Launch, looked: Looked) -> list[str]:
@@ -30,6 +31,14 @@ def config_unknown(draft: Draft, launch: Launch, looked: Looked) -> str:
     return f"its configuration is not known: {named}, and {near}{looked.told(FILES, draft.start or draft.latest)}"
 
 
+def lost(path: str, draft: Draft, removals: Removals, looked: Looked) -> str:
+    """Why the content of a configuration that a launch names is not known."""
+    if removals.of(path, draft.first):
+        return "it was removed, and what it said could not be recovered"
+    where = looked.told(FILES[:1], None)
+    return f"this file is not in the evidence{where or ' (deleted, or not collected)'}"
+
+
 def no_machine(draft: Draft, looked: Looked, *, logged: bool) -> str:
     """Say that nothing shows that a launch became a machine; `logged`: whether the evidence has logs of machines."""
     if followed(draft):
@@ -39,4 +48,7 @@ def no_machine(draft: Draft, looked: Looked, *, logged: bool) -> str:
         where = (
             " (its logs of machines tell of others)" if logged else " (no row of a log of machines is in the evidence)"
         )
-    return because(f"the program started; no trace of a virtual machine is recorded{where}", draft.executions[:1])
+    return because(
+        f"the program started; no trace of a virtual machine is recorded{where}",
+        draft.launch.every if draft.launch else draft.executions,
+    )

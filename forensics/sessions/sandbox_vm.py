@@ -17,7 +17,7 @@ from datetime import datetime
 from forensics.rules import load
 from forensics.sessions.exits import Exits, image
 from forensics.sessions.hostlife import HostLife
-from forensics.sessions.rows import Row, Rows
+from forensics.sessions.rows import Row, Rows, because
 from forensics.sessions.sandbox_disk import (
     DISK_KINDS,
     in_old_layout,
@@ -245,7 +245,8 @@ def _says_of_id(part: list[Row]) -> list[str]:
     """Say when the id is no more than that of the storage folder."""
     if not disk_only(part) or not any(in_old_layout(row) for row in part):
         return []
-    return ["the machine's id is that of its storage folder (so in the layout up to 23H2, by one published dump)"]
+    text = "the machine's id is that of its storage folder (so in the layout up to 23H2, by one published dump)"
+    return [because(text, [row for row in part if in_old_layout(row)])]
 
 
 def disk_only(rows: list[Row]) -> bool:
@@ -269,7 +270,8 @@ def _join_storage(runs: list[VmRun]) -> list[VmRun]:
             other = min(near, key=lambda item: item[:2])[2]
             other.rows = sorted([*other.rows, *run.rows], key=lambda row: row.order)
             other.verdict, other.by_disk = "sandbox", True
-            other.marks += [*run.marks[:1], "the disk and the VM are joined by their time (the disk names no VM)"]
+            text = "the disk and the VM are joined by their time (the disk names no VM)"
+            other.marks += [*run.marks[:1], because(text, run.rows)]
             taken.add(id(run))
     return [run for run in runs if id(run) not in taken]
 

@@ -127,3 +127,41 @@ class TestUnknown:
         reason = told(session, "no trace of a virtual machine")
         assert "the Hyper-V compute log: not collected; the virtual disk log: nothing found" in reason
         assert session.start == at(0)
+
+
+class TestEveryReasonNamesItsRows:
+    def told(self, scene: Scene) -> list[str]:
+        """The reasons without rows that say something is there."""
+        (session,) = scene.build().sandbox_sessions
+        negative = ("not known", "end unknown", "what was written", "no change of", "the reasons add up")
+        return [text for text in session.reasons if "[" not in text and not any(part in text for part in negative)]
+
+    def test_of_a_file(self) -> None:
+        assert self.told(launched(OFF)) == []
+
+    def test_of_a_file_that_is_lost(self) -> None:
+        scene = Scene()
+        scene.process(0, "WindowsSandbox.exe", f'"{SYSTEM32}WindowsSandbox.exe" "C:\\Users\\田中\\lab.wsb"')
+        scene.vm(2, 600, nic=True)
+        assert self.told(scene) == []
+
+    def test_of_the_defaults(self) -> None:
+        scene = Scene()
+        scene.process(0, "WindowsSandbox.exe")
+        assert self.told(scene) == []
+
+    def test_of_system(self) -> None:
+        scene = Scene()
+        scene.process(0, "WindowsSandbox.exe", user_sid="S-1-5-18", user_name="SYSTEM")
+        assert self.told(scene) == []
+
+    def test_of_a_disk(self) -> None:
+        scene = Scene()
+        scene.disk(0, 600, "Sandboxes")
+        assert self.told(scene) == []
+
+    def test_of_a_machine_and_its_disk_by_time(self) -> None:
+        scene = Scene()
+        scene.vm(0, 600, disk=False)
+        scene.disk(0, 600, "ContainerStorages", VM3)
+        assert self.told(scene) == []
