@@ -58,6 +58,7 @@ ELSEWHERE = {
     "setupapi_log",
     "shimcache",
     "srum",
+    "state_repository",
     "task_jobs",
     "vm_switch_nics",
     "wer_reports",

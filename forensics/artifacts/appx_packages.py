@@ -13,19 +13,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
 
+from forensics.artifacts._appx import APPX_PACKAGE, FULL_NAME, is_package
 from forensics.artifacts._registry import owner, place, tells
-from forensics.artifacts.base import FileInput, Kind, Output, RegistryArtifact
+from forensics.artifacts.base import FileInput, Output, RegistryArtifact
 from forensics.formats.hive import Hive, Key
 from forensics.formats.hostinfo import text_of
 from forensics.model import Fact, Value, make_fact
-from forensics.rules import load
 from forensics.times import Moment, from_filetime
 
 _WRITTEN, _INSTALLED = "Content Modification Time", "Installation Time"
 _MODEL = "Local Settings\\Software\\Microsoft\\Windows\\CurrentVersion\\AppModel"
-_FULL_NAME = re.compile(r"^[^_]{1,80}_(\d{1,5}(?:\.\d{1,5}){1,3})_([^_]{1,20})_[^_]{0,40}_[^_]{1,20}$")
 _SID = re.compile(r"^S-1-\d+(?:-\d+)+$", re.IGNORECASE)
 _STORE = "Microsoft\\Windows\\CurrentVersion\\Appx\\AppxAllUserStore"
 _OF_USER = (f"{_MODEL}\\Repository\\Packages\\*", f"{_MODEL}\\Repository\\Families\\*\\*")
@@ -33,16 +31,6 @@ _OF_HOST = (
     *(f"{_STORE}\\*\\*", f"{_STORE}\\*\\*\\*"),
     *(f"Classes\\{_MODEL}\\PackageRepository\\Packages\\*", f"Classes\\{_MODEL}\\Repository\\Packages\\*"),
 )
-
-
-@cache
-def _names() -> tuple[str, ...]:
-    return tuple(name.casefold() for name in load("sandbox")["names"]["packages"])
-
-
-def is_package(name: str) -> bool:
-    """Whether this is the full name of a package of Windows Sandbox (a family's name has no version and is none)."""
-    return name.casefold().startswith(_names()) and _FULL_NAME.match(name) is not None
 
 
 def parse(hive: Hive, given: FileInput) -> Output:
@@ -61,7 +49,7 @@ def parse(hive: Hive, given: FileInput) -> Output:
 
 def _row(given: FileInput, key: Key, user: str | None, sid: str | None) -> Iterator[Fact]:
     parts = key.path.split("\\")[:-1]
-    match = _FULL_NAME.match(key.name)
+    match = FULL_NAME.match(key.name)
     install = key.value("InstallTime")
     times: dict[str, Moment | None] = {_WRITTEN: key.last_write}
     if install is not None and isinstance(install.data, int):
@@ -92,20 +80,6 @@ ARTIFACT = RegistryArtifact(
     name="appx_packages",
     hives=frozenset({"SOFTWARE", "NTUSER", "USRCLASS"}),
     parse=parse,
-    emits={
-        "appx.package": Kind(
-            "Store package {package_full_name} in {package_register}[ of {profile_user}][ of {user_sid}]",
-            {
-                "package_full_name": str,
-                "package_version": str,
-                "package_architecture": str,
-                "package_folder": str,
-                "package_register": str,
-                "profile_user": str,
-                "user_sid": str,
-                "key_path": str,
-            },
-        )
-    },
+    emits={"appx.package": APPX_PACKAGE},
     deleted=True,
 )

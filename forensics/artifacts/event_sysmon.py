@@ -1,8 +1,11 @@
-"""Sysmon 1, 3, 5, 11, 12, 13, 17, 18 and 22: processes, connections, files, registry, pipes and DNS, where installed.
+"""Sysmon 1, 3, 5, 11 to 13, 15, 17, 18, 22, 23 and 26: processes, connections, files, registry, pipes and DNS.
 
 The richest record a host can have: parent command lines and hashes of every start, files written by vmwp.exe on behalf
 of a sandbox, autostart values as they are set. Everything but process starts is context unless it names something
 watched; registry changes are also kept when they touch an autostart key.
+
+15 is a file's stream as it was written, mostly the mark of the web of a download, with its text in newer versions; 23
+and 26 are deletions with the process that did it and the file's hashes, which a `.wsb` and a session's disk end with.
 
 The record's own time is used. Sysmon's `UtcTime` is when the driver saw it; it is kept as `sysmon_utc_time` where it
 lies more than a second away. Fields: Sysmon's schema; real records of all but 22.
@@ -15,6 +18,7 @@ vmwp.exe or a program of the sandbox has it; `\\code-<uuid>` is the server behin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 from forensics.artifacts._evtx import (
@@ -33,6 +37,7 @@ from forensics.artifacts._evtx import (
 )
 from forensics.artifacts._evtx_kinds import DNS_QUERIED, PROCESS_CREATED, PROCESS_EXITED
 from forensics.artifacts.base import Deferral, EventArtifact, FieldType
+from forensics.formats import FormatError, zoneid
 from forensics.formats.evtx import Record
 from forensics.formats.sandboxids import SYSTEM, pipe_guid, read_pipe
 from forensics.model import Fact, Source
@@ -100,6 +105,29 @@ def _file(record: Record) -> Said:
     return fields, is_watched(path or "", record.data.get("Image", ""))
 
 
+def _deleted(record: Record) -> Said:
+    fields, kept = _file(record)
+    data = record.data
+    fields |= {"hashes": known(data.get("Hashes")), "is_archived": flag(data.get("Archived"))}
+    return fields, kept
+
+
+def _stream(record: Record) -> Said:
+    """A stream beside a file; what a mark of the web says is told like that of a file on disk."""
+    path, contents = known(record.data.get("TargetFilename")) or "", known(record.data.get("Contents"))
+    fields = _process(record) | {
+        "file_path": path,
+        "file_name": file_name(path),
+        "hashes": known(record.data.get("Hash")),
+        "stream_text": contents,
+    }
+    if contents and path.casefold().endswith(f":{zoneid.STREAM}".casefold()):
+        with suppress(FormatError):
+            mark = zoneid.read(contents.encode("utf-8", "replace"))
+            fields |= {"host_url": known(mark.host_url), "referrer_url": known(mark.referrer_url), "zone_id": mark.zone}
+    return fields, is_watched(path, contents or "", record.data.get("Image", ""))
+
+
 def _key(record: Record) -> Said:
     path = known(record.data.get("TargetObject")) or ""
     fields = _process(record) | {"key_path": path, "action": known(record.data.get("EventType"))}
@@ -155,9 +183,12 @@ _KINDS: dict[int, tuple[str, Callable[[Record], Said]]] = {
     11: ("file.created", _file),
     12: ("registry.key_changed", _key),
     13: ("registry.value_set", _value),
+    15: ("file.stream_created", _stream),
     17: ("pipe.created", _pipe),
     18: ("pipe.opened", _pipe),
     22: ("dns.queried", _query),
+    23: ("file.deleted", _deleted),
+    26: ("file.deleted", _deleted),
 }
 
 
@@ -198,6 +229,20 @@ ARTIFACT = EventArtifact(
             {**_PROCESS, "file_path": str, "file_name": str},
             context=True,
         ),
+        "file.deleted": kind(
+            "File deleted: {file_path}[ by {executable}][, {hashes}]",
+            {**_PROCESS, "file_path": str, "file_name": str, "hashes": str, "is_archived": bool},
+            context=True,
+        ),
+        "file.stream_created": kind(
+            "Stream written: {file_path}[ by {executable}][, from {host_url}][, linked at {referrer_url}]",
+            {
+                **_PROCESS,
+                "file_path": str, "file_name": str, "hashes": str, "stream_text": str, "host_url": str,
+                "referrer_url": str, "zone_id": int,
+            },
+            context=True,
+        ),
         "registry.key_changed": kind(
             "Registry key changed[ ({action})]: {key_path}[ by {executable}]",
             {**_PROCESS, "key_path": str, "action": str},
@@ -218,6 +263,8 @@ ARTIFACT = EventArtifact(
         11: Deferral("file.created", ("TargetFilename", "Image"), "ProcessId"),
         17: Deferral("pipe.created", ("PipeName", "Image"), "ProcessId", matters=_pipe_matters),
         18: Deferral("pipe.opened", ("PipeName", "Image"), "ProcessId", matters=_pipe_matters),
+        23: Deferral("file.deleted", ("TargetFilename", "Image"), "ProcessId"),
+        26: Deferral("file.deleted", ("TargetFilename", "Image"), "ProcessId"),
         22: Deferral("dns.queried", ("QueryName", "Image"), "ProcessId"),
     },
 )  # fmt: skip

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from forensics.artifacts import appx_packages
-from forensics.artifacts.appx_packages import ARTIFACT, is_package
+from forensics.artifacts import _appx
+from forensics.artifacts._appx import is_package
+from forensics.artifacts.appx_packages import ARTIFACT
 from forensics.formats.hive import Hive
 from forensics.times import to_filetime
 from tests.artifacts.registry_inputs import SID, merged, nested, run
@@ -72,7 +73,7 @@ def test_a_real_hive_of_another_package(samples: Path, monkeypatch: pytest.Monke
     opened = Hive.open((samples / "hives" / "UsrClass.dat").read_bytes())
     assert run(ARTIFACT, opened, USRCLASS) == ([], [])
     name = "1527c705-839a-4832-9118-54d4bd6a0c89_"  # the layout is that of any package
-    monkeypatch.setattr(appx_packages, "_names", lambda: (name,))
+    monkeypatch.setattr(_appx, "_names", lambda: (name,))
     facts, _ = run(ARTIFACT, opened, USRCLASS)
     assert [(fact.fields["package_version"], "Installation Time" in fact.times) for fact in facts] == [
         ("10.0.16299.15", False),

@@ -215,6 +215,33 @@ class TestSysmon:
     def sysmon(self, number, **data):
         return one(SYSMON, number, data={**PROCESS, **data})
 
+    @pytest.mark.parametrize("number", [23, 26])
+    @pytest.mark.parametrize(("path", "context"), [("C:\\x\\default.wsb", False), ("C:\\x\\a.txt", True)])
+    def test_a_deleted_file(self, number, path, context):
+        fact = self.sysmon(
+            number, Image="C:\\Windows\\System32\\cmd.exe", User="WS-TANAKA\\田中", TargetFilename=path,
+            Hashes="SHA256=AA", Archived=number == 23,
+        )  # fmt: skip
+        assert (fact.kind, fact.context) == ("file.deleted", context)
+        assert own(fact) == {
+            **SAID, "executable": "C:\\Windows\\System32\\cmd.exe", "executable_name": "cmd.exe", "file_path": path,
+            "file_name": path[5:], "hashes": "SHA256=AA", "is_archived": number == 23, "user_name": "田中",
+            "user_domain": "WS-TANAKA",
+        }  # fmt: skip
+
+    def test_a_mark_of_the_web(self):
+        text = "[ZoneTransfer]  ZoneId=3  ReferrerUrl=https://a.example/  HostUrl=https://b.example/lab.wsb "
+        path = "C:\\Users\\田中\\Downloads\\lab.wsb:Zone.Identifier"
+        fact = self.sysmon(15, Image="C:\\msedge.exe", TargetFilename=path, Hash="SHA256=AA", Contents=text)
+        assert (fact.kind, fact.context) == ("file.stream_created", False)
+        assert own(fact) == {
+            **SAID, "executable": "C:\\msedge.exe", "executable_name": "msedge.exe", "file_path": path,
+            "file_name": "lab.wsb:Zone.Identifier", "hashes": "SHA256=AA", "stream_text": text, "zone_id": 3,
+            "host_url": "https://b.example/lab.wsb", "referrer_url": "https://a.example/",
+        }  # fmt: skip
+        fact = self.sysmon(15, Image="C:\\a.exe", TargetFilename="C:\\a.txt:x", Contents="nothing")
+        assert (fact.context, "host_url" in fact.fields) == (True, False)
+
     def test_process(self):
         fact = self.sysmon(
             1, Image=SANDBOX, CommandLine="x", User="WS-TANAKA\\田中", LogonId=0x5A2C1, ParentProcessId=1272,

@@ -115,7 +115,8 @@ EXPECTED = {
 # Every fact of the 281 samples, by kind and event id.
 COUNTS = {
     ("antivirus.acted", 1117): 5, ("antivirus.detected", 1116): 6, ("antivirus.setting_changed", 5007): 25,
-    ("clock.changed", 4616): 61, ("file.created", 11): 664, ("log.cleared", 104): 2, ("log.cleared", 1102): 14,
+    ("clock.changed", 4616): 61, ("file.created", 11): 664,
+    ("file.deleted", 23): 438, ("file.stream_created", 15): 3, ("log.cleared", 104): 2, ("log.cleared", 1102): 14,
     ("logon.ended", 4634): 39, ("logon.ended", 4647): 74, ("logon.explicit", 4648): 188,
     ("logon.succeeded", 4624): 1355, ("network.connected", 3): 109, ("pipe.created", 17): 20,
     ("pipe.opened", 18): 29, ("powershell.command", 800): 4, ("powershell.command", 4103): 1,
