@@ -9,6 +9,7 @@ from forensics.model import Fact, Fields
 from forensics.text import clean, is_plain, mask_secrets
 
 _FIELD_LIMIT = 64 * 1024
+_REASON_LIMIT = 4 * 1024  # a reason shows the value that is no time
 
 
 def safe_fact(fact: Fact) -> Fact:
@@ -28,7 +29,7 @@ def safe_fact(fact: Fact) -> Fact:
         fields["raw_hex"] = tuple(raw)
     path, locator = clean(mask_secrets(fact.source.path)).text, clean(mask_secrets(fact.source.locator)).text
     source = replace(fact.source, path=path, locator=locator)
-    reasons = {clean(name).text: clean(why).text for name, why in fact.no_times.items()}
+    reasons = {clean(name).text: clean(_cut(why, _REASON_LIMIT)).text for name, why in fact.no_times.items()}
     return replace(fact, fields=fields, source=source, no_times=reasons)
 
 
@@ -37,19 +38,19 @@ def _texts(fact: Fact) -> Iterator[str]:
     yield fact.source.path
     yield fact.source.locator
     for value in fact.fields.values():
-        if isinstance(value, str):
-            yield value if len(value) <= _FIELD_LIMIT else "\n"
-        elif isinstance(value, tuple):
-            yield from value
+        for text in (value,) if isinstance(value, str) else value if isinstance(value, tuple) else ():
+            yield text if len(text) <= _FIELD_LIMIT else "\n"
     for name, why in fact.no_times.items():
         yield name
-        yield why
+        yield why if len(why) <= _REASON_LIMIT else "\n"
 
 
 def _safe(name: str, text: str, raw: list[str]) -> str:
-    if len(text) > _FIELD_LIMIT:
-        text = f"{text[:_FIELD_LIMIT]}… [cut here: {len(text)} characters in all]"
-    cleaned = clean(mask_secrets(text))
+    cleaned = clean(mask_secrets(_cut(text, _FIELD_LIMIT)))
     if cleaned.raw_hex is not None:
         raw.append(f"{name}={cleaned.raw_hex}")
     return cleaned.text
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}… [cut here: {len(text)} characters in all]"

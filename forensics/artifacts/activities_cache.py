@@ -36,6 +36,7 @@ _COLUMNS = (
     "CreatedInCloud", "PlatformDeviceId", "Group", "Tag",
 )  # fmt: skip
 _TEXT_LIMIT = 4_000
+_ID_LIMIT = 64  # bytes: an identity is a GUID
 
 
 def parse(given: FileInput) -> Output:
@@ -66,7 +67,7 @@ def _activities(given: FileInput, database: sqlitefile.Database, table: str, kno
             yield _lost(given.source(table), row)
             continue
         if isinstance(identity := row.values.get("Id"), bytes):
-            known.add(identity)
+            known.add(identity[:_ID_LIMIT])
         yield from _activity(given, database.state, row)
 
 
@@ -111,7 +112,8 @@ def _remnants(given: FileInput, database: sqlitefile.Database, known: set[bytes]
             yield _lost(given.source(_PACKAGES), row)
             continue
         identity, name = row.values.get("ActivityId"), _text(row.values.get("PackageName"))
-        if not isinstance(identity, bytes) or identity in known or not is_watched(name) or (identity, name) in told:
+        identity = identity[:_ID_LIMIT] if isinstance(identity, bytes) else None
+        if identity is None or identity in known or not is_watched(name) or (identity, name) in told:
             continue
         told.add((identity, name))
         fields: dict[str, Value | None] = {
@@ -205,7 +207,7 @@ def _text(value: object) -> str:
 
 
 def _hex(value: object) -> str | None:
-    return value.hex() if isinstance(value, bytes) else _text(value) or None
+    return value[:_ID_LIMIT].hex() if isinstance(value, bytes) else _text(value) or None
 
 
 def _number(value: object) -> int | None:

@@ -39,6 +39,9 @@ def parse(given: FileInput) -> Output:
         yield Problem("truncated", _NAME, given.source(), detail)
     if report.damaged:
         yield Problem("bad_record", _NAME, given.source(), "some characters of the report do not decode")
+    if report.modules_left_out:
+        detail = f"{len(report.modules)} loaded modules are told, {report.modules_left_out} more are not"
+        yield Problem("budget", _NAME, given.source(), detail)
     fields = _fields(given, report)
     named = (report.get("AppPath"), report.get("AppName"), report.get("NsAppName"), given.path, *report.modules)
     moments: dict[str, Moment | None] = {

@@ -18,9 +18,11 @@ from forensics.formats import FormatError
 SIGNATURE = bytes.fromhex("d0cf11e0a1b11ae1")
 _HEADER = 512
 _LAST_SECTOR = 0xFFFFFFFA  # larger numbers are marks: end of chain, free, allocation tables
+_END = 0xFFFFFFFE
 _DIFAT_IN_HEADER = 109
 _ENTRY = 128
 _STREAM, _ROOT = 2, 5
+_TYPES = frozenset({0, 1, _STREAM, _ROOT})  # unused, storage
 _MAX_ENTRIES = 100_000
 _MAX_PROBLEMS = 100
 
@@ -99,7 +101,11 @@ class Compound:
             self._lost("the directory has no root", 48)
         else:
             self._mini_chain = self._chain(struct.unpack_from("<I", root, 116)[0], "small streams")
-        for entry in entries:
+        if len(raw) > _MAX_ENTRIES * _ENTRY:
+            self._lost(f"more than {_MAX_ENTRIES} entries in the directory", 48)
+        for number, entry in enumerate(entries):
+            if len(entry) == _ENTRY and entry[66] not in _TYPES:
+                self._lost(f"entry {number} of the directory is of unknown type {entry[66]}", None)
             if len(entry) == _ENTRY and entry[66] == _STREAM:
                 stream = self._stream(entry, left)
                 left -= len(stream.data)
@@ -141,6 +147,8 @@ class Compound:
         kept = [sector for sector in chain if self._place(sector) < len(self.data)]
         if len(kept) < len(chain) or (start < _LAST_SECTOR and not chain):
             self._lost(f"sectors of the {what} are missing", None)
+        elif most is None and chain and self._fat[chain[-1]] != _END:
+            self._lost(f"the chain of the {what} has no end", None)  # it meets itself, or a sector that is free
         return kept
 
     def _place(self, sector: int) -> int:

@@ -43,12 +43,14 @@ class Row:
 class Database:
     """An open database; made by `opened`.
 
-    `state` says in words what was done with the journals, `problems` what is wrong with the file as a whole.
+    `state` says in words what was done with the journals, `problems` what is wrong with the file as a whole, `size` is
+    how large it is with its journals applied.
     """
 
     connection: sqlite3.Connection
     tables: tuple[str, ...]
     state: str
+    size: int
     problems: list[FormatError] = field(default_factory=list)
 
     def columns(self, table: str) -> tuple[str, ...]:
@@ -101,13 +103,18 @@ class _Reading:
         self._table, self._columns, self._key = table, list(columns), key
         self._parsed = 0
         self._last: int | None = None
+        self._left = 2 * database.size + VALUE_LIMIT  # twice what it can hold: damage has rows read again
 
     def rows(self) -> Iterator[Row | FormatError]:
         """All that can be read."""
         whole = True
-        for item in self._forward():
-            whole = whole and isinstance(item, Row)
-            yield item
+        try:
+            for item in self._forward():
+                whole = whole and isinstance(item, Row)
+                yield item
+        except FormatError as error:
+            whole, self._parsed = False, self._parsed - 1
+            yield error
         claimed = None if whole else self._database.count(self._table)
         if claimed is not None and claimed > self._parsed:
             yield FormatError(f"{self._table}: {self._parsed} of {claimed} rows could be read")
@@ -189,7 +196,10 @@ class _Reading:
             if isinstance(value, str | bytes) and len(value) > VALUE_LIMIT:
                 yield FormatError(f"{self._table} {place}: {name} was cut after {VALUE_LIMIT}")
                 value = value[:VALUE_LIMIT]
+            self._left -= len(value) if isinstance(value, str | bytes) else 0
             kept[name] = value
+        if self._left < 0:  # a megabyte of pages as the value of each of a thousand rows
+            raise FormatError(f"{self._table} {place}: the rows hold more than the file, the rest is not read")
         yield Row(self._table, number, kept)
 
     def _select(
@@ -218,7 +228,7 @@ def opened(main: BinaryIO, beside: Mapping[str, BinaryIO] | None = None) -> Iter
             copy = _without_log(main, Path(folder), error)
             connection, tables = _connected(copy)
         with closing(connection):
-            yield Database(connection, tables, copy.state, copy.problems)
+            yield Database(connection, tables, copy.state, copy.size, copy.problems)
 
 
 def _without_log(main: BinaryIO, folder: Path, error: FormatError) -> sqlitescratch.Copy:

@@ -31,6 +31,7 @@ class Report:
     signature: dict[str, str]
     modules: tuple[str, ...]
     damaged: bool
+    modules_left_out: int = 0
 
     def get(self, name: str) -> str:
         """A plain value; "" when it is absent."""
@@ -64,4 +65,4 @@ def read(data: bytes) -> Report:
     if "eventtype" not in values and "version" not in values:
         raise FormatError("not an error report: neither Version nor EventType", 0)
     signature = {place.casefold(): entry.get("Value", "") for place, entry in pairs.items()}
-    return Report(values, signature, tuple(modules[:_MODULES]), decoded.damaged)
+    return Report(values, signature, tuple(modules[:_MODULES]), decoded.damaged, max(0, len(modules) - _MODULES))

@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from forensics.artifacts.wer_reports import ARTIFACT
+from forensics.safety import safe_fact
+from forensics.spool import encode_fact
 from forensics.times import from_filetime, to_filetime
 from tests.artifacts.file_inputs import run, survives_truncation, utc
 
@@ -81,6 +83,22 @@ def test_a_time_that_is_none(time: str) -> None:
     (fact,), _ = run(ARTIFACT, PATH, wide(report().replace(str(to_filetime(WHEN)), time)))
     assert fact.times == {}
     assert fact.no_times["Creation Time"]
+
+
+def test_modules_beyond_the_most_are_said() -> None:
+    text = report() + "".join(f"LoadedModule[{number}]=C:\\{number}.dll\r\n" for number in range(2, 1202))
+    (fact,), (problem,) = run(ARTIFACT, PATH, wide(text))
+    assert isinstance(fact.fields["loaded_modules"], tuple)
+    assert (len(fact.fields["loaded_modules"]), problem.fault) == (1000, "budget")
+    assert "202 more" in problem.detail
+
+
+def test_a_value_of_megabytes_makes_no_row_of_megabytes() -> None:
+    text = report().replace(str(to_filetime(WHEN)), "7" * 500_000) + f"LoadedModule[2]={'m' * 500_000}\r\n"
+    (fact,), _ = run(ARTIFACT, PATH, wide(text))
+    line = encode_fact(safe_fact(fact))
+    assert len(line) < 200_000
+    assert line.count("[cut here: 500") == 2
 
 
 def test_cuts() -> None:

@@ -189,6 +189,18 @@ def test_hostile_tables_cost_nothing() -> None:
     assert time.monotonic() - started < 5
 
 
+def test_a_damaged_directory_loses_nothing_in_silence() -> None:
+    """An entry whose type makes no sense, and chains that end at a free sector or in themselves."""
+    directory, fat = struct.unpack_from("<I", WHOLE, 48)[0], struct.unpack_from("<I", WHOLE, 76)[0]
+    odd = bytearray(WHOLE)
+    odd[(directory + 1) * 512 + 128 + 66] = 0x7F
+    assert "entry 1 of the directory is of unknown type 127" in str(read_automatic(bytes(odd)).problems)
+    for following in (0xFFFFFFFF, directory):
+        broken = bytearray(WHOLE)
+        struct.pack_into("<I", broken, (fat + 1) * 512 + 4 * directory, following)
+        assert "the chain of the directory has no end" in str(read_automatic(bytes(broken)).problems)
+
+
 def test_everything_of_a_custom_list() -> None:
     found = read_custom(CUSTOM)
     assert found.problems == []

@@ -327,6 +327,50 @@ def test_a_huge_value_is_cut_and_one_beyond_memory_costs_its_row(tmp_path: Path)
     assert numbers(read(files, wanted=("number",))) == [1, 2, 3, 4]
 
 
+def _varint(value: int) -> bytes:
+    """A number of up to 28 bits in SQLite's form."""
+    groups = [value >> shift & 0x7F for shift in (21, 14, 7, 0)]
+    first = next((index for index, group in enumerate(groups) if group), 3)
+    return bytes([*(group | 0x80 for group in groups[first:-1]), groups[-1]])
+
+
+def _sharing(main: bytes, rows: int) -> bytes:
+    """The empty table t(number, data) on page 2 filled with rows whose megabyte lies in the same pages, behind it."""
+    local, rest = 489, PAGE - 4  # what a leaf keeps of a long row, what a further page takes
+    payload = local + 4000 + rest * 256
+    kind = next(
+        12 + 2 * size for size in range(payload - 9, payload) if 3 + len(_varint(12 + 2 * size)) + size == payload
+    )
+    head = bytes([2 + len(_varint(kind)), 1]) + _varint(kind)
+    chain = len(main) // PAGE + 1
+    pages = -(-(payload - local) // rest)
+    leaf, start = bytearray(PAGE), PAGE
+    for number in range(rows):
+        record = (head + bytes([number])).ljust(local, b"x")
+        cell = _varint(payload) + _varint(number + 1) + record + struct.pack(">I", chain)
+        start -= len(cell)
+        leaf[start : start + len(cell)] = cell
+        struct.pack_into(">H", leaf, 8 + 2 * number, start)
+    struct.pack_into(">BHHH", leaf, 0, 13, 0, rows, start)
+    following = b"".join(
+        struct.pack(">I", 0 if page == pages - 1 else chain + page + 1).ljust(PAGE, b"y") for page in range(pages)
+    )
+    out = bytearray(main[:PAGE] + leaf + following)
+    struct.pack_into(">I", out, 28, len(out) // PAGE)
+    return bytes(out)
+
+
+def test_rows_that_share_their_pages_do_not_multiply_them(tmp_path: Path) -> None:
+    empty = made(tmp_path, "CREATE TABLE t(number, data)", mode="DELETE").main
+    two, eight = _sharing(empty, 2), _sharing(empty, 8)
+    assert len(eight) == len(two)
+    assert numbers(read(Files(two))) == [0, 1]
+    found = read(Files(eight))
+    assert numbers(found) == [0, 1, 2]
+    assert any("the rows hold more than the file" in text for text in found.lost)
+    assert "t: 3 of 8 rows could be read" in found.lost
+
+
 def test_a_tree_that_leads_back_to_itself_comes_to_an_end(tmp_path: Path) -> None:
     files = made(tmp_path, *filled(3_000))
     data = bytearray(files.main)
