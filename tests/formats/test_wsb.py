@@ -293,6 +293,15 @@ class TestCommandLines:
         assert (config.networking, config.clipboard, config.malformed) == (True, None, False)
         assert read_inline("tool.exe <Networking> and nothing after it") is None
 
+    @pytest.mark.parametrize("unit", ["<!--", "<!-->", "&lt;", "\\u003c", "^<", "<networking>", "<Configuration ", '"'])
+    def test_hostile_lines_take_linear_time(self, unit: str) -> None:
+        """A quarter of a MiB each: what takes the square of it would take minutes."""
+        line = unit * (256 * 1024 // len(unit))
+        started = time.monotonic()
+        for text in (line, f"<Configuration>{line}", f"{line}</networking>"):
+            find_inline(text)
+        assert time.monotonic() - started < 5
+
     def test_none_in_it(self) -> None:
         assert read_inline("wsb list") is None
         assert find_inline('wsb start --config "<Configuration/>" -x') == "<Configuration/>"
