@@ -52,7 +52,7 @@ def parse(given: FileInput) -> Output:
         detail = f"the file has {given.size} bytes, {_LIMIT} are read"
         yield Problem("truncated", _NAME, given.source(), detail)
     general = given.path.rpartition("/")[2].casefold().startswith(_GENERAL)
-    wide = general and b"\x00" in data[:4096]
+    wide = general and _is_wide(data[:4096])
     for line in _lines(data, wide=wide):
         text = line.raw.strip(b"\x00")
         if not text.strip():
@@ -63,6 +63,11 @@ def parse(given: FileInput) -> Output:
             yield _event(given, line, _decoded(line.raw, wide=wide))
         else:
             yield _launch(given, line)
+
+
+def _is_wide(head: bytes) -> bool:
+    """Whether it is UTF-16: more NULs as second bytes than as first ones. A hole of zeros has as many of both."""
+    return head.startswith(b"\xff\xfe") or (head[1::2].count(0) - head[::2].count(0)) * 8 >= len(head)
 
 
 def _lines(data: bytes, *, wide: bool) -> Iterator[_Line]:

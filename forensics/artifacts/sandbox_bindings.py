@@ -55,8 +55,9 @@ def parse(given: FileInput) -> Output:
 def _paths(value: Any) -> Iterator[str]:  # noqa: ANN401  # JSON gives what the file holds
     """Every text that is a path, names of members too, in the order of the file."""
     stack, seen = [value], 0
-    while stack and seen < _MOST_VALUES:
-        seen += 1
+    while stack:
+        if (seen := seen + 1) > _MOST_VALUES:
+            raise FormatError(f"more than {_MOST_VALUES} values")
         item = stack.pop()
         if isinstance(item, str) and _PATH.match(item):
             yield item

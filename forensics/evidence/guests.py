@@ -23,12 +23,14 @@ from forensics.evidence.base import DAMAGE, Found, Noted, Opening, Refusal, Tree
 from forensics.evidence.globs import GlobSet
 from forensics.evidence.image import volumes_of
 from forensics.evidence.imagetree import ImageTree
+from forensics.evidence.members import MemberTree
 from forensics.evidence.opened import OpenedEvidence
-from forensics.evidence.vhdx_chain import Chain, ChainError, open_chain
+from forensics.evidence.vhdx_chain import Chain, ChainError, Opener, open_chain
 from forensics.model import GUEST_DRIVE
 
 MOST = 8
-_MOST_PACKED = 2 * 1024**3  # a member of an archive is unpacked by every process before its middle can be read
+# A member of an archive is unpacked by every process before its middle can be read, parents as well: so for all guests.
+_MOST_PACKED = 2 * 1024**3
 _FOLDER = "ProgramData/Microsoft/Windows/Containers"
 DISKS = tuple(f"{_FOLDER}/{kind}/*/sandbox.vhdx" for kind in ("Sandboxes", "ContainerStorages"))
 _READ = GlobSet(
@@ -86,13 +88,32 @@ class GuestTree:
 
 def add_guests(opened: OpenedEvidence) -> None:
     """Open the surviving disks of the evidence as further drives; what cannot be read of them is said."""
-    found = _surviving(opened.trees["C:"])
+    found, opener = _surviving(opened.trees["C:"]), _Opener(opened)
     for number, item in enumerate(found):
         if number >= MOST:
             why = f"the {len(found)} disks of sandbox sessions are more than the {MOST} that are opened"
             opened.own_refusals.append(Refusal(item.path, "budget", why))
             return
-        _add(opened, item)
+        _add(opened, item, opener)
+
+
+class _Opener:
+    """Opens files of the evidence, out of an archive no more than is unpacked for all guests together."""
+
+    def __init__(self, opened: OpenedEvidence) -> None:
+        self._opened, self._left = opened, _MOST_PACKED
+        self._packed = any(word in opened.kind for word in ("zip", "tar"))
+
+    def __call__(self, path: str) -> BinaryIO:
+        tree = self._opened.trees.get(path.partition("/")[0])
+        if self._packed and isinstance(tree, MemberTree):
+            size = tree.size(path.partition("/")[2])
+            if size > self._left:
+                raise ChainError(
+                    f"{path}, {size:,} bytes inside an archive: unpack it and open the folder to have it read"
+                )
+            self._left -= size
+        return self._opened.open(path)
 
 
 def _surviving(live: Tree) -> list[Found]:
@@ -102,7 +123,7 @@ def _surviving(live: Tree) -> list[Found]:
     return sorted((replace(item, path=f"{live.drive}/{item.path}") for item in found), key=lambda item: item.path)
 
 
-def _add(opened: OpenedEvidence, item: Found) -> None:
+def _add(opened: OpenedEvidence, item: Found, opener: Opener) -> None:
     def refuse(why: str) -> None:
         opened.own_refusals.append(Refusal(item.path, "not_read", f"the guest's disk: {why}"))
 
@@ -110,11 +131,8 @@ def _add(opened: OpenedEvidence, item: Found) -> None:
     if drive in opened.trees:
         refuse(f"another disk of {storage_of(drive)} is read already")
         return
-    if item.size > _MOST_PACKED and any(word in opened.kind for word in ("zip", "tar")):
-        refuse(f"{item.size:,} bytes inside an archive: unpack it and open the folder to have it read")
-        return
     try:
-        chain = open_chain(item.path, opened.open)
+        chain = open_chain(item.path, opener)
         tree = _tree(chain)
     except ChainError as error:
         refuse(str(error))

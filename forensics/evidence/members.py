@@ -149,6 +149,10 @@ class MemberTree:
         """A stream over the member."""
         return self._get(path).member.open()
 
+    def size(self, path: str) -> int:
+        """The size of the member, as its container tells it."""
+        return self._get(path).member.size
+
     def times(self, path: str) -> dict[str, datetime]:
         """The original times of the member, as the collector noted them."""
         return self._get(path).noted().times

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 from functools import lru_cache
+from string import ascii_letters
 from uuid import UUID
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -22,8 +23,12 @@ _VARIABLES = {
 _VARIABLE = re.compile("|".join(re.escape(name) for name in _VARIABLES))
 _QUOTED_WSB = re.compile(r'"([^"]*\.wsb)"', re.IGNORECASE)
 # No colon inside: a second drive letter starts a second path, so that an executable before the file is not swallowed.
-_ROOTED_WSB = re.compile(r'(?:[a-z]:[\\/]|\\\\|%\w+%\\)[^":<>|*?\r\n]*?\.wsb(?!\w)', re.IGNORECASE)
-_PLAIN_WSB = re.compile(r'[^\s"\':<>|*?]+\.wsb(?!\w)', re.IGNORECASE)
+# Each run of signs that a path may have is looked at once, not from each sign that could begin one: thousands of
+# backslashes in each of thousands of command lines took hours.
+_RUN = re.compile(r'[^":<>|*?\r\n]+')
+_ROOT = re.compile(r"\\\\|%\w+%\\")
+_WSB_END = re.compile(r"\.wsb(?!\w)", re.IGNORECASE)
+_PLAIN_WSB = re.compile(r'(?<![^\s"\':<>|*?])[^\s"\':<>|*?]+\.wsb(?!\w)', re.IGNORECASE)
 _EXE_END = re.compile(r"\.(?:exe|com|bat|cmd|sys|dll)(?=[\s\"']|$)", re.IGNORECASE)
 
 
@@ -85,11 +90,29 @@ def inside(path: str, folder: str) -> bool:
 def wsb_path(command_line: str) -> str | None:
     """The .wsb file that a command line names, quoted or not, with spaces or not."""
     text = command_line[:_LIMIT]
-    for pattern in (_QUOTED_WSB, _ROOTED_WSB, _PLAIN_WSB):
-        match = pattern.search(text)
-        if match:
-            return match.group(1) if pattern.groups else match.group()
+    if quoted := _QUOTED_WSB.search(text):
+        return quoted.group(1)
+    plain = _rooted_wsb(text) or _PLAIN_WSB.search(text)
+    return plain.group() if isinstance(plain, re.Match) else plain
+
+
+def _rooted_wsb(text: str) -> str | None:
+    """The first path from a drive, a share or a variable on that ends in `.wsb`."""
+    for run in _RUN.finditer(text):
+        start, body = drive_before(text, run.start()), run.start() + 1
+        if start == run.start() or text[run.start()] not in "\\/":
+            root = _ROOT.search(text, run.start(), run.end())
+            if root is None:
+                continue
+            start, body = root.span()
+        if end := _WSB_END.search(text, body, run.end()):
+            return text[start : end.end()]
     return None
+
+
+def drive_before(text: str, place: int) -> int:
+    """Where `C:` begins when it stands right before `place`, else `place`."""
+    return place - 2 if place > 1 and text[place - 1] == ":" and text[place - 2] in ascii_letters else place
 
 
 def split_command(command_line: str) -> tuple[str, str]:

@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from forensics.rules import load
-from forensics.sessions.texts import basename, norm, split_command
+from forensics.sessions.texts import basename, drive_before, norm, split_command
 
 _TOKEN = re.compile(r'(?:"[^"]*"|[^\s"])+')
 _LIMIT = 8 * 1024
-_SERVERS = re.compile(
-    r'(?P<root>(?:[a-z]:|\\)[^"<>|*?:]*?)\\servers\\(?P<quality>stable|insiders|exploration)-(?P<commit>[0-9a-f]{7,40})',
-    re.IGNORECASE,
-)
+_SERVERS = re.compile(r"\\servers\\(?P<quality>stable|insiders|exploration)-(?P<commit>[0-9a-f]{7,40})", re.IGNORECASE)
+_NO_PATH = '"<>|*?:'
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +104,18 @@ def data_dir_of(path: str) -> tuple[str, str] | None:
 
 def servers_in(text: str) -> tuple[str, str, str] | None:
     """(data folder, quality, commit) of a text that names a server below one (`...\\servers\\Stable-<commit>\\...`)."""
-    match = _SERVERS.search(text[:_LIMIT].replace("/", "\\"))
-    return (match["root"], match["quality"].capitalize(), match["commit"].casefold()) if match else None
+    text = text[:_LIMIT].replace("/", "\\")
+    for match in _SERVERS.finditer(text):
+        if root := _root(text[: match.start()]):
+            return root, match["quality"].capitalize(), match["commit"].casefold()
+    return None
+
+
+def _root(before: str) -> str:
+    """The path at the end of a text, from its drive or first backslash on."""
+    run = max(map(before.rfind, _NO_PATH)) + 1
+    start = drive_before(before, run)
+    return before[start:] if start < run else before[run:][before[run:].find("\\") :] if "\\" in before[run:] else ""
 
 
 def product_of(data_dir: str, quality: str = "") -> str:

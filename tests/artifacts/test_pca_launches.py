@@ -135,6 +135,12 @@ def test_a_kind_that_is_no_number_costs_that_line(number: str) -> None:
     assert (len(facts), [problem.fault for problem in problems]) == (len(whole) - 1, ["bad_record"])
 
 
+def test_zeros_do_not_make_8_bit_text_of_events_utf_16() -> None:
+    facts, problems = read(EVENTS.encode() + bytes(64) + b"\r\n" + EVENTS.encode(), GENERAL)
+    assert [fact.fields["executable"] for fact in facts[:2]] == [fact.fields["executable"] for fact in facts[2:]]
+    assert (len(facts), {problem.fault for problem in problems}) == (4, {"zeroed"})
+
+
 def test_zeros_and_long_lines() -> None:
     facts, problems = read(DIC[:64] + bytes(600) + DIC[64:] + b"x" * 70_000 + b"\r\n" + DIC)
     assert {problem.fault for problem in problems} == {"zeroed", "bad_record"}

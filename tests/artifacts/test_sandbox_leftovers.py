@@ -107,6 +107,12 @@ class TestBindings:
         assert problem.fault == "bad_record"
         assert len(str(fact.fields["content_text"])) == 8192
 
+    def test_values_beyond_the_most_are_said_and_their_paths_kept(self) -> None:
+        data = json.dumps(["C:\\first", *[[]] * 200_000, "C:\\last"])
+        (fact,), (problem,) = run(sandbox_bindings.ARTIFACT, self.PATH, data)
+        assert fact.fields["bound_paths"] == ("C:\\first", "C:\\last")
+        assert "more than 200000 values" in problem.detail
+
     def test_a_base_layer_is_context(self) -> None:
         (fact,), _ = run(sandbox_bindings.ARTIFACT, f"{FOLDER}/Layers/{GUID}/Bindings/config.json", "{}")
         assert (fact.context, fact.fields["container_folder"]) == (True, "Layers")

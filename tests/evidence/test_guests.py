@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from forensics.evidence import OpenedEvidence, open_evidence
+from forensics.evidence import OpenedEvidence, guests, open_evidence
 from forensics.evidence.guests import MOST, guest_of, storage_of
 from testdata.writers import ntfs, vhdx
 from testdata.writers.ntfs import missing_tools
@@ -42,6 +43,24 @@ def test_in_a_folder(tmp_path: Path) -> None:
 
 def test_in_an_archive(tmp_path: Path) -> None:
     _check(open_evidence(shutil.make_archive(str(tmp_path / "host"), "zip", _folder(tmp_path))))
+
+
+def test_an_archive_unpacks_no_more_than_a_limit_for_all_layers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parent is unpacked by every process as well: one of a terabyte would have nothing of the host be read."""
+    archive = shutil.make_archive(str(tmp_path / "host"), "zip", _folder(tmp_path))
+    with zipfile.ZipFile(archive) as members:
+        child, parent = (
+            next(info.file_size for info in members.infolist() if info.filename.endswith(path))
+            for path in (disks.DISK, disks.PARENT)
+        )
+    monkeypatch.setattr(guests, "_MOST_PACKED", child + parent - 1)
+    (refusal,) = [item for item in open_evidence(archive).refusals if "guest" in item.why]
+    assert f"{parent:,} bytes inside an archive" in refusal.why
+    assert disks.PARENT.rpartition("/")[2] in refusal.why
+    monkeypatch.setattr(guests, "_MOST_PACKED", child + parent)
+    _check(open_evidence(archive))
 
 
 def test_in_an_image(tmp_path: Path) -> None:
