@@ -51,7 +51,8 @@ def _stopped(draft: Draft, life: HostLife) -> End:
     end = draft.last_stop
     if end is None:
         raise ValueError("a draft without a stop")
-    first = min(row.time for row in draft.ends if row.time)
+    # The disk is deleted after the end: no bound from below.
+    first = min((row.time for row in draft.ends if row.time and row.kind != "usn.file_deleted"), default=None)
     names = ", ".join(dict.fromkeys(row.kind for row in draft.ends))
     text = f"end {stamp(end)}: the last of {names}{_inferred(draft.ends)}"
     if going_down := life.shutting_down(end):
@@ -105,12 +106,10 @@ def _written(draft: Draft, rows: Rows) -> list[Row]:
 
 
 def _active(draft: Draft) -> list[Row]:
-    """Last activities of its programs, without those hours after its start, which may be a later run's."""
-    start, rows = draft.start, [row for row in draft.executions if is_activity(row)]
-    if start is None:
-        return [row for row in rows if row.time]
-    late = (draft.latest or start) + seconds("execution_after")
-    return [row for row in rows if row.time and start <= row.time <= late]
+    """Last activities of its programs before its end; of an open run none that may be a later run's."""
+    start, rows = draft.start, [row for row in draft.executions if is_activity(row) and row.time]
+    late = draft.last_stop or (start + seconds("execution_after") if start else None)
+    return [row for row in rows if row.time and (start is None or row.time >= start) and (not late or row.time <= late)]
 
 
 def _told(alive: list[Row]) -> str:
