@@ -41,9 +41,10 @@ def end_of(draft: Draft, rows: Rows, life: HostLife, looked: Looked) -> End:
     found = _stopped(draft, life) if draft.last_stop else _closed(draft, alive, looked)
     if found.earliest is None and last is not None:
         found.earliest = last.time
-    if alive:
+    # Beside a stop of its own the last write says nothing: the disk is closed after it.
+    if alive and all(row.kind == "usn.file_deleted" for row in draft.ends):
         found.why.append(_told(alive))
-    found.rows += alive
+        found.rows += alive
     return found
 
 
@@ -117,7 +118,9 @@ def _told(alive: list[Row]) -> str:
     at_last = [row for row in alive if row.time == moment]
     which = "which is still there" if any(_survives(row) for row in at_last) else "which is deleted now"
     text = f"still alive at {stamp(moment)}: its disk, {which}, was last written then"
-    return because(f"{text} (inference: while the machine ran; the time of a file may also be set)", at_last)
+    return because(
+        f"{text} (inference: while the machine ran, or as it was closed; the time of a file may also be set)", at_last
+    )
 
 
 def _inferred(ends: list[Row]) -> str:

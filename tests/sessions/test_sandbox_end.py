@@ -58,6 +58,12 @@ class TestLastWrite:
         assert only(scene).end_earliest is None
         assert not told(only(scene), "still alive")
 
+    def test_nothing_is_alive_after_its_stop(self) -> None:
+        scene = Scene()
+        scene.vm(0, 600)
+        disk(scene, "mft.entry", 0, 600.3, file_deleted=True)
+        assert not told(only(scene), "still alive")
+
 
 class TestBounds:
     def test_of_several_stop_records(self) -> None:

@@ -120,6 +120,14 @@ class TestUnknown:
         session = only(launched(ON))
         assert not told(session, "not known")
 
+    def test_a_launch_without_a_file(self) -> None:
+        scene = Scene()
+        row = scene.process(0, "WindowsSandbox.exe")
+        session = only(scene)
+        assert session.launch.method == "unknown"
+        assert row.id in told(session, "by what it was started is not told: its line names no file")
+        assert not told(session, "no start of its launcher")
+
     def test_a_launch_without_its_machine(self) -> None:
         scene = Scene()
         scene.remembered("prefetch.run", 0, "WINDOWSSANDBOX.EXE")
