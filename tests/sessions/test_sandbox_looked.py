@@ -58,6 +58,12 @@ class TestAdapter:
         session = only(launched(fields), looked("event_vmswitch", "complete", span))
         assert bool(told(session, "conflict: the network was to be on")) is conflict
 
+    def test_another_log_than_the_systems_is_no_conflict(self) -> None:
+        coverage = looked(
+            "event_vmswitch", "partial", (-900, 900), log="Microsoft-Windows-Hyper-V-VmSwitch-Operational"
+        )
+        assert not told(only(launched(ON), coverage), "conflict")
+
     def test_the_default_as_well(self) -> None:
         scene = Scene()
         scene.process(0, "WindowsSandbox.exe")
