@@ -11,6 +11,7 @@ from datetime import datetime
 
 from forensics.model import Coverage
 from forensics.sessions.rows import stamp
+from forensics.sessions.texts import basename
 
 # What a reader calls the sources, with the artifacts that read them.
 SOURCES = {
@@ -62,13 +63,16 @@ class Looked:
         partly = ", of what could be read" if row.state == "partial" else ""
         return reach or NOTHING + partly
 
-    def covers(self, source: str, moment: datetime | None) -> bool:
-        """Whether a log of that source was read and holds records from before and after `moment`."""
+    def covers(self, source: str, moment: datetime | None, log: str) -> bool:
+        """Whether that log of a source (by its file name) was read and holds records from before and after `moment`."""
         row = self._rows.get(SOURCES[source])
         return (
             row is not None
             and moment is not None
-            and any(span.first and span.last and span.first <= moment <= span.last for span in row.spans)
+            and any(
+                span.first and span.last and span.first <= moment <= span.last and basename(span.path) == log
+                for span in row.spans
+            )
         )
 
     def told(self, sources: Iterable[str], moment: datetime | None) -> str:

@@ -40,7 +40,7 @@ def counted(executions: list[Row], rows: Rows) -> Counts:
         dated = {other.time for other in same}
         if count > len(dated):
             text = f"{name} counts {count} runs of {_program(row)}, of which {len(dated)} {_are(len(dated))} dated"
-            told.reasons.append(because(f"{text}: when the others were is not recorded", same))
+            told.reasons.append(because(f"{text}: when the others were it does not keep", same))
             told.rows += same
     return told
 

@@ -41,9 +41,10 @@ def end_of(draft: Draft, rows: Rows, life: HostLife, looked: Looked) -> End:
     found = _stopped(draft, life) if draft.last_stop else _closed(draft, alive, looked)
     if found.earliest is None and last is not None:
         found.earliest = last.time
-    if alive:
+    # Beside a stop of its own the last write says nothing: the disk is closed after it.
+    if alive and all(row.kind == "usn.file_deleted" for row in draft.ends):
         found.why.append(_told(alive))
-    found.rows += alive
+        found.rows += alive
     return found
 
 
@@ -51,7 +52,8 @@ def _stopped(draft: Draft, life: HostLife) -> End:
     end = draft.last_stop
     if end is None:
         raise ValueError("a draft without a stop")
-    first = min(row.time for row in draft.ends if row.time)
+    # The disk is deleted after the end: no bound from below.
+    first = min((row.time for row in draft.ends if row.time and row.kind != "usn.file_deleted"), default=None)
     names = ", ".join(dict.fromkeys(row.kind for row in draft.ends))
     text = f"end {stamp(end)}: the last of {names}{_inferred(draft.ends)}"
     if going_down := life.shutting_down(end):
@@ -105,12 +107,10 @@ def _written(draft: Draft, rows: Rows) -> list[Row]:
 
 
 def _active(draft: Draft) -> list[Row]:
-    """Last activities of its programs, without those hours after its start, which may be a later run's."""
-    start, rows = draft.start, [row for row in draft.executions if is_activity(row)]
-    if start is None:
-        return [row for row in rows if row.time]
-    late = (draft.latest or start) + seconds("execution_after")
-    return [row for row in rows if row.time and start <= row.time <= late]
+    """Last activities of its programs before its end; of an open run none that may be a later run's."""
+    start, rows = draft.start, [row for row in draft.executions if is_activity(row) and row.time]
+    late = draft.last_stop or (start + seconds("execution_after") if start else None)
+    return [row for row in rows if row.time and (start is None or row.time >= start) and (not late or row.time <= late)]
 
 
 def _told(alive: list[Row]) -> str:
@@ -118,7 +118,9 @@ def _told(alive: list[Row]) -> str:
     at_last = [row for row in alive if row.time == moment]
     which = "which is still there" if any(_survives(row) for row in at_last) else "which is deleted now"
     text = f"still alive at {stamp(moment)}: its disk, {which}, was last written then"
-    return because(f"{text} (inference: while the machine ran; the time of a file may also be set)", at_last)
+    return because(
+        f"{text} (inference: while the machine ran, or as it was closed; the time of a file may also be set)", at_last
+    )
 
 
 def _inferred(ends: list[Row]) -> str:

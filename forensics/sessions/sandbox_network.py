@@ -12,6 +12,7 @@ from forensics.sessions.sandbox_disk import seconds
 from forensics.sessions.sandbox_joined import Joined
 from forensics.sessions.sandbox_pieces import Draft
 
+_LOG = "system.evtx"  # where an adapter's connection (232) is written on every host
 _WHY_NOT = "a policy may forbid it, the adapter may have failed, or another configuration was in force"
 
 
@@ -55,8 +56,8 @@ def _without(draft: Draft, joined: Joined, asked: bool | None, others: list[Row]
         basis, asking = "by default, as no configuration is named", draft.launch.every if draft.launch else []
     no = "" if asked else "not "
     told = [because(f"{no}networked: {basis} (inference: {absent})", [*asking, *others])]
-    if asked and not others and looked.covers(SWITCH, draft.start):
-        text = f"conflict: the network was to be on, but {SWITCH} cover its start without an adapter: {_WHY_NOT}"
+    if asked and not others and looked.covers(SWITCH, draft.start, _LOG):
+        text = f"conflict: the network was to be on, but the System log covers its start and has no adapter: {_WHY_NOT}"
         told.append(because(text, asking))
     return told
 
@@ -68,7 +69,7 @@ def _absent(draft: Draft, others: list[Row], looked: Looked) -> str:
     word = looked.word(SWITCH, moment)
     if not word:
         return "no row about an adapter of its machine is in the evidence"
-    return f"{SWITCH}: {word}" + (f" at {stamp(moment)}" if looked.covers(SWITCH, moment) and moment else "")
+    return f"{SWITCH}: {word}" + (f" at {stamp(moment)}" if looked.covers(SWITCH, moment, _LOG) and moment else "")
 
 
 def _others(draft: Draft, rows: Rows) -> list[Row]:

@@ -84,6 +84,8 @@ class Draft:
             return max(start, self.run.latest)
         follow = [row.time for row in self.launch.rows if row.time and role(row) == "client"] if self.launch else []
         if self.run:
+            # The client has a machine to show: where only a disk tells of the start, its last activity is a bound.
+            follow += [row.time for row in self.active if row.time and is_activity(row) and role(row) == "client"]
             return min((moment for moment in follow if moment >= start), default=None)
         return max([start, *follow, *([] if self.launch else self._begun())])
 

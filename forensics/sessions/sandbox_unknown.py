@@ -14,11 +14,13 @@ def launch_unknown(draft: Draft, launch: Launch, looked: Looked) -> list[str]:
     """Reasons for a method, or an account, that nothing tells."""
     moment = draft.start or draft.latest
     found = []
-    if launch.method == "unknown":
-        where = looked.told(LAUNCH, moment) if draft.launch is None else ""
-        rows = draft.launch.every if draft.launch else []
-        text = "what is recorded of the launch does not tell" if rows else "no start of its launcher is recorded"
-        found.append(because(f"how it was started is not known: {text}{where}", rows))
+    if launch.method == "unknown" and draft.launch is None:
+        where = looked.told(LAUNCH, moment)
+        found.append(f"how it was started is not known: no start of its launcher is recorded{where}")
+    elif launch.method == "unknown" and draft.launch:
+        line = "its line names no file" if launch.command_line else "its command line is not recorded"
+        text = f"by what it was started is not told: {line}, and no task, wsb.exe or app of the Store is seen in it"
+        found.append(because(text, draft.launch.every))
     if not (launch.user or launch.user_sid):
         found.append(f"whose it was is not known: no record names its account{looked.told(PERSON, moment)}")
     return found

@@ -143,7 +143,8 @@ def _told(writes: list[HostWrite], found: list[Row], names: str) -> Iterator[str
 
 def _nothing(changes: Changes, names: str) -> str:
     if not changes.journal and not changes.table:
-        return f"what was written into {names} is not known: only Sysmon 11 tells of it here, and no such record fits"
+        text = "neither a change journal nor a file table is in the evidence, nor a record of Sysmon 11 that fits"
+        return f"what was written into {names} is not known: {text}"
     told = (("the change journal", changes.journal), ("the $MFT", changes.table))
     source = " and ".join(name for name, there in told if there)
     return (

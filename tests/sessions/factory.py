@@ -155,10 +155,9 @@ class Scene:
         return build(self.events, HOST, "case", self.undated, coverage)
 
 
-def looked(artifact: str, state: str, *spans: tuple[float, float] | None) -> Coverage:
+def looked(artifact: str, state: str, *spans: tuple[float, float] | None, log: str = "System") -> Coverage:
     """How far an artifact could be looked at; a span of a log in seconds, None for a log without a record."""
     logs = tuple(
-        LogSpan(f"C:/{artifact}-{number}.evtx", at(span[0]), at(span[1])) if span else LogSpan(f"C:/{artifact}.evtx")
-        for number, span in enumerate(spans)
+        LogSpan(f"C:/{log}.evtx", at(span[0]), at(span[1])) if span else LogSpan(f"C:/{log}.evtx") for span in spans
     )
     return Coverage(artifact, (), len(spans), 0, 0, 0, 0, state, spans=logs)

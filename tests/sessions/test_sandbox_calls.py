@@ -339,7 +339,7 @@ class TestHostWrites:
 
     def test_nothing_seen_is_said_with_its_reach(self) -> None:
         scene = self.scene()
-        assert told(only(scene), "only Sysmon 11 tells of it here")
+        assert told(only(scene), "nor a record of Sysmon 11 that fits")
         scene.file("usn.journal", "C:/$Extend/$J", {}, record_count=5)
         assert "other files are not looked for" in told(only(scene), "the change journal tells of")
 

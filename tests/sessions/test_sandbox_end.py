@@ -58,6 +58,12 @@ class TestLastWrite:
         assert only(scene).end_earliest is None
         assert not told(only(scene), "still alive")
 
+    def test_nothing_is_alive_after_its_stop(self) -> None:
+        scene = Scene()
+        scene.vm(0, 600)
+        disk(scene, "mft.entry", 0, 600.3, file_deleted=True)
+        assert not told(only(scene), "still alive")
+
 
 class TestBounds:
     def test_of_several_stop_records(self) -> None:
@@ -65,6 +71,17 @@ class TestBounds:
         scene.vm(0, 600)
         session = only(scene)
         assert (session.end_earliest, session.end, session.end_latest) == (at(600), at(600.5), at(600.5))
+
+    def test_a_deletion_is_a_bound_from_above_alone(self) -> None:
+        scene = Scene()
+        scene.disk(0, 600, "Sandboxes")
+        session = only(scene)
+        assert (session.end_earliest, session.end, session.end_latest) == (None, at(600.1), at(600.1))
+        scene.remembered("bam.run", 598, "C:\\Windows\\System32\\WindowsSandboxClient.exe", user_sid=DEV)
+        scene.remembered("bam.run", 602, user_sid=DEV)
+        session = only(scene)
+        assert (session.end_earliest, session.end_latest) == (at(598), at(600.1))
+        assert session.start_latest == at(598), "by then it ran: its client was active"
 
     def test_of_a_crash(self) -> None:
         scene = Scene()

@@ -58,6 +58,12 @@ class TestAdapter:
         session = only(launched(fields), looked("event_vmswitch", "complete", span))
         assert bool(told(session, "conflict: the network was to be on")) is conflict
 
+    def test_another_log_than_the_systems_is_no_conflict(self) -> None:
+        coverage = looked(
+            "event_vmswitch", "partial", (-900, 900), log="Microsoft-Windows-Hyper-V-VmSwitch-Operational"
+        )
+        assert not told(only(launched(ON), coverage), "conflict")
+
     def test_the_default_as_well(self) -> None:
         scene = Scene()
         scene.process(0, "WindowsSandbox.exe")
@@ -119,6 +125,14 @@ class TestUnknown:
     def test_a_known_launch_has_none_of_these(self) -> None:
         session = only(launched(ON))
         assert not told(session, "not known")
+
+    def test_a_launch_without_a_file(self) -> None:
+        scene = Scene()
+        row = scene.process(0, "WindowsSandbox.exe")
+        session = only(scene)
+        assert session.launch.method == "unknown"
+        assert row.id in told(session, "by what it was started is not told: its line names no file")
+        assert not told(session, "no start of its launcher")
 
     def test_a_launch_without_its_machine(self) -> None:
         scene = Scene()
