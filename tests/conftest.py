@@ -22,3 +22,13 @@ def samples() -> Path:
 def testdata() -> Path:
     """What the project built itself and ships."""
     return ROOT / "testdata"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _first_worker() -> None:
+    """The process that workers are forked from is started where what they write to the terminal is noticed."""
+    from forensics import workers
+    from tests.running import noticed
+
+    with noticed():
+        workers.started_from()
