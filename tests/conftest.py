@@ -27,8 +27,11 @@ def testdata() -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def _first_worker() -> None:
     """The process that workers are forked from is started where what they write to the terminal is noticed."""
+    import pebble
+
     from forensics import workers
     from tests.running import noticed
 
     with noticed():
         workers.started_from()
+    pebble.CONSTS.sleep_unit = 0.02  # how long its loops sleep: a pool that ends waits for them, and tests end many
