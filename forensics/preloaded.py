@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from forensics import collect
 from forensics.artifacts.base import all_artifacts
+from forensics.evidence.globs import GlobSet
 
 _MODULES = (
     "cli", "evidence.containers", "evidence.folder", "evidence.guests", "evidence.image", "formats.hostinfo", "jobs",
@@ -16,4 +18,4 @@ _MODULES = (
 
 for name in _MODULES:
     import_module(f"forensics.{name}")
-all_artifacts()
+GlobSet(collect.patterns(all_artifacts()))  # its regular expressions are kept

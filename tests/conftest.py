@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,19 @@ def testdata() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _first_worker() -> None:
+def _own_scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A temporary folder of our own: what other runs on this machine left behind is none of ours to talk about."""
+    tmp_path_factory.getbasetemp()  # stays where pytest keeps it
+    before, tempfile.tempdir = tempfile.gettempdir(), None
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        patch.setenv("TMPDIR", folder)
+        tempfile.tempdir = folder
+        yield
+        tempfile.tempdir = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _first_worker(_own_scratch: None) -> None:
     """The process that workers are forked from is started where what they write to the terminal is noticed."""
     import pebble
 
