@@ -85,13 +85,17 @@ def started_from() -> Any:  # noqa: ANN401  # the contexts have no type in commo
     That process runs nothing but imports, so that a fork of it is as clean as a new interpreter; starting a worker
     takes a tenth of the time. On macOS what system libraries do behind our back does not survive a fork.
     """
-    if sys.platform.startswith("linux"):
-        try:
-            _serve()
-        except OSError:  # its socket cannot be made: the path of the temporary folder may be too long
-            return multiprocessing.get_context("spawn")
-        return multiprocessing.get_context("forkserver")
-    return multiprocessing.get_context("spawn")
+    if not _forks_are_clean():
+        return multiprocessing.get_context("spawn")
+    try:
+        _serve()
+    except OSError:  # its socket cannot be made: the path of the temporary folder may be too long
+        return multiprocessing.get_context("spawn")
+    return multiprocessing.get_context("forkserver")
+
+
+def _forks_are_clean() -> bool:
+    return sys.platform.startswith("linux")
 
 
 def _serve() -> None:

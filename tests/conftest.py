@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing.util
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ def testdata() -> Path:
 def _own_scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A temporary folder of our own: what other runs on this machine left behind is none of ours to talk about."""
     tmp_path_factory.getbasetemp()  # stays where pytest keeps it
+    multiprocessing.util.get_temp_dir()  # is cleared up at the very end
     before, tempfile.tempdir = tempfile.gettempdir(), None
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         patch.setenv("TMPDIR", folder)
