@@ -14,9 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from forensics.artifacts.base import Artifact, EventArtifact, FileArtifact, RegistryArtifact
-from forensics.evidence.base import SNAPSHOT, Found, live_path
+from forensics.evidence.base import SNAPSHOT, Found, guest_of, live_path
 from forensics.evidence.globs import GlobSet
-from forensics.evidence.guests import guest_of
 from forensics.formats.hive_replay import STATES
 from forensics.intake import Count, HiveNote, JobResult
 from forensics.jobs import Job

@@ -20,8 +20,7 @@ from forensics.artifacts.base import all_artifacts
 from forensics.assembly import CaseBuilder
 from forensics.case import Case, merge_verdicts
 from forensics.descendants import MOST, family
-from forensics.evidence.base import EvidenceError, Opening
-from forensics.evidence.guests import guest_of
+from forensics.evidence.base import EvidenceError, Opening, guest_of
 from forensics.evidence.several import each, joined
 from forensics.intake import CONTEXT, KEPT, JobResult
 from forensics.model import Coverage, Event, Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from forensics import jobs, leftovers
-from forensics.evidence.base import DAMAGE, EvidenceError, Refusal
+from forensics.evidence.base import DAMAGE, EvidenceError, Refusal, guest_of
 from forensics.evidence.containers import kind_of
-from forensics.evidence.guests import guest_of
 from forensics.model import to_plain
 from forensics.pipeline import Options, Progress
 from forensics.runinfo import bulk

@@ -1,9 +1,9 @@
 """One evidence file is one job in a process that can be killed.
 
 Decoders run native code over hostile bytes: one flipped bit can hang it beyond the reach of any signal handler, another
-can make it ask for gigabytes. So every job runs in a spawned process (pebble), with a wall-clock limit that ends in a
-kill and a memory limit: RLIMIT_AS where the system honours it, else a watcher in the parent that kills a process whose
-resident memory grows past the limit. A job that dies costs its file and is reported; the pool goes on with a new
+can make it ask for gigabytes. So every job runs in a process of its own (pebble), with a wall-clock limit that ends in
+a kill and a memory limit: RLIMIT_AS where the system honours it, else a watcher in the parent that kills a process
+whose resident memory grows past the limit. A job that dies costs its file and is reported; the pool goes on with a new
 process, which opens the evidence itself.
 """
 
@@ -79,6 +79,41 @@ def address_space_is_limited() -> bool:
     return sys.platform.startswith(("linux", "freebsd"))
 
 
+def started_from() -> Any:  # noqa: ANN401  # the contexts have no type in common that tells what they can start
+    """How workers are started: forked from a process that has imported what they need, else each by itself.
+
+    That process runs nothing but imports, so that a fork of it is as clean as a new interpreter; starting a worker
+    takes a tenth of the time. On macOS what system libraries do behind our back does not survive a fork.
+    """
+    if not _forks_are_clean():
+        return multiprocessing.get_context("spawn")
+    try:
+        _serve()
+    except OSError:  # its socket cannot be made: the path of the temporary folder may be too long
+        return multiprocessing.get_context("spawn")
+    return multiprocessing.get_context("forkserver")
+
+
+def _forks_are_clean() -> bool:
+    return sys.platform.startswith("linux")
+
+
+def _serve() -> None:
+    """Start the process that workers are forked from, once; it looks for no module in the current folder."""
+    from multiprocessing import forkserver
+
+    forkserver.set_forkserver_preload(["forensics.preloaded"])
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        with uninterrupted():
+            forkserver.ensure_running()
+    finally:
+        del os.environ["PYTHONSAFEPATH"]
+        if before is not None:
+            os.environ["PYTHONSAFEPATH"] = before
+
+
 def _start(memory: int, marks: str, initializer: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     """Set the limits of a new worker, then let it open the evidence; its mark lies in `marks` as long as that takes."""
     mark = Path(marks) / str(os.getpid())
@@ -112,7 +147,7 @@ class Workers:
     def _new_pool(self) -> ProcessPool:
         return ProcessPool(
             max_workers=self._limits.processes(),
-            context=multiprocessing.get_context("spawn"),
+            context=started_from(),
             initializer=_start,
             initargs=(self._limits.memory, self._marks.name, self._initializer, self._arguments),
         )
@@ -169,10 +204,14 @@ class Workers:
         so that one that is still starting would find no lock and die with a traceback on the terminal.
         """
         self._pool.stop()
-        manager = getattr(getattr(self._pool, "_pool_manager", None), "worker_manager", None)
-        for process in list(getattr(manager, "workers", {}).values()):
+        for process in self._processes():
             process.terminate()
         self._pool.join()
+
+    def _processes(self) -> list[Any]:
+        """The pool's processes; `active_children` would ask each whether it lives, and take its exit code away."""
+        manager = getattr(getattr(self._pool, "_pool_manager", None), "worker_manager", None)
+        return list(getattr(manager, "workers", {}).values())
 
     def one(self, function: Callable[[Any], Result], argument: Any, size: int = 0) -> Result | Dead:  # noqa: ANN401
         """Run a single job to its end."""
@@ -201,7 +240,7 @@ class Workers:
 
     def _end_stuck(self) -> None:
         """The pool's own clock does not run while a worker opens the evidence: what never ends there would hold all."""
-        for child in multiprocessing.active_children():
+        for child in self._processes():
             try:
                 began = (Path(self._marks.name) / str(child.pid)).stat().st_mtime
             except OSError:
@@ -213,7 +252,7 @@ class Workers:
     def _end_greedy(self) -> None:
         import psutil
 
-        for child in multiprocessing.active_children():
+        for child in self._processes():
             try:
                 resident = psutil.Process(child.pid).memory_info().rss
             except psutil.Error:

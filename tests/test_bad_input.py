@@ -11,7 +11,7 @@ import pytest
 
 from forensics import Options, analyse
 from forensics.case import CASE_FILES
-from forensics.workers import Limits
+from forensics.workers import MIB, Limits
 from tests.running import BUILT, LAYOUTS, fingerprint, timeline
 
 KAPE = LAYOUTS["kape"]
@@ -223,9 +223,11 @@ def test_a_parser_that_takes_too_long_is_killed_and_reported(host: Path) -> None
     log = host / "Windows/System32/winevt/Logs/Microsoft-Windows-Sysmon%4Operational.evtx"
     data = log.read_bytes()
     with log.open("ab") as handle:
-        for _ in range(200 * 1024 * 1024 // (len(data) - 4096)):
+        for _ in range(128 * MIB // (len(data) - 4096)):
             handle.write(data[4096:])
-    case = analyse(host.parent, options=Options(limits=Limits(seconds=5, seconds_per_mib=0)))
+    # Thirty seconds for a small file, whatever else the machine does; a second and a half for this one.
+    limits = Limits(seconds=30, seconds_per_mib=-28.5 * MIB / log.stat().st_size, jobs=1)
+    case = analyse(host.parent, options=Options(limits=limits))
     killed = [problem for problem in case.problems if problem.fault == "killed_timeout"]
     assert {problem.source.path for problem in killed} == {f"C:/{log.relative_to(host).as_posix()}"}
     states = {row.artifact: row.state for rows in case.coverage.values() for row in rows}

@@ -39,6 +39,7 @@ ORDER = [
     {"pipeline"},
     {"hosts", "show", "verify", "content"},
     {"cli"},
+    {"preloaded"},
     {"__main__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

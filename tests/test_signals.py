@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.conftest import ROOT
-from tests.running import LAYOUTS, tool
+from tests.running import LAYOUTS, tool, workers_of
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no such signals")
 
@@ -29,7 +29,7 @@ def _started(tmp_path: Path, *before: str) -> tuple[subprocess.Popen[bytes], Pat
     )  # fmt: skip
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
-        if any(scratch.glob("mirrortrace-*")) and len(psutil.Process(process.pid).children()) > 1:
+        if any(scratch.glob("mirrortrace-*")) and workers_of(process.pid):
             return process, scratch
         time.sleep(0.02)
     raise AssertionError("it ended before it could be told to")

@@ -106,7 +106,7 @@ def test_a_reader_that_goes_away_is_no_error(run: Run, arguments: tuple[str, ...
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="this system has no signal masks")
 def test_ctrl_c_prints_no_traceback(tmp_path: Path) -> None:
-    """A terminal sends it to every process of the group, also to workers that are still importing."""
+    """A terminal sends it to every process of the group, also to those that are still importing."""
     command = [sys.executable, "-m", "forensics", "timeline", str(KAPE_FOLDER), "-o", str(tmp_path / "case")]
     for delay in (0.0, 0.1, 0.2):
         with subprocess.Popen(
@@ -123,7 +123,8 @@ def test_ctrl_c_prints_no_traceback(tmp_path: Path) -> None:
 
 
 def _workers(pid: int) -> bool:
-    return any("spawn_main" in " ".join(child.cmdline()) for child in psutil.Process(pid).children(recursive=True))
+    lines = (" ".join(child.cmdline()) for child in psutil.Process(pid).children(recursive=True))
+    return any("spawn_main" in line or "forkserver" in line for line in lines)
 
 
 def test_exported_content_is_not_overwritten(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -59,11 +60,31 @@ def test_the_watcher_stops_a_hungry_job_where_there_is_no_rlimit(monkeypatch: py
     assert ends[1] == 5
 
 
-def test_a_process_that_dies_costs_its_job() -> None:
+@pytest.mark.parametrize("forked", [True, False])
+def test_a_process_that_dies_costs_its_job(monkeypatch: pytest.MonkeyPatch, forked: bool) -> None:
+    """Also where there is nothing that workers are forked from."""
+    if not forked:
+        monkeypatch.setattr(workers, "_serve", _refuse)
     with Workers(Limits(jobs=1), _nothing, ()) as pool:
         ends = {done.index: done.result for done in pool.run(_work, [(("die", 3), 0), (("give", 5), 0)])}
     assert ends[0] == Dead("crashed", "the process ended with code 3")
     assert ends[1] == 5
+
+
+def _refuse() -> None:
+    raise OSError("AF_UNIX path too long")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="workers are not forked here")
+def test_workers_are_forked_from_a_process_that_has_imported_all() -> None:
+    with Workers(Limits(jobs=1), _nothing, ()) as pool:
+        loaded = pool.one(_loaded, ())
+    assert isinstance(loaded, set)
+    assert {"forensics.artifacts.prefetch", "forensics.jobs", "dissect.target"} <= loaded
+
+
+def _loaded(_: object) -> set[str]:
+    return set(sys.modules)
 
 
 def test_limits_grow_with_the_file_and_are_capped() -> None:

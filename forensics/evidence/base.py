@@ -15,6 +15,7 @@ from pathlib import PurePath
 from typing import BinaryIO, Protocol
 
 from forensics.evidence.globs import GlobSet
+from forensics.model import GUEST_DRIVE
 
 BORN, MODIFIED = "Creation Time", "Content Modification Time"
 SNAPSHOT = "@"  # between the drive and the name of a snapshot: `C:@vss1`
@@ -115,6 +116,12 @@ def live_path(path: str) -> str:
     """The path of a file on the live volume (`C:@vss1/x` is `C:/x`)."""
     drive, slash, rest = path.partition("/")
     return f"{drive.partition(SNAPSHOT)[0]}{slash}{rest}"
+
+
+def guest_of(path: str) -> str:
+    """The drive of a guest (`guest-<GUID>:`) that a path of the evidence lies on, "" for the host's own."""
+    drive = path.partition("/")[0]
+    return drive if drive.startswith(GUEST_DRIVE) else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,12 @@ def _regex(pattern: str) -> str:
     return body + "[^/]+" if split[-1] == "**" else body.removesuffix("/")
 
 
+@lru_cache(maxsize=8192)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Kept here: all artifacts together have more globs than the cache of `re` holds, and sets of them are many."""
+    return re.compile(_regex(pattern), re.DOTALL)
+
+
 def _widened(pattern: str) -> str:
     return pattern.removeprefix(_PEOPLE) if pattern.startswith(f"{_PEOPLE}**/") else pattern
 
@@ -62,9 +68,7 @@ class GlobSet:
         self.patterns = tuple(sorted(set(patterns)))
         self.anywhere = anywhere
         meant = [_widened(pattern) if anywhere else pattern for pattern in self.patterns]
-        self._each = [
-            (pattern, re.compile(_regex(form), re.DOTALL)) for pattern, form in zip(self.patterns, meant, strict=True)
-        ]
+        self._each = [(pattern, _compiled(form)) for pattern, form in zip(self.patterns, meant, strict=True)]
         self._split = [normal(form).split("/") for form in meant]
         # A million MFT entries pass here: most are refused by their last component alone.
         self._by_name: dict[str, list[int]] = {}

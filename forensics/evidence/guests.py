@@ -42,12 +42,6 @@ _READ = GlobSet(
 )  # fmt: skip
 
 
-def guest_of(path: str) -> str:
-    """The drive of a guest (`guest-<GUID>:`) that a path of the evidence lies on, "" for the host's own."""
-    drive = path.partition("/")[0]
-    return drive if drive.startswith(GUEST_DRIVE) else ""
-
-
 def storage_of(drive: str) -> str:
     """The folded name of the folder that a guest's disk lay in: the GUID of its machine or of its storage."""
     return drive.removeprefix(GUEST_DRIVE).rstrip(":")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from forensics.evidence import OpenedEvidence, guests, open_evidence
-from forensics.evidence.guests import MOST, guest_of, storage_of
+from forensics.evidence.base import guest_of
+from forensics.evidence.guests import MOST, storage_of
 from testdata.writers import ntfs, vhdx
 from testdata.writers.ntfs import missing_tools
 from tests.evidence import guest_disks as disks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,12 @@ def _all(evidence: OpenedEvidence) -> dict[str, bytes]:
     return {item.path: evidence.open(item.path).read() for item in evidence.find(patterns(all_artifacts()))}
 
 
+@cache
+def _whole(disk: Path) -> dict[str, bytes]:
+    """What the disk holds that nobody hurt."""
+    return _all(open_evidence(disk))
+
+
 def _rows(evidence: OpenedEvidence) -> dict[str, str]:
     """The state of every artifact if nothing at all had been found: what only the folders' state may say."""
     hurt = [(refusal.path, refusal.why) for refusal in evidence.refusals if refusal.folder]
@@ -90,7 +97,7 @@ def test_a_folder_without_its_record_keeps_its_files(
 ) -> None:
     place = _place(disk, folder)
     evidence = open_evidence(_hurt(disk, tmp_path, lambda data: harm(data, place)))
-    whole, found = _all(open_evidence(disk)), _all(evidence)
+    whole, found = _whole(disk), _all(evidence)
     assert {path: data for path, data in found.items() if "$MFT" not in path} == {
         path: data for path, data in whole.items() if "$MFT" not in path
     }
@@ -106,7 +113,7 @@ def test_a_lost_index_block_costs_no_file(disk: Path, tmp_path: Path, folder: st
         data[place : place + BLOCK] = bytes(BLOCK)
 
     evidence = open_evidence(_hurt(disk, tmp_path, change))
-    assert _all(evidence).keys() == _all(open_evidence(disk)).keys()
+    assert _all(evidence).keys() == _whole(disk).keys()
     assert any(
         refusal.path == f"C:/{folder}" and "block 0 is zeroed" in refusal.why and refusal.folder
         for refusal in evidence.refusals

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import tracemalloc
 from array import array
+from functools import cache
 from pathlib import Path
 from uuid import UUID
 
@@ -39,10 +40,15 @@ def _changed(data: bytes, *sectors: int) -> bytes:
 MINE = _changed(BASE, 0, 1, 2047, 2048, 2052, 4095, 6145)
 
 
+@cache
+def _held() -> dict[str, bytes]:
+    held = {PARENT: vhdx.build(BASE, data_write=WRITE), CHILD: vhdx.build(MINE, LOCATOR, BASE)}
+    return {path.casefold(): data for path, data in held.items()}
+
+
 def _files() -> tuple[dict[str, bytes], Opener]:
     """The files of an evidence, by their folded path, and what opens them."""
-    held = {PARENT: vhdx.build(BASE, data_write=WRITE), CHILD: vhdx.build(MINE, LOCATOR, BASE)}
-    folded = {path.casefold(): data for path, data in held.items()}
+    folded = dict(_held())
 
     def open_file(path: str) -> io.BytesIO:
         if path.casefold() not in folded:

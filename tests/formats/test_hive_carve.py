@@ -320,9 +320,9 @@ def test_deleted_parents_in_a_circle(parents: list[int]) -> None:
 @pytest.mark.timeout(20)
 def test_deleted_keys_of_any_depth() -> None:
     count = 5000
-    started = time.monotonic()
+    started = time.process_time()
     carved = carve(Hive.open(_freed_keys(count, parents=[-1, *range(count - 1)])))
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
     assert len(carved.keys) == count
     assert all(len(key.path) <= 8192 for key in carved.keys)
     assert sum(key.grade == REACHABLE for key in carved.keys) > 500
@@ -342,18 +342,18 @@ def test_paths_together_have_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_overlapping_value_lists_run_out_of_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hive_carve, "_MOST_LOOKS", 10_000)
     data = _freed_keys(2000, values=(4096, 0x78))  # every key names 4096 values in the room of the keys themselves
-    started = time.monotonic()
+    started = time.process_time()
     carved = carve(Hive.open(data))
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
     assert (len(carved.keys), carved.cut) == (2000, True)
 
 
 @pytest.mark.timeout(30)
 def test_the_whole_budget_of_looks_takes_a_second_or_two() -> None:
     data = _freed_keys(20_000, values=(4096, 0x78))
-    started = time.monotonic()
+    started = time.process_time()
     carved = carve(Hive.open(data))
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     assert (len(carved.keys), carved.cut) == (20_000, True)
 
 
@@ -496,9 +496,9 @@ def test_every_candidate_of_a_second_reader_is_told_or_refused(
     samples: Path, name: str, replayed: bool, keys: int, values: int, refused: int
 ) -> None:
     data = _bytes(samples / "hives", name, replayed=replayed)
-    started = time.monotonic()
+    started = time.process_time()
     carved = carve(Hive.open(data))
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
     told = {key.offset for key in carved.keys} | {value.offset for key in carved.keys for value in key.values}
     told |= {value.offset for value in carved.loose}
     assert (len(carved.keys), len(told) - len(carved.keys), carved.refused) == (keys, values, refused)
