@@ -53,6 +53,7 @@ class MomentType(click.ParamType):  # type: ignore[type-arg]  # generic only in 
 
 
 MOMENT = MomentType()
+_PARTS = ("summary", "sandbox", "tunnel", "persistence", "findings", "coverage", "problems")
 # What a write to a pipe gives whose reader has gone: Windows has no broken pipe, it calls the write invalid.
 _GONE = frozenset({errno.EPIPE, errno.EINVAL} if os.name == "nt" else {errno.EPIPE})
 
@@ -323,8 +324,7 @@ def content_export(folder: Path, *, force: bool) -> None:
 
 @main.command()
 @click.argument("case_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("part", default="summary",
-                type=click.Choice(["summary", "sandbox", "tunnel", "persistence", "coverage", "problems"]))  # fmt: skip
+@click.argument("part", default="summary", type=click.Choice(_PARTS))
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.option("--display-tz", default="UTC", show_default=True, help="Zone of the times shown.")
 def show(case_dir: Path, part: str, *, as_json: bool, display_tz: str) -> None:

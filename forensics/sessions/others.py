@@ -23,6 +23,7 @@ from forensics.sessions.texts import guid
 OTHER_MACHINE = "machine.other"
 _MACHINE_RULES = (OTHER_MACHINE, "sandbox.unattributed_vm")
 _OWNER = re.compile(r'"Owner"\s*:\s*"([^"]{1,80})"', re.IGNORECASE)
+NO_SANDBOX, STARTED = "a machine that is no sandbox: ", "; it started"  # around the cause
 _MOST = 8  # machines that one finding spells out
 
 
@@ -60,15 +61,15 @@ def others(
     for run in vm_runs(rows, life, Exits(rows, life)):
         if not any(row.id in taken for row in run.rows):
             causes[_cause(run, managed)].append(run)
-    return tuple(_finding(cause, runs, label) for cause, runs in sorted(causes.items()))
+    return tuple(_finding(cause, runs, label) for cause, runs in causes.items())
 
 
 def _finding(cause: str, runs: list[VmRun], label: str) -> Finding:
     listed = ", ".join(f"{_when(run)} ({short(run.vm_id or 'without an id', 60)})" for run in runs[:_MOST])
     more = f" and {len(runs) - _MOST} more" if len(runs) > _MOST else ""
-    what = "a machine ran that is" if len(runs) == 1 else f"machines ran {len(runs)} times that are"
+    times = "" if len(runs) == 1 else f" {len(runs)} times"
     basis = [row for run in runs for row in run.rows]
-    why = because(f"{what} no sandbox session: {cause}; {listed}{more}", basis)
+    why = because(f"{NO_SANDBOX}{cause}{STARTED}{times}: {listed}{more}", basis)
     return Finding(OTHER_MACHINE, "informational", why, ids_of(basis), label)
 
 

@@ -11,6 +11,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from forensics.rules import load
 from forensics.show.terminal import COLOURS, Document, console, label_of, line, moment
 from forensics.text import one_line
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 _TOP = 8
 _STATES = ("complete", "partial", "unreadable", "not_collected", "nothing_found")
-_UNSEEN = ("not_collected", "unreadable", "partial")
+_UNSEEN = ("unreadable", "partial", "not_collected")
+_NAMED = 12  # artifacts that one line of the summary names
 # Problems that change what the whole case means: never hidden behind the first eight.
 _LOUD = frozenset({"not_opened", "several_computers"})
 
@@ -77,9 +79,24 @@ def coverage_lines(document: Document) -> Iterator[Text]:
             if counted[state]:
                 text.append(f"{counted[state]} {state.replace('_', ' ')}  ", style=COLOURS[state])
         yield text
-        if missing := [row["artifact"] for row in rows if row["state"] in _UNSEEN]:
-            which = "all of it" if len(missing) == len(rows) else ", ".join(missing)
-            yield line(f"  not, or not wholly, looked at (finding nothing there proves nothing): {which}")
+        yield from _unseen(rows)
+
+
+def _unseen(rows: list[Document]) -> Iterator[Text]:
+    """What was not, or not wholly, looked at: a line for each state, what answers this tool's questions first."""
+    if not any(row["state"] in _UNSEEN for row in rows):
+        return
+    yield line("  not, or not wholly, looked at (finding nothing there proves nothing):")
+    order = {name: place for place, name in enumerate(load("coverage")["first"])}
+    for state in _UNSEEN:
+        names = [row["artifact"] for row in rows if row["state"] == state]
+        if not names:
+            continue
+        ranked = sorted(names, key=lambda name: (order.get(name, len(order)), name))
+        more = len(ranked) - _NAMED
+        shown = "all of it" if len(names) == len(rows) else ", ".join(ranked[:_NAMED])
+        rest = f" … and {more} more: show coverage" if more > 0 and len(names) < len(rows) else ""
+        yield line(f"    {state.replace('_', ' ')}: {shown}{rest}", COLOURS[state])
 
 
 def problem_lines(document: Document, *, verbose: bool) -> Group:
