@@ -46,7 +46,8 @@ def _short(document: Document, found: list[Document], words: tuple[str, str], zo
         why = EVENT_IDS.sub("", in_zone(item["why"], zone))
         if item["rule"] == OTHER_MACHINE:
             why = _cause(item, why)
-        out.print(line(one_line(f"  {_times(item, zone)}{_network(item)}  {why}{on_host(document, item)}", 420)))
+        told = one_line(f"  {_times(item, zone)}{_network(item)}  {why}", 420)
+        out.print(line(f"{told}{on_host(document, item)}"))
     if (more := len(found) - _TOP) > 0:
         out.print(Text(f"  … and {more} more: show findings", style="dim"))
 

@@ -99,6 +99,13 @@ def _host_line(evidence: Document, *, several: bool) -> Text:
     return text.append(one_line(f"  from {evidence['name']}"), style="dim") if several else text
 
 
+def _seen(entry: Document, zone: tzinfo) -> str:
+    """When the entry was first there, if that is not the time of its key, which the line tells in any case."""
+    if entry["first_seen"] != entry["last_write"]:
+        return f"  first seen {moment(entry['first_seen'], zone)}"
+    return "" if entry["mechanism"] == "run_key" or not entry["first_seen"] else "  first seen and"
+
+
 def print_persistence(
     document: Document, entries: Sequence[Document], zone: tzinfo, out: Console, *, full: bool
 ) -> None:
@@ -108,11 +115,11 @@ def print_persistence(
         head.append(one_line(f"  {entry['mechanism']}  "), style="dim").append(one_line(entry["name"]), style="bold")
         whose = f"  as {entry['user']}" if entry["user"] else ""
         whose += "  deleted" if entry.get("deleted") else ""
-        if entry["first_seen"] != entry["last_write"]:
-            whose += f"  first seen {moment(entry['first_seen'], zone)}"
+        whose += _seen(entry, zone)
         # The registry dates keys, not values: every entry of a Run key has the time of the youngest change to any.
         what = "key last written" if entry["mechanism"] in ("run_key", "service") else "last write"
-        written = f"{whose}  {what} {moment(entry['last_write'], zone)}{on_host(document, entry)}"
+        whose += " " if whose.endswith(" and") else "  "
+        written = f"{whose}{what} {moment(entry['last_write'], zone)}{on_host(document, entry)}"
         out.print(head.append(one_line(written), style="dim"))
         if entry["command"]:
             out.print(line(f"      {one_line(entry['command'], 0 if full else 240)}"))
