@@ -228,7 +228,7 @@ def _tell(
 @opening_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def inspect(evidence: Path, *, opening: Opening, as_json: bool) -> None:
-    """Say what the evidence is and which artifacts are present; nothing is parsed."""
+    """Say what the evidence is and which artifacts are present; no artifact is parsed."""
     from forensics.hosts import inspect as look
     from forensics.pipeline import Options
     from forensics.show import inspection

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from forensics.rules import load
-from forensics.show.terminal import COLOURS, Document, console, label_of, line, moment
+from forensics.show.terminal import COLOURS, Document, console, counted, label_of, line, moment
 from forensics.text import one_line
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _problem(problem: Document) -> str:
 def inspection(found: Document) -> None:
     """Print what `inspect` found."""
     out = console()
-    out.print(line(f"{found['evidence']}: {found['kind']}, {found['files']} files of interest", "bold"))
+    out.print(line(f"{found['evidence']}: {found['kind']}, {counted(found['files'], 'file')} of interest", "bold"))
     table = Table(box=None, pad_edge=False)
     for column in ("artifact", "files", "sought"):
         table.add_column(column, overflow="fold")
@@ -159,7 +159,9 @@ def verification(found: Verification) -> None:
 
 def _verdict(found: Verification) -> str:
     if found.faults:
-        return f"DOES NOT MATCH: {len(found.faults)} faults; {found.compared} hashes or checksums were compared"
+        return (
+            f"DOES NOT MATCH: {counted(len(found.faults), 'fault')}; {found.compared} hashes or checksums were compared"
+        )
     if found.unread:
         return (
             f"NOT WHOLLY VERIFIED: {len(found.unread)} files or folders could not be read; {found.compared} hashes hold"
