@@ -53,6 +53,7 @@ class MomentType(click.ParamType):  # type: ignore[type-arg]  # generic only in 
 
 
 MOMENT = MomentType()
+_PARTS = ("summary", "sandbox", "tunnel", "persistence", "findings", "coverage", "problems")
 # What a write to a pipe gives whose reader has gone: Windows has no broken pipe, it calls the write invalid.
 _GONE = frozenset({errno.EPIPE, errno.EINVAL} if os.name == "nt" else {errno.EPIPE})
 
@@ -227,7 +228,7 @@ def _tell(
 @opening_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def inspect(evidence: Path, *, opening: Opening, as_json: bool) -> None:
-    """Say what the evidence is and which artifacts are present; nothing is parsed."""
+    """Say what the evidence is and which artifacts are present; no artifact is parsed."""
     from forensics.hosts import inspect as look
     from forensics.pipeline import Options
     from forensics.show import inspection
@@ -323,8 +324,7 @@ def content_export(folder: Path, *, force: bool) -> None:
 
 @main.command()
 @click.argument("case_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("part", default="summary",
-                type=click.Choice(["summary", "sandbox", "tunnel", "persistence", "coverage", "problems"]))  # fmt: skip
+@click.argument("part", default="summary", type=click.Choice(_PARTS))
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.option("--display-tz", default="UTC", show_default=True, help="Zone of the times shown.")
 def show(case_dir: Path, part: str, *, as_json: bool, display_tz: str) -> None:

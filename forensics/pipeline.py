@@ -26,6 +26,7 @@ from forensics.intake import CONTEXT, KEPT, JobResult
 from forensics.model import Coverage, Event, Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
 from forensics.naming import Naming, guest_names, identify
 from forensics.runinfo import bulk, evidence_files, first_part, hashes_of, run_info
+from forensics.sessions.others import OTHER_MACHINE
 from forensics.spool import SpoolReader, Window
 from forensics.text import one_line
 from forensics.timeline import order_key
@@ -372,8 +373,8 @@ def windows(verdicts: Verdicts, margin: timedelta) -> list[Window]:
     """The spans around sessions and findings in which context is shown.
 
     A tunnel may be up for weeks: its context is around its starts, ends, clients and commands, not all that lies
-    between. Persistence counts where it scores (rules/persistence.yml), by the time it was first seen (deleted: last
-    written).
+    between; so may a machine that nothing attributes. Persistence counts where it scores (rules/persistence.yml), by
+    the time it was first seen (deleted: last written).
     """
     spans: list[tuple[datetime | None, datetime | None]] = [
         (sandbox.start or sandbox.start_earliest or sandbox.start_latest, sandbox.end)
@@ -387,6 +388,8 @@ def windows(verdicts: Verdicts, margin: timedelta) -> list[Window]:
         spans.extend((saved.time, None) for saved in tunnel.files_saved)
     spans.extend((_known_at(entry), None) for entry in verdicts.persistence if entry.score)
     spans.extend((sign.time, None) for sign in verdicts.anti_forensics)
+    told = [item for item in verdicts.findings if item.rule != OTHER_MACHINE]
+    spans.extend((moment, None) for item in told for moment in (item.first, item.last))
     return [(start - margin, (end or start) + margin) for start, end in spans if start]
 
 

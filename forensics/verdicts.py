@@ -201,7 +201,8 @@ class TunnelSession:
 class PersistenceEntry:
     """One way of coming back. `mechanism`: run_key | service | scheduled_task | startup_folder | ...
 
-    `deleted`: recovered from free cells of a hive; it is not there any more.
+    `deleted`: recovered from free cells of a hive; it is not there any more. `trigger`: what sets a task off, in the
+    words of its definition.
     """
 
     id: str
@@ -218,6 +219,7 @@ class PersistenceEntry:
     events: tuple[str, ...]
     host: str = ""
     deleted: bool = False
+    trigger: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,13 +236,21 @@ class AntiForensic:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule that matched. `level`: informational | low | medium | high | critical."""
+    """A rule that matched. `level`: informational | low | medium | high | critical.
+
+    `first` and `last` are the times of the events it rests on. Of a finding about a machine `vm_id` names it, and
+    `networked` is true when an adapter was connected to it; that none is recorded is no proof, so it is never false.
+    """
 
     rule: str
     level: str
     why: str
     events: tuple[str, ...]
     host: str = ""
+    first: datetime | None = None
+    last: datetime | None = None
+    vm_id: str | None = None
+    networked: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

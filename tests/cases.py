@@ -167,6 +167,8 @@ def verdicts(events: list[Event]) -> Verdicts:
         (),
         (),
         HOST,
+        T0,
+        end,
     )
     tunnel = TunnelSession(
         "tn-1", "vscode", "田中", "mytunnel", "abc", "jpe1", "octocat", "github", False,
@@ -186,11 +188,12 @@ def verdicts(events: list[Event]) -> Verdicts:
         (tunnel,),
         (entry,),
         (AntiForensic(T0, "log_cleared", "Security log", ("maintenance",), ids[:1], HOST),),
-        (Finding("wsb.template", "high", "matches", ids, HOST),),
+        (Finding("wsb.template", "high", "matches", ids, HOST, T0, end, "VM", True),),
     )
 
 
-SESSION_ROWS = 2 + 1 + 4 + 2 + 1  # of `verdicts`: two sandboxes, hosting and client, persistence, one sign of removal
+# Of `verdicts`: two sandboxes (one with bounds for its end), hosting and client, persistence, a removal, a finding.
+SESSION_ROWS = 2 + 3 + 4 + 2 + 1 + 1
 
 
 def headers() -> list[Evidence]:

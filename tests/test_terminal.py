@@ -64,7 +64,7 @@ def test_rows_are_counted_as_the_files_have_them(run: Run, tmp_path: Path) -> No
     for item in (run, cut):
         rows = item.lines("timeline.jsonl")
         counts = json.loads((item.case / "run.json").read_text(encoding="utf-8"))["counts"]
-        sessions = sum(row["kind"] in ("session", "persistence", "anti_forensics") for row in rows)
+        sessions = sum(row["kind"] in ("session", "persistence", "anti_forensics", "finding") for row in rows)
         assert (counts["timeline_rows"], counts["session_rows"]) == (len(rows), sessions)
         assert counts["events"] == len(rows) - sessions
         assert f"{len(rows)} timeline rows ({counts['events']} events, {sessions} rows of sessions" in item.out
@@ -79,7 +79,7 @@ def test_rows_are_counted_as_the_files_have_them(run: Run, tmp_path: Path) -> No
 def test_every_row_names_its_place_or_what_it_rests_on(run: Run) -> None:
     known = {row["event_uid"] for name in ("timeline.jsonl", "undated.jsonl") for row in run.lines(name)}
     for row in [*run.lines("timeline.jsonl"), *run.lines("undated.jsonl")]:
-        if row["kind"] in ("session", "persistence", "anti_forensics"):
+        if row["kind"] in ("session", "persistence", "anti_forensics", "finding"):
             assert set(row["session_events"]) <= known
             assert row["session_event_count"] >= len(row["session_events"]) > 0
         else:

@@ -71,8 +71,9 @@ ARTIFACT = FileArtifact(
     parse=parse,
     emits={
         "sandbox.disk_survived": Kind(
-            "A session disk survived: {file_path}, {file_size} bytes[, a differencing disk{disk_differencing:flag}]"
-            "[ of {disk_parents}][, log {disk_log} not empty]; guest rows tell what could be read of it",
+            "A disk of Windows Sandbox or Application Guard survived: {file_path}, {file_size} bytes"
+            "[, a differencing disk{disk_differencing:flag}][ of {disk_parents}][, log {disk_log} not empty]; "
+            "guest rows, if there are any, tell what could be read of it",
             {
                 **_SHARED,
                 "disk_differencing": bool,
@@ -87,7 +88,9 @@ ARTIFACT = FileArtifact(
             },
         ),
         "sandbox.state_survived": Kind(
-            "The firmware state of a session survived: {file_path}, {file_size} bytes", {**_SHARED}
+            "The firmware state of a machine of Windows Sandbox or Application Guard survived: {file_path}, "
+            "{file_size} bytes",
+            {**_SHARED},
         ),
     },
     head_only=True,

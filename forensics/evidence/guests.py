@@ -137,7 +137,8 @@ def _add(opened: OpenedEvidence, item: Found, opener: Opener) -> None:
     for fault in chain.faults:
         refuse(fault)
     opened.trees[drive] = GuestTree(drive, tree, chain)
-    opened.notices.append(f"the disk of a sandbox session survived: {' on '.join(chain.paths)} is read as {drive}")
+    what = "the disk of a session of Windows Sandbox or Application Guard survived"
+    opened.notices.append(f"{what}: {' on '.join(chain.paths)} is read as {drive}")
 
 
 def _drive(path: str) -> str:

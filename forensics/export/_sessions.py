@@ -10,22 +10,28 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from forensics.artifacts._wsb import folder_text
 from forensics.artifacts.base import FieldType
 from forensics.model import (
     AntiForensic,
+    Finding,
     HostingPeriod,
     PersistenceEntry,
     SandboxSession,
+    SandboxSettings,
     TunnelClient,
     TunnelSession,
     Verdicts,
 )
+from forensics.sessions.rows import stable_id
 from forensics.text import one_line
 from forensics.times import iso, microseconds
 
 BAD, SUSPICIOUS = 70, 40
 _LIMIT = 400
 _MOST_EVENTS = 100
+_MOST_LINES = 100  # calls and writes in a row's fields; all of them are in sessions.json
+_MOST_SAID = 3  # calls in a row's sentence
 Row = dict[str, Any]
 Timed = tuple[str, str, datetime, str]  # part of the row's id, what the time means, the time, the sentence
 
@@ -40,10 +46,29 @@ FIELDS: dict[str, FieldType] = {
     "wsb_method": str,
     "wsb_end_kind": str,
     "wsb_path": str,
+    "wsb_start_earliest": str,
+    "wsb_start_latest": str,
+    "wsb_end_earliest": str,
+    "wsb_end_latest": str,
+    "wsb_config_source": str,
+    "wsb_networking": bool,
+    "wsb_vgpu": bool,
+    "wsb_memory_mb": int,
+    "wsb_logon_command": str,
+    "wsb_clipboard": bool,
+    "wsb_protected_client": bool,
+    "wsb_mapped_folders": tuple[str, ...],
+    "wsb_cli_calls": tuple[str, ...],
+    "wsb_cli_call_count": int,
+    "wsb_host_writes": tuple[str, ...],
+    "wsb_host_write_count": int,
     "tun_product": str,
     "per_name": str,
     "af_kind": str,
     "af_innocent_causes": tuple[str, ...],
+    "finding_rule": str,
+    "finding_level": str,
+    "per_trigger": str,
     "vm_id": str,
     "task_name": str,
     "tunnel_name": str,
@@ -67,6 +92,8 @@ def rows(verdicts: Verdicts) -> Iterator[Row]:
         yield from _persistence(entry)
     for index, sign in enumerate(verdicts.anti_forensics):
         yield from _anti_forensic(sign, index)
+    for finding in verdicts.findings:
+        yield from _finding(finding)
 
 
 def _judgement(entry: SandboxSession | TunnelSession | PersistenceEntry, *tags: str) -> Row:
@@ -126,8 +153,71 @@ def _sandbox(session: SandboxSession) -> Iterator[Row]:
         "vm_id": session.vm_id,
         "task_name": launch.task_name,
         "command_line": launch.command_line,
+        **{f"wsb_{name}": iso(moment) if moment else None for name, moment in _bounds(session).items()},
+        **(_settings(session.config) if session.config else {}),
+        "wsb_cli_calls": [f"{_at(call.time)} {call.command_line}" for call in session.cli_calls[:_MOST_LINES]],
+        "wsb_cli_call_count": len(session.cli_calls),
+        "wsb_host_writes": [
+            f"{iso(made.time)} {made.action} {made.path}" for made in session.host_writes[:_MOST_LINES]
+        ],
+        "wsb_host_write_count": len(session.host_writes),
     }
     yield from _rows("session", session.id, _sandbox_moments(session), common)
+
+
+def _bounds(session: SandboxSession) -> dict[str, datetime | None]:
+    return {
+        "start_earliest": session.start_earliest, "start_latest": session.start_latest,
+        "end_earliest": session.end_earliest, "end_latest": session.end_latest,
+    }  # fmt: skip
+
+
+def _at(moment: datetime | None) -> str:
+    return iso(moment) if moment else "undated"
+
+
+def _settings(config: SandboxSettings) -> Row:
+    """The configuration in the fields that rows about configuration files have, in the same spelling."""
+    return {
+        "wsb_config_source": config.source,
+        "wsb_networking": config.networking,
+        "wsb_vgpu": config.vgpu,
+        "wsb_memory_mb": config.memory_mb,
+        "wsb_logon_command": config.logon_command,
+        "wsb_clipboard": config.clipboard,
+        "wsb_protected_client": config.protected_client,
+        "wsb_mapped_folders": _folders(config),
+    }
+
+
+def _folders(config: SandboxSettings) -> list[str]:
+    return [folder_text(folder) for folder in config.mapped_folders]
+
+
+def _configured(config: SandboxSettings | None) -> str:
+    """The configuration in a sentence: what takes it out of the guest's shell first."""
+    if config is None:
+        return "configuration not known"
+    parts = [f"runs {config.logon_command}" if config.logon_command else "no logon command"]
+    parts += [f"maps {text}" for text in _folders(config)]
+    return f"configuration: {', '.join(parts)}"
+
+
+def _done(session: SandboxSession) -> str:
+    """What was called and written, as far as a sentence goes."""
+    said = [call.command_line for call in session.cli_calls if call.verb != "start"]
+    more = f" and {len(said) - _MOST_SAID} more" if len(said) > _MOST_SAID else ""
+    calls = f"calls: {' | '.join(said[:_MOST_SAID])}{more}" if said else ""
+    count = len(session.host_writes)
+    if not count:
+        return calls
+    first = session.host_writes[0].path
+    others = f" and {_counted(count - 1, 'more')}" if count > 1 else ""
+    return _joined(calls, f"{_counted(count, 'host write')}: {first}{others}")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 or noun == "more" else f"{count} {noun}s"
 
 
 def _sandbox_moments(session: SandboxSession) -> Iterator[Timed]:
@@ -135,7 +225,10 @@ def _sandbox_moments(session: SandboxSession) -> Iterator[Timed]:
     judged = f"{session.certainty}, score {session.score}"
     by = f"by {launch.user or launch.user_sid or 'an unknown user'}"
     how = f"launch: {launch.method}" + (f" {launch.task_name}" if launch.task_name else "")
-    details = _joined(how, launch.command_line, _network(session.networked), _because(session.reasons))
+    details = _joined(
+        how, launch.command_line, _network(session.networked), _done(session), _configured(session.config),
+        _because(session.reasons),
+    )  # fmt: skip
     if session.start:
         yield "start", "Start Time", session.start, f"Windows Sandbox session started {by} ({judged}); {details}"
     elif session.start_earliest:
@@ -147,6 +240,12 @@ def _sandbox_moments(session: SandboxSession) -> Iterator[Timed]:
     if session.end:
         text = f"Windows Sandbox session ended: {session.end_kind.replace('_', ' ')} ({judged}); {how}"
         yield "end", "End Time", session.end, text
+        return
+    unknown = f"Windows Sandbox session: when it ended is not known ({judged}); {how}"
+    if session.end_earliest:
+        yield "end-earliest", "End Time (earliest)", session.end_earliest, f"{unknown}; it still ran at this time"
+    if session.end_latest:
+        yield "end-latest", "End Time (latest)", session.end_latest, f"{unknown}; it was over by this time"
 
 
 def _tunnel(session: TunnelSession) -> Iterator[Row]:
@@ -203,6 +302,7 @@ def _persistence(entry: PersistenceEntry) -> Iterator[Row]:
         "location": entry.location,
         "per_name": entry.name,
         "command_line": entry.command,
+        "per_trigger": entry.trigger,
     }
     yield from _rows("persistence", entry.id, _persistence_moments(entry), common)
 
@@ -211,7 +311,10 @@ def _persistence_moments(entry: PersistenceEntry) -> Iterator[Timed]:
     state = ", deleted" if entry.deleted else ""
     kind = entry.mechanism.replace("_", " ")
     what = f"Persistence ({kind}, score {entry.score}{state}): {entry.name} in {entry.location}"
-    details = _joined(f"runs {entry.command}" if entry.command else "", _because(entry.reasons))
+    details = _joined(
+        f"runs {entry.command}" if entry.command else "", f"trigger: {entry.trigger}" if entry.trigger else "",
+        _because(entry.reasons),
+    )  # fmt: skip
     if entry.first_seen:
         # The registry dates keys, not values: a Run value was there by then, whichever value of its key was written.
         by_key = entry.mechanism == "run_key" and entry.first_seen == entry.last_write
@@ -236,3 +339,20 @@ def _anti_forensic(sign: AntiForensic, index: int) -> Iterator[Row]:
     sentence = f"Traces may have been removed ({sign.kind.replace('_', ' ')}): {sign.detail}{causes}"
     identity = f"anti-forensics-{sign.kind}-{index}"
     yield from _rows("anti_forensics", identity, [("sign", "Event Time", sign.time, sentence)], common)
+
+
+def _finding(finding: Finding) -> Iterator[Row]:
+    if finding.first is None:
+        return
+    colour = {"critical": ["bad"], "high": ["bad"], "medium": ["suspicious"]}.get(finding.level, [])
+    common = {
+        "tag": [*colour, "finding"],
+        "hostname": finding.host,
+        "finding_rule": finding.rule,
+        "finding_level": finding.level,
+        "vm_id": finding.vm_id,
+        **_rests_on(finding.events),
+    }
+    identity = stable_id("finding", finding.host, finding.rule, *finding.events)
+    sentence = f"Finding {finding.rule} ({finding.level}): {finding.why}"
+    yield from _rows("finding", identity, [("first", "Start Time", finding.first, sentence)], common)

@@ -4,7 +4,7 @@ A rule in YAML:
 
     - id: WSB-07
       weight: 20                      # points; a sum is capped at 100
-      why: "lies in {path}"           # str.format over the facts
+      why: "lies in {path}"           # str.format over the facts; {x_path}: the path that `x|re` met in the text x
       attack: [T1564.006]             # ATT&CK ids that a match adds
       when: {path|contains: [...]}    # a mapping: all must hold; a list of mappings: one of them must
       unless: {...}                   # as `when`; a match switches the rule off
@@ -36,6 +36,7 @@ class Condition:
 
     name: str
     holds: Callable[[Any], bool]
+    pattern: re.Pattern[str] | None = None  # of `re`
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,22 @@ def _words(rule: Rule, facts: Facts) -> _Known:
             fitting = [item for item in value if condition.holds(item)]
             if fitting:
                 words[condition.name] = _shown(fitting)
+        if isinstance(value, str) and condition.pattern and (place := _path_at(value, condition.pattern)):
+            words[f"{condition.name}_path"] = place
     return words
+
+
+def _path_at(text: str, pattern: re.Pattern[str]) -> str:
+    """The path in a command line that a pattern met: from the quote or the space before it to the next one."""
+    met = pattern.search(text[:_LIMIT])
+    if met is None:
+        return ""
+    at = next((place for place in range(met.start(), met.end()) if text[place] not in ' \t"='), met.start())
+    quoted = text.count('"', 0, at) % 2 == 1
+    ends = '"' if quoted else ' \t"'
+    first = max(text.rfind(mark, 0, at) for mark in (ends if quoted else ends + "="))
+    last = min((place for mark in ends if (place := text.find(mark, at)) >= 0), default=len(text))
+    return text[first + 1 : last].strip()
 
 
 def capped(found: Iterable[Hit]) -> str | None:
@@ -141,7 +157,8 @@ def _condition(key: str, wanted: object) -> Condition:
     name, _, modifier = key.partition("|")
     if modifier == "exists":
         return Condition(name, lambda value: (value not in (None, "", ())) is bool(wanted))
-    return Condition(name, _any_value(_MODIFIERS[modifier](wanted if isinstance(wanted, list) else [wanted])))
+    values = wanted if isinstance(wanted, list) else [wanted]
+    return Condition(name, _any_value(_MODIFIERS[modifier](values)), _pattern(values) if modifier == "re" else None)
 
 
 def _any_value(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
@@ -187,8 +204,12 @@ def _at_end(method: str) -> Callable[[list[Any]], Callable[[Any], bool]]:
     return made
 
 
+def _pattern(wanted: list[Any]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{item})" for item in wanted), re.IGNORECASE)
+
+
 def _search(wanted: list[Any]) -> Callable[[Any], bool]:
-    pattern = re.compile("|".join(f"(?:{item})" for item in wanted), re.IGNORECASE)
+    pattern = _pattern(wanted)
     return lambda value: pattern.search(str(value)[:_LIMIT]) is not None
 
 

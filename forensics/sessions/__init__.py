@@ -15,6 +15,7 @@ from forensics.sessions.capability import findings as capability_findings
 from forensics.sessions.guests import with_guests as with_guests
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.looked import Looked
+from forensics.sessions.others import dated, others
 from forensics.sessions.persistence import persistence
 from forensics.sessions.rows import Rows
 from forensics.sessions.sandbox import Sandboxes
@@ -38,6 +39,8 @@ def build(
     entries = persistence(rows, host, label)
     sandboxes = Sandboxes(rows, host, label, life, Looked(coverage))
     sessions = sandboxes.sessions()
+    found = sandboxes.findings() + capability_findings(rows, label)
+    found += others(rows, life, [*sessions, *found], label)
     return Verdicts(
         sandbox_sessions=sessions,
         sandbox_configs=sandboxes.configurations(),
@@ -45,7 +48,7 @@ def build(
         tunnel_sessions=Tunnels(rows, host, label, life, entries).sessions(),
         persistence=entries,
         anti_forensics=anti_forensics(rows, host, label, sandboxes.removed),
-        findings=sandboxes.findings() + capability_findings(rows, label),
+        findings=tuple(dated(item, rows) for item in found),
     )
 
 

@@ -34,6 +34,7 @@ _AUTORUN_VALUE = re.compile(
 # What a time says: these are of the entry's making, the others are later changes or runs.
 _BIRTH = frozenset({"Creation Time", "Last registered Time"})
 _CHANGE = frozenset({"Content Modification Time", "Metadata Modification Time", "Last registered Time"})
+_KEY_WRITTEN = "Content Modification Time"
 _MADE = frozenset({"task.registered", "service.installed", "registry.value_set"})
 _CHANGED = frozenset({"task.updated"})
 _SYSTEM_NAMES = frozenset({"system", "localsystem", "nt authority\\system", "s-1-5-18"})
@@ -191,6 +192,7 @@ def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
         events=ids_of(entry.rows),
         host=label,
         deleted=bool(gone),
+        trigger=entry.first("task_trigger") or None,
     )
 
 
@@ -302,4 +304,8 @@ def _first_seen(rows: Iterable[Row], *, gone: bool) -> datetime | None:
 
 
 def _last_write(rows: Iterable[Row]) -> datetime | None:
-    return max(_times(rows, _CHANGE, _MADE | _CHANGED), default=None)
+    """The last change; of a task's key in the cache, which each run writes, too, only where nothing else tells."""
+    rows = list(rows)
+    told = [row for row in rows if row.kind != "task.cached" or row.meaning != _KEY_WRITTEN]
+    made = _MADE | _CHANGED
+    return max(_times(told, _CHANGE, made) or _times(rows, _CHANGE, made), default=None)

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from rich.text import Text
 
-from forensics.show.summary import print_notices, print_persistence, print_sandbox, print_tunnels, show_summary
+from forensics.show.findings import print_findings, print_machines
+from forensics.show.sandboxes import print_sandbox
+from forensics.show.summary import print_notices, print_persistence, show_summary
 from forensics.show.tables import print_coverage, problem_lines
 from forensics.show.terminal import Document, console
+from forensics.show.tunnels import print_tunnels
 from forensics.text import one_line
 
 _SESSIONS, _RUN = "sessions.json", "run.json"
@@ -18,6 +21,7 @@ _PIECES = {
     "sandbox": ("sandbox_sessions", "sandbox_configs", "sandbox_capability"),
     "tunnel": ("tunnel_sessions",),
     "persistence": ("persistence",),
+    "findings": ("findings",),
     "coverage": ("coverage",),
     "problems": ("problems",),
 }
@@ -79,10 +83,13 @@ def show_part(folder: Path, cases: list[tuple[str, Document]], part: str, zone: 
             print_notices(_notices(folder / name, document), out, several=several)
         elif part == "sandbox":
             print_sandbox(document, zone, out, full=True)
+            print_machines(document, zone, out)
         elif part == "tunnel":
             print_tunnels(document, zone, out, full=True)
         elif part == "persistence":
             print_persistence(document, document["persistence"], zone, out, full=True)
+        elif part == "findings":
+            print_findings(document, zone, out)
         elif part == "coverage":
             print_coverage(document, zone, out)
         else:

@@ -11,7 +11,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from forensics.show.terminal import COLOURS, Document, console, label_of, line, moment
+from forensics.rules import load
+from forensics.show.terminal import COLOURS, Document, console, counted, label_of, line, moment
 from forensics.text import one_line
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 _TOP = 8
 _STATES = ("complete", "partial", "unreadable", "not_collected", "nothing_found")
-_UNSEEN = ("not_collected", "unreadable", "partial")
+_UNSEEN = ("unreadable", "partial", "not_collected")
+_NAMED = 12  # artifacts that one line of the summary names
 # Problems that change what the whole case means: never hidden behind the first eight.
 _LOUD = frozenset({"not_opened", "several_computers"})
 
@@ -77,9 +79,24 @@ def coverage_lines(document: Document) -> Iterator[Text]:
             if counted[state]:
                 text.append(f"{counted[state]} {state.replace('_', ' ')}  ", style=COLOURS[state])
         yield text
-        if missing := [row["artifact"] for row in rows if row["state"] in _UNSEEN]:
-            which = "all of it" if len(missing) == len(rows) else ", ".join(missing)
-            yield line(f"  not, or not wholly, looked at (finding nothing there proves nothing): {which}")
+        yield from _unseen(rows)
+
+
+def _unseen(rows: list[Document]) -> Iterator[Text]:
+    """What was not, or not wholly, looked at: a line for each state, what answers this tool's questions first."""
+    if not any(row["state"] in _UNSEEN for row in rows):
+        return
+    yield line("  not, or not wholly, looked at (finding nothing there proves nothing):")
+    order = {name: place for place, name in enumerate(load("coverage")["first"])}
+    for state in _UNSEEN:
+        names = [row["artifact"] for row in rows if row["state"] == state]
+        if not names:
+            continue
+        ranked = sorted(names, key=lambda name: (order.get(name, len(order)), name))
+        more = len(ranked) - _NAMED
+        shown = "all of it" if len(names) == len(rows) else ", ".join(ranked[:_NAMED])
+        rest = f" … and {more} more: show coverage" if more > 0 and len(names) < len(rows) else ""
+        yield line(f"    {state.replace('_', ' ')}: {shown}{rest}", COLOURS[state])
 
 
 def problem_lines(document: Document, *, verbose: bool) -> Group:
@@ -106,7 +123,7 @@ def _problem(problem: Document) -> str:
 def inspection(found: Document) -> None:
     """Print what `inspect` found."""
     out = console()
-    out.print(line(f"{found['evidence']}: {found['kind']}, {found['files']} files of interest", "bold"))
+    out.print(line(f"{found['evidence']}: {found['kind']}, {counted(found['files'], 'file')} of interest", "bold"))
     table = Table(box=None, pad_edge=False)
     for column in ("artifact", "files", "sought"):
         table.add_column(column, overflow="fold")
@@ -142,7 +159,9 @@ def verification(found: Verification) -> None:
 
 def _verdict(found: Verification) -> str:
     if found.faults:
-        return f"DOES NOT MATCH: {len(found.faults)} faults; {found.compared} hashes or checksums were compared"
+        return (
+            f"DOES NOT MATCH: {counted(len(found.faults), 'fault')}; {found.compared} hashes or checksums were compared"
+        )
     if found.unread:
         return (
             f"NOT WHOLLY VERIFIED: {len(found.unread)} files or folders could not be read; {found.compared} hashes hold"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from forensics.text import one_line
-from forensics.times import from_iso
+from forensics.times import from_iso, windows_zone
 
 Document = dict[str, Any]
 COLOURS = {"confirmed": "bold red", "probable": "yellow", "possible": "cyan", "complete": "green", "partial": "yellow",
@@ -32,19 +33,26 @@ class _Console(Console):
 
 
 def zone_of(name: str) -> tzinfo:
-    """The zone to show times in; raises ValueError for a name that the zone database does not know."""
+    """The zone to show times in, by its name in the zone database or the one that Windows has for it.
+
+    Raises:
+        ValueError: neither knows the name.
+    """
     if name.upper() == "UTC":
         return UTC
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{name!r} is no time zone name such as Asia/Tokyo") from None
+        zone, _ = windows_zone(name)
+    if zone is None:
+        raise ValueError(f"{name!r} is no time zone name such as Asia/Tokyo or 'Tokyo Standard Time'")
+    return zone
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that neither guesses at markup nor wraps to 80 columns in a pipe."""
+    """A console that neither guesses at markup nor wraps to 80 columns in a pipe, unless COLUMNS says so."""
     made = _Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-    if not made.is_terminal:
+    if not made.is_terminal and not os.environ.get("COLUMNS", "").isdecimal():  # of which rich has made its width
         made.width = _PIPE_WIDTH
     return made
 
@@ -83,6 +91,11 @@ def heading(title: str, count: int, note: str) -> Text:
     """The line above a list."""
     text = Text(f"{title}: {count}", style="bold")
     return text.append(f"  ({note})", style="not bold dim") if note else text
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A number with its noun."""
+    return f"{count} {noun}" if count == 1 else f"{count} {plural or noun + 's'}"
 
 
 def label_of(evidence: Document) -> str:

@@ -144,7 +144,7 @@ def test_a_disk_of_100_gb_is_neither_hashed_nor_refused(tmp_path: Path) -> None:
         handle.write(DISK)
         handle.truncate(100 << 30)
     done = timeline(tmp_path / "host", tmp_path / "case")
-    (row,) = [item for item in done.lines("undated.jsonl") if "session disk survived" in json.dumps(item)]
+    (row,) = [item for item in done.lines("undated.jsonl") if "Application Guard survived" in json.dumps(item)]
     assert not row.get("source_sha256")
     assert str(100 << 30) in json.dumps(row)
     assert not [item for item in done.lines("problems.jsonl") if item["artifact"] == "sandbox_disks"]

@@ -173,8 +173,8 @@ def test_what_a_session_looks_like(nasty: Case, tmp_path: Path) -> None:
     rows = [row for row in _raw_rows(nasty, tmp_path / "t.jsonl") if row["data_type"].startswith("mirrortrace:session")]
     by_id = {row["event_uid"]: row for row in rows}
     assert set(by_id) == {
-        "sb-1-start", "sb-1-end", "sb-2-start", "tn-1-host0-start", "tn-1-host0-end", "tn-1-client0-start",
-        "tn-1-client0-end",
+        "sb-1-start", "sb-1-end", "sb-2-start", "sb-2-end-earliest", "sb-2-end-latest", "tn-1-host0-start",
+        "tn-1-host0-end", "tn-1-client0-start", "tn-1-client0-end",
     }  # fmt: skip
     start = by_id["sb-1-start"]
     assert start["message"].startswith("Windows Sandbox session started by SYSTEM (confirmed, score 90); launch: task")
@@ -187,6 +187,29 @@ def test_what_a_session_looks_like(nasty: Case, tmp_path: Path) -> None:
     assert bounded["tag"] == ["suspicious", "wsb"]
     assert "mytunnel of 田中" in by_id["tn-1-host0-start"]["message"]
     assert "left: disconnected" in by_id["tn-1-client0-end"]["message"]
+
+
+def test_a_session_row_tells_configuration_calls_writes_and_bounds(nasty: Case, tmp_path: Path) -> None:
+    rows = {row["event_uid"]: unfolded(row, KINDS) for row in _raw_rows(nasty, tmp_path / "t.jsonl")}
+    start, late = rows["sb-1-start"], rows["sb-2-end-latest"]
+    assert start["wsb_mapped_folders"] == ["C:\\Users (rw)"]
+    assert (start["wsb_networking"], start["wsb_memory_mb"]) == (True, 1024)
+    assert "wsb_vgpu" not in start  # the default depends on the version: unknown is absent
+    assert start["wsb_cli_calls"] == [f"{iso(T0)} wsb start"]
+    assert start["wsb_host_writes"] == [f"{iso(T0)} created C:/Users/x"]
+    assert "maps C:\\Users (rw)" in start["message"]
+    assert "1 host write: C:/Users/x" in start["message"]
+    assert "configuration not known" in rows["sb-2-start"]["message"]
+    assert (late["wsb_end_earliest"], late["wsb_end_latest"]) == (iso(T0), late["datetime"])
+    assert late["timestamp_desc"] == "End Time (latest)"
+
+
+def test_a_finding_is_a_row(nasty: Case, tmp_path: Path) -> None:
+    (row,) = [row for row in _raw_rows(nasty, tmp_path / "t.jsonl") if row["kind"] == "finding"]
+    assert row["message"] == "Finding wsb.template (high): matches"
+    assert (row["finding_rule"], row["vm_id"], row["datetime"]) == ("wsb.template", "VM", iso(T0))
+    assert row["tag"] == ["bad", "finding"]
+    assert row["session_events"] == list(nasty.verdicts.findings[0].events)
 
 
 def test_persistence_and_removal_are_rows_and_events_name_their_sessions(nasty: Case, tmp_path: Path) -> None:

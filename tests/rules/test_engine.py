@@ -105,3 +105,18 @@ def test_total_is_capped() -> None:
 def test_sentence_names_what_is_not_known() -> None:
     (hit,) = hits([_rule({"a": "1"})], {"a": "1"})
     assert str(hit) == "X (+1): x 1 unknown"
+
+
+@pytest.mark.parametrize(
+    ("command", "path"),
+    [
+        ("C:\\Windows\\System32\\python.exe -i C:\\Users\\Public\\x.py --fast", "C:\\Users\\Public\\x.py"),
+        ('"C:\\Program Files\\p.exe" "C:\\ProgramData\\a b\\x.dat" -v', "C:\\ProgramData\\a b\\x.dat"),
+        ("rundll32.exe /in=C:\\ProgramData\\x.dll", "C:\\ProgramData\\x.dll"),
+        ("C:\\Users\\Public\\a.exe", "C:\\Users\\Public\\a.exe"),
+        ("cmd /c %public%\\a.bat", "%public%\\a.bat"),
+    ],
+)
+def test_a_reason_names_the_path_that_its_pattern_met(command: str, path: str) -> None:
+    (hit,) = [hit for hit in hits(rules_of("persistence"), {"command": command}) if hit.rule == "PER-04"]
+    assert hit.why == f"what it runs or hands over lies where everybody can write: {path}"

@@ -461,7 +461,7 @@ class TestNotASandbox:
     def none(self, scene: Scene) -> None:
         verdicts = scene.build()
         assert verdicts.sandbox_sessions == ()
-        assert verdicts.findings == ()
+        assert {item.rule for item in verdicts.findings} <= {"machine.other"}
 
     def test_wsl(self) -> None:
         scene = Scene()

@@ -1,0 +1,81 @@
+"""Findings on the terminal: machines that nothing attributes, machines that are no sandbox, calls without a session."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+
+from rich.console import Console
+from rich.text import Text
+
+from forensics.sessions.others import NO_SANDBOX, OTHER_MACHINE, STARTED
+from forensics.show.entries import EVENT_IDS, on_host
+from forensics.show.terminal import Document, heading, in_zone, line, moment
+from forensics.text import one_line
+
+_TOP = 8
+_UNATTRIBUTED = "sandbox.unattributed_vm"
+_LEVELS = ("critical", "high", "medium", "low", "informational")
+_LISTS = (
+    (_UNATTRIBUTED, "Machines that nothing attributes", "each may have been a sandbox whose other traces are gone"),
+    (OTHER_MACHINE, "Machines that ran and are no sandbox", "by cause; show findings has their events"),
+)
+
+
+def print_machines(document: Document, zone: tzinfo, out: Console) -> None:
+    """Machines beside the sessions, in the short form: without them a host where they ran looks as if nothing had."""
+    for rule, title, note in _LISTS:
+        _short(document, [item for item in document["findings"] if item["rule"] == rule], (title, note), zone, out)
+
+
+def print_leads(document: Document, zone: tzinfo, out: Console) -> None:
+    """The other findings in the short form."""
+    machines = {rule for rule, _, _ in _LISTS}
+    rest = [item for item in document["findings"] if item["rule"] not in machines]
+    _short(document, sorted(rest, key=_rank), ("Other findings", ""), zone, out)
+
+
+def _rank(item: Document) -> int:
+    return _LEVELS.index(item["level"])
+
+
+def _short(document: Document, found: list[Document], words: tuple[str, str], zone: tzinfo, out: Console) -> None:
+    if not found:
+        return
+    out.print(heading(words[0], len(found), words[1]))
+    for item in found[:_TOP]:
+        why = EVENT_IDS.sub("", in_zone(item["why"], zone))
+        if item["rule"] == OTHER_MACHINE:
+            why = _cause(item, why)
+        told = one_line(f"  {_times(item, zone)}{_network(item)}  {why}", 420)
+        out.print(line(f"{told}{on_host(document, item)}"))
+    if (more := len(found) - _TOP) > 0:
+        out.print(Text(f"  … and {more} more: show findings", style="dim"))
+
+
+def _cause(item: Document, why: str) -> str:
+    """The cause without the words around it, which the heading says for all."""
+    cause = why.removeprefix(NO_SANDBOX).rpartition(STARTED)[0]
+    return f"{cause}{'' if item.get('vm_id') is None else '  ' + item['vm_id']}" if cause else why
+
+
+def _times(item: Document, zone: tzinfo) -> str:
+    first, last = item.get("first"), item.get("last")
+    return moment(first, zone) if first == last else f"{moment(first, zone)} – {moment(last, zone)}"
+
+
+def _network(item: Document) -> str:
+    if item["rule"] != _UNATTRIBUTED:
+        return ""
+    return "  networked" if item.get("networked") else "  no adapter recorded"
+
+
+def print_findings(document: Document, zone: tzinfo, out: Console) -> None:
+    """All findings, the gravest first, each with its whole sentence."""
+    out.print(heading("Findings", len(document["findings"]), "rules that matched beside the sessions"))
+    for item in sorted(document["findings"], key=_rank):
+        head = Text(f"  {item['level']}", style="bold yellow" if _rank(item) < _LEVELS.index("low") else "bold")
+        head.append(one_line(f"  {item['rule']}  {_times(item, zone)}{_network(item)}{on_host(document, item)}"))
+        out.print(head)
+        if item.get("vm_id"):
+            out.print(line(f"      machine {item['vm_id']}"))
+        out.print(line(f"      · {in_zone(item['why'], zone)}", "dim"))

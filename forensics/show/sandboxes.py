@@ -1,0 +1,102 @@
+"""Sandbox sessions on the terminal: when, by whom, with what configuration, what was called and what was written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import tzinfo
+
+from rich.console import Console, Group
+from rich.text import Text
+
+from forensics.show.entries import judged, listed, on_host, reasons, span
+from forensics.show.terminal import Document, heading, line, moment
+from forensics.text import one_line
+
+_MOST = 6
+_WORTH = 40  # the score from which an unused configuration is named in the summary
+_PROGRAM = re.compile(r'^"?[^"]*?\bwsb(?:\.exe)?"?\s+', re.IGNORECASE)
+
+
+def print_sandbox(document: Document, zone: tzinfo, out: Console, *, full: bool) -> None:
+    """The sandbox sessions, and the configurations: all of them in the full form, else their number and the worst."""
+    capability = document["sandbox_capability"]
+    enabled = {True: "feature switched on", False: "feature off", None: "feature state unknown"}[capability["enabled"]]
+    since = f" since {moment(capability['enabled_at'], zone)}" if capability.get("enabled_at") else ""
+    note = f"{enabled}{since}{on_host(document, capability) if capability.get('host') else ''}"
+    out.print(heading("Windows Sandbox sessions", len(document["sandbox_sessions"]), one_line(note)))
+    for session in document["sandbox_sessions"]:
+        out.print(_session(document, session, zone, full=full))
+    if configs := document["sandbox_configs"]:
+        highest = max(config["score"] for config in configs)
+        out.print(heading("Configurations", len(configs), f"highest score {highest}"))
+    used = {session["config"]["source"] for session in document["sandbox_sessions"] if session["config"]}
+    told = [item for item in configs if full or (item["score"] >= _WORTH and item["source"] not in used)]
+    for config in told:
+        out.print(_configuration(document, config, zone, full=full))
+
+
+def _configuration(document: Document, config: Document, zone: tzinfo, *, full: bool) -> Group:
+    deleted = ", deleted" if config["deleted"] else ""
+    head = line(f"  configuration {config['source']} (score {config['score']}{deleted}){on_host(document, config)}")
+    return Group(head, line(f"      {settings(config)}"), *reasons(config, zone, full=full))
+
+
+def _session(document: Document, session: Document, zone: tzinfo, *, full: bool) -> Group:
+    launch = session["launch"]
+    network = {True: "networked", False: "no network", None: "network unknown"}[session["networked"]]
+    head = judged(session).append(f"  {span(session, zone)}  {_score(session)}", style="bold")
+    head.append(one_line(on_host(document, session)))
+    who = launch.get("user") or launch.get("user_sid") or "unknown user"
+    task = f" {launch['task_name']}" if launch.get("task_name") else ""
+    how = f"by {launch['method']}{task}, as {who}, {network}, end: {session['end_kind'].replace('_', ' ')}"
+    what = one_line(launch.get("wsb_path") or launch.get("command_line") or "", 0 if full else 240)
+    lines = [head, line(f"      {how}{': ' + what if what else ''}"), *_known(session, full=full)]
+    return Group(*lines, *_done(session, zone, full=full), *reasons(session, zone, full=full))
+
+
+def _score(session: Document) -> str:
+    unread = session["config"] is None and not session["score"]
+    return f"score {session['score']}{' (configuration not read: no judgement)' if unread else ''}"
+
+
+def _known(session: Document, *, full: bool) -> Iterator[Text]:
+    config = session["config"]
+    if config is None:
+        yield line("      config  not known")
+    else:
+        source = f"  ({config['source']})" if full else ""
+        yield line(f"      config  {settings(config)}{source}")
+
+
+def settings(config: Document) -> str:
+    """A configuration on one line: what lets data out and in first; unknown where the default is the version's."""
+    words = {True: "on", False: "off", None: "unknown"}
+    parts = [
+        f"{label} {words[config.get(key)]}"
+        for label, key in (("network", "networking"), ("clipboard", "clipboard"), ("vGPU", "vgpu"))
+    ]
+    parts.append(f"memory {config['memory_mb']} MB" if config.get("memory_mb") else "memory unknown")
+    parts += ["protected client"] if config.get("protected_client") else []
+    parts += [_folder(folder) for folder in config["mapped_folders"]] or ["no mapped folder"]
+    command = config.get("logon_command")
+    return "; ".join([", ".join(parts), f"command: {command}" if command else "no logon command"])
+
+
+def _folder(folder: Document) -> str:
+    inside = f" -> {folder['sandbox']}" if folder.get("sandbox") else ""
+    return f"folder {folder['host']}{inside} ({'ro' if folder['read_only'] else 'rw'})"
+
+
+def _done(session: Document, zone: tzinfo, *, full: bool) -> Iterator[Text]:
+    """The calls of wsb.exe and the host's files that changed; in the short form without the program's path."""
+    launch = session["launch"]
+    calls = [
+        f"{moment(call['time'], zone)}  {call['command_line'] if full else _PROGRAM.sub('', call['command_line'], 1)}"
+        for call in session["cli_calls"]
+        if full or launch["wsb_path"] or call["command_line"] != launch["command_line"]  # it stands in the line above
+    ]
+    writes = [f"{moment(made['time'], zone)}  {made['action']}  {made['path']}" for made in session["host_writes"]]
+    most = 0 if full else _MOST
+    yield from listed("call", calls, most, "sandbox")
+    yield from listed("write", writes, most, "sandbox")

@@ -1,0 +1,101 @@
+"""Tunnels on the terminal: when hosted, when up at the relay, who came, what was run, saved and forwarded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import tzinfo
+
+from rich.console import Console, Group
+from rich.text import Text
+
+from forensics.show.entries import judged, listed, on_host, reasons, span
+from forensics.show.terminal import Document, counted, heading, in_zone, line, moment
+from forensics.text import one_line
+
+_MOST = 6
+_PART = "tunnel"
+
+
+def print_tunnels(document: Document, zone: tzinfo, out: Console, *, full: bool) -> None:
+    """The tunnels with their hosting periods, relay connections, clients, commands, files and ports."""
+    out.print(heading("Code tunnels", len(document["tunnel_sessions"]), ""))
+    for session in document["tunnel_sessions"]:
+        head = judged(session)
+        name = session["tunnel_name"] or session["tunnel_id"] or "unnamed"
+        head.append(one_line(f"  {name}"), style="bold cyan")
+        head.append(f"  {session['product']}  score {session['score']}", style="bold")
+        head.append(one_line(on_host(document, session)))
+        out.print(Group(head, *_about(session), *_lists(session, zone, full=full), *reasons(session, zone, full=full)))
+
+
+def _about(session: Document) -> Iterator[Text]:
+    counts = (
+        f"{counted(len(session['clients']), 'client connection')}, "
+        f"{counted(len(session['files_saved']), 'file')} saved, {counted(len(session['commands']), 'command')}"
+    )
+    yield line(f"      profile {session['profile_user'] or 'unknown'}, hosted {len(session['hosting'])}×, {counts}")
+    account = " of ".join(item for item in (session.get("account"), session.get("provider")) if item)
+    known = [f"account {account}"] if account else []
+    known += [f"id {session['tunnel_id']}"] if session["tunnel_id"] and session["tunnel_name"] else []
+    known += [f"cluster {session['cluster']}"] if session["cluster"] else []
+    known += [f"data in {session['data_dir']}"] if session.get("data_dir") else []
+    known += ["unregistered"] if session["unregistered"] else []
+    if known:
+        yield line(f"      {', '.join(known)}")
+    for other in session.get("linked_hosts", ()):
+        by = other["by"].replace("_", " ")
+        yield line(f"      linked  to {other['host']} by the {by} {other['value']}")
+
+
+def _lists(session: Document, zone: tzinfo, *, full: bool) -> Iterator[Text]:
+    most = 0 if full else _MOST
+    told = {
+        "up": [_hosting(period, zone, full=full) for period in session["hosting"]],
+        "relay": [
+            f"{span(item, zone)}  {in_zone(item.get('end_reason') or '', zone)}" for item in _of(session, "relay")
+        ],
+        "client": [_client(client, zone) for client in session["clients"]],
+        "ran": [f"{moment(item['time'], zone)}  {item['command']}  ({item['source']})" for item in session["commands"]],
+        "saved": [_saved(item, zone, full=full) for item in session["files_saved"]],
+        "port": [_port(item, zone) for item in session["ports_forwarded"]],
+        "added": [f"{moment(item['time'], zone)}  extension {item['id']}" for item in _of(session, "extensions")],
+    }
+    for label, texts in told.items():
+        yield from listed(label, [text.rstrip() for text in texts], most, _PART)
+
+
+def _of(session: Document, name: str) -> list[Document]:
+    """A list that cases saved by older versions lack."""
+    return session.get(name) or []
+
+
+def _connection(item: Document, zone: tzinfo) -> str:
+    return f"{span(item, zone)}  {in_zone(item.get('end_reason') or '', zone)}"
+
+
+def _hosting(period: Document, zone: tzinfo, *, full: bool) -> str:
+    whose = f"  as {period['user']}" if period.get("user") else ""
+    said = f"{span(period, zone)}{whose}  {in_zone(period['end_reason'] or '', zone)}"
+    if not full:
+        return said
+    output = f"  output to {period['output_to']}" if period.get("output_to") else ""
+    service = "  as a service" if period["as_service"] else ""
+    return f"{said}{service}  {period['command_line'] or ''}{output}"
+
+
+def _client(client: Document, zone: tzinfo) -> str:
+    more = [counted(client["windows"], "window")] if client.get("windows") else []
+    more += [counted(client["reconnects"], "reconnect")] if client.get("reconnects") else []
+    more += ["another client had connected"] if client.get("second_client") else []
+    said = f"  {', '.join(more)}" if more else ""
+    return f"{span(client, zone)}  {client['end_kind'].replace('_', ' ')}{said}"
+
+
+def _saved(item: Document, zone: tzinfo, *, full: bool) -> str:
+    digest = f"  SHA-256 {item['sha256']}" if full and item["sha256"] else ""
+    return f"{moment(item['time'], zone)}  {item['path']}{digest}"
+
+
+def _port(item: Document, zone: tzinfo) -> str:
+    access = {True: "public", False: "private", None: "access unknown"}[item["public"]]
+    return f"{moment(item['time'], zone)}  {item['port']} ({access})"
