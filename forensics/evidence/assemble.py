@@ -16,6 +16,7 @@ from forensics.evidence.base import DAMAGE, SNAPSHOT, EvidenceError, Opening, Re
 from forensics.evidence.layout import (
     Prefix,
     climbs,
+    collector_of,
     find_prefixes,
     find_profiles,
     in_profile,
@@ -42,6 +43,7 @@ _SETS = (
 )
 _MOST_HEADS = 10_000
 _OF_ALL = frozenset({"budget", "hard_link"})  # refusals that count over the whole listing, and name one place of many
+_COLLECTED = frozenset({"folder", "zip", "tar", "packed tar"})
 Parts = tuple[str, ...]
 OpenInner = Callable[[Member, Opening, list[Member]], OpenedEvidence]
 
@@ -90,6 +92,8 @@ def _collected(
     mine = [prefix for prefix in prefixes if prefix.group == group]
     refusals += _beside([item for item in containers if item not in equals], prefixes)
     homes = {*groups, *(item.parts[:-1] for item in equals)}
+    if kind in _COLLECTED and (collector := collector_of((item.parts for item in members), group, mine)):
+        kind = f"{collector} {kind}"
     return _drives(name, kind, members, _told_of(refusals, group, homes, [item.parts for item in equals]), mine)
 
 
