@@ -228,7 +228,10 @@ def _tell(
 @opening_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def inspect(evidence: Path, *, opening: Opening, as_json: bool) -> None:
-    """Say what the evidence is and which artifacts are present; no artifact is parsed."""
+    """Say what the evidence is and which artifacts are present.
+
+    The evidence is opened and searched, surviving sandbox disks in it too; none of the files found is parsed.
+    """
     from forensics.hosts import inspect as look
     from forensics.pipeline import Options
     from forensics.show import inspection

@@ -22,6 +22,7 @@ from forensics.jobs import Job
 from forensics.logs import is_named_log, log_name
 from forensics.model import Coverage, Host, Problem
 from forensics.rules.collection import hint
+from forensics.silence import NOTHING, log_words
 from forensics.views import twins
 
 LOGS = "Windows/System32/winevt/Logs"
@@ -40,7 +41,6 @@ HIVES = {
 _NAMED = 3  # file names that a row of coverage gives as examples
 PART_SIZE = 8 * 1024 * 1024  # below, sharing a log out costs more than it gains
 _UNREAD = frozenset({"locked", "unreadable"})  # of a whole volume, where no path is said
-_NOTHING = "looked, found nothing"
 # Faults after which a file gives nothing more.
 FATAL = frozenset({"unreadable", "killed_timeout", "killed_memory", "crashed", "parser_failed"})
 # Logs that Windows and its parts are known to write under these names: not opened to see whether they are something
@@ -170,6 +170,7 @@ def coverage(
     rows = []
     unread = [item.detail for item in problems if item.fault in _UNREAD and not item.source.path]
     sizes = {job.path: job.size for job in jobs}
+    clearings = [clearing for path in sizes for clearing in results[path].clearings]
     paths: dict[str, dict[str, None]] = {artifact.name: {} for artifact in artifacts}
     for job in jobs:
         for wanting in job.artifacts:
@@ -193,6 +194,9 @@ def coverage(
         if shut:
             row = _detailed(row, f"{shut[0].path}: {shut[0].why}")
         if isinstance(artifact, EventArtifact):
+            row = log_words(
+                row, artifact, [path for path in read if sizes[path] and path not in dead], results, clearings
+            )
             row = replace(row, spans=tuple(span for path in sorted(read) if (span := results[path].span)))
         if hives := [note for path in mine if (note := results[path].hive)]:
             row = _detailed(row, _about_hives(hives))
@@ -218,7 +222,7 @@ def _with_empty(row: Coverage, empty: list[str]) -> Coverage:
         return row
     more = f" and {len(empty) - 2} more" if len(empty) > 2 else ""
     said = f"{len(empty)} of {row.found} files empty: {', '.join(empty[:2])}{more}"
-    return replace(row, detail=said) if row.detail == _NOTHING else _detailed(row, said)
+    return replace(row, detail=said) if row.detail == NOTHING else _detailed(row, said)
 
 
 def _with_shadows(row: Coverage, artifact: Artifact, paths: Sequence[str], *, whole: bool) -> Coverage:
@@ -336,7 +340,7 @@ def _row(
     elif bad or parsed < claimed:
         state, detail = "partial", f"{bad} of {found} files with problems"
     else:
-        state, detail = "complete", "" if facts else _NOTHING
+        state, detail = "complete", "" if facts else NOTHING
     detail = "; ".join(filter(None, (detail, *_slack(counts))))
     return Coverage(artifact.name, sought(artifact), found, claimed, parsed, facts, context, state, detail)
 

@@ -7,12 +7,12 @@ parsing; absent is null. pyarrow is imported when a schema is made, not with the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from forensics.artifacts.base import all_kinds
-from forensics.model import Event, Fields, Source
+from forensics.model import Event, Fields, PersistenceEntry, SandboxSession, Source, TunnelSession, Verdicts
 from forensics.spool import from_microseconds
 from forensics.timeline import Kinds, declared_fields, fit
 from forensics.times import microseconds
@@ -24,6 +24,10 @@ _TEXTS = (
 )  # fmt: skip
 _LISTS = ("tag", "seen_in")
 BASE_COLUMNS = ("datetime", *_TEXTS, *_LISTS)
+# Made from the rest of a case when it is written, and not read back: a case that was saved before them loads as well.
+DERIVED_COLUMNS = ("session_ids", "record_id")
+_LARGEST = 2**63 - 1
+Sessions = Mapping[str, tuple[str, ...]]
 
 
 def data_type(kind: str, kinds: Kinds) -> str:
@@ -32,27 +36,58 @@ def data_type(kind: str, kinds: Kinds) -> str:
     return (declared.data_type if declared else "") or "mirrortrace:" + kind.replace(".", ":")
 
 
+def session_ids(verdicts: Verdicts) -> dict[str, tuple[str, ...]]:
+    """Which sessions and persistence entries name an event, by the event's id."""
+    found: dict[str, tuple[str, ...]] = {}
+    entries: list[SandboxSession | TunnelSession | PersistenceEntry] = [*verdicts.sandbox_sessions]
+    entries += [*verdicts.tunnel_sessions, *verdicts.persistence]
+    for entry in entries:
+        for identity in entry.events:
+            owners = found.get(identity, ())
+            found[identity] = owners if entry.id in owners else (*owners, entry.id)
+    return found
+
+
+def record_id(fields: Fields) -> int | None:
+    """The number of an event log record as a number: as the text that it is everywhere else, 10 sorts before 9.
+
+    The field stays a text, because its 64 bits without a sign fit into no importer's number; one that is larger than a
+    signed number holds (a forged one) has none.
+    """
+    text = fields.get("record_number")
+    if not isinstance(text, str) or not text.isascii() or not text.isdecimal() or len(text) > len(str(_LARGEST)):
+        return None
+    return number if (number := int(text)) <= _LARGEST else None
+
+
 class Columns:
-    """The schema over all kinds and the way in and out of it.
+    """The schema over all kinds and the way in and out of it; `sessions` tells who names which event.
+
+    `session_ids` are the sessions and persistence entries that name the event, `record_id` is `record_number` as a
+    number.
 
     Raises ValueError when a declared field has the name of a base column.
     """
 
-    def __init__(self, kinds: Kinds | None = None, *, lists_as_json: bool = False) -> None:
+    def __init__(
+        self, kinds: Kinds | None = None, *, lists_as_json: bool = False, sessions: Sessions | None = None
+    ) -> None:
         import pyarrow as pa
 
         from forensics import arrow
 
         self._kinds = all_kinds() if kinds is None else kinds
         self._declared = declared_fields(self._kinds)
-        clash = set(self._declared) & set(BASE_COLUMNS)
+        clash = set(self._declared) & {*BASE_COLUMNS, *DERIVED_COLUMNS}
         if clash:
             raise ValueError(f"fields named like base columns: {sorted(clash)}")
         lists = arrow.TEXT if lists_as_json else arrow.TEXTS
         types = {str: arrow.TEXT, int: arrow.NUMBER, bool: arrow.SWITCH}
         self._lists_as_json = lists_as_json
+        self._sessions = sessions or {}
         columns = [("datetime", arrow.MOMENT), *((name, arrow.TEXT) for name in _TEXTS)]
         columns += [(name, lists) for name in _LISTS]
+        columns += [("session_ids", lists), ("record_id", arrow.NUMBER)]
         columns += [(name, types.get(declared, lists)) for name, declared in self._declared.items()]
         self.schema = pa.schema(columns)
 
@@ -98,6 +133,8 @@ class Columns:
             "source_sha256": [source.sha256 for source in sources],
             "tag": [self._listed(event.tags) for event in events],
             "seen_in": [self._listed(event.seen_in) for event in events],
+            "session_ids": [self._listed(self._sessions.get(event.id, ())) for event in events],
+            "record_id": [record_id(event.fields) for event in events],
         }
 
     def _listed(self, items: tuple[str, ...]) -> str | tuple[str, ...]:
@@ -131,7 +168,7 @@ def events_of_batch(batch: Any) -> Iterator[Event]:  # noqa: ANN401  # pyarrow h
 def _fields_of_batch(batch: Any) -> list[Fields]:  # noqa: ANN401  # pyarrow has no stubs
     rows: list[Fields] = [{} for _ in range(batch.num_rows)]
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        if name in BASE_COLUMNS or column.null_count == batch.num_rows:
+        if name in BASE_COLUMNS or name in DERIVED_COLUMNS or column.null_count == batch.num_rows:
             continue
         for row, value in zip(rows, column.to_pylist(), strict=True):
             if value is not None:

@@ -59,7 +59,11 @@ def _folder_name(host: str, taken: set[str]) -> str:
 
 
 def inspect(path: str | Path, options: Options | None = None) -> dict[str, Any]:
-    """What the evidence is and which artifacts are present; nothing is parsed. SeveralError where it holds several."""
+    """What the evidence is and which artifacts are present. SeveralError where it holds several.
+
+    The evidence is opened and searched, surviving sandbox disks in it too, so that their files are counted; of the
+    files that are found none is parsed.
+    """
     chosen, location = options or Options(), Path(path)
     artifacts = all_artifacts()
     with tempfile.TemporaryDirectory(prefix=leftovers.prefix()) as scratch:

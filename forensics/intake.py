@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from forensics.artifacts.base import Artifact
 from forensics.formats import FormatError
@@ -22,6 +23,7 @@ from forensics.text import clean
 _FLUSH_EVERY = 256
 _MOST_PROBLEMS = 1_000
 _MOST_COMPUTERS = 1_000
+_MOST_CLEARINGS = 100  # distinct ones of one log
 KEPT, CONTEXT = ".kept", ".context"
 
 
@@ -58,6 +60,14 @@ class Count:
         self.gone_to = max(self.gone_to, other.gone_to)
 
 
+class Clearing(NamedTuple):
+    """An event log was cleared: which, when, and the record that tells it."""
+
+    channel: str
+    time: datetime
+    told_by: str
+
+
 @dataclass(slots=True)
 class HiveNote:
     """What kind of hive a file is, whether its logs were replayed, and what its free cells hold.
@@ -89,7 +99,7 @@ class JobResult:
     file's own times as far as the evidence kept them, `beside` the SHA-256 of files that were read with it (its `-wal`)
     by suffix; `damaged` says that it was read from parts of an image that fail their checksum; `hive` is there when the
     file was opened as a hive. Of an event log, `computers` counts the names in the records that were read, `span` is
-    its period.
+    its period, `clearings` are those of logs that it tells of.
     """
 
     path: str
@@ -104,6 +114,7 @@ class JobResult:
     hive: HiveNote | None = None
     computers: dict[str, int] = field(default_factory=dict)
     span: LogSpan | None = None
+    clearings: list[Clearing] = field(default_factory=list)
 
     def add(self, other: JobResult) -> None:
         """Take in the outcome of another part of the same file."""
@@ -118,6 +129,8 @@ class JobResult:
         for name, records in other.computers.items():
             self.name_computer(name, records)
         self.span = _joined(self.span, other.span) if self.span and other.span else self.span or other.span
+        for clearing in other.clearings:
+            self.note_clearing(clearing)
         self.problems.extend(other.problems)
         self.dropped_problems += other.dropped_problems
 
@@ -125,6 +138,11 @@ class JobResult:
         """Count a computer's name in; a log full of made-up ones costs no memory."""
         if name and (name in self.computers or len(self.computers) < _MOST_COMPUTERS):
             self.computers[name] = self.computers.get(name, 0) + records
+
+    def note_clearing(self, clearing: Clearing) -> None:
+        """Note that a log was cleared; a log that tells of it a million times costs no memory."""
+        if len(self.clearings) < _MOST_CLEARINGS and clearing not in self.clearings:
+            self.clearings.append(clearing)
 
 
 def _joined(one: LogSpan, two: LogSpan) -> LogSpan:

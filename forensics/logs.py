@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from forensics.artifacts.base import EventArtifact, FileInput, Output
 from forensics.deferred import Putter, computer_of
 from forensics.formats import FormatError
-from forensics.intake import Count, Intake
-from forensics.model import Fields, LogSpan, Problem
+from forensics.intake import Clearing, Count, Intake
+from forensics.model import Fact, Fields, LogSpan, Problem
 from forensics.times import from_filetime, iso
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _take_recovered(found: Recovered, table: Table, given: FileInput, intake: In
     where = "slack" if found.inside is None else f"inside record {found.inside}"
     source = given.source(f"record {record.record_id} ({where}, offset 0x{record.offset:x})")
     for artifact in _wanted_by(record, table):
-        facts = list(_marked(artifact.parse(record, source), found.grade, where))
+        facts = list(_watched(_marked(artifact.parse(record, source), found.grade, where), intake))
         intake.take(artifact, iter(facts))
         intake.result.counts[artifact.name].recovered += sum(not isinstance(fact, Problem) for fact in facts)
 
@@ -138,8 +138,18 @@ def _take(record: Record, table: Table, given: FileInput, intake: Intake) -> Non
     intake.result.name_computer(record.computer)
     source = given.source(f"record {record.record_id}")
     for artifact in _wanted_by(record, table):
-        items = artifact.parse(record, source)
+        items = _watched(artifact.parse(record, source), intake)
         intake.take(artifact, _doubted(items) if record.checksum_failed else items)
+
+
+def _watched(items: Output, intake: Intake) -> Output:
+    """The same facts; that a log was cleared is noted, for coverage to tell its silence from others."""
+    for item in items:
+        if isinstance(item, Fact) and item.kind == "log.cleared" and item.times:
+            place = f"{item.source.path.rpartition('/')[2]}, {item.source.locator}"
+            channel, moment = str(item.fields.get("cleared_channel", "")), next(iter(item.times.values()))
+            intake.result.note_clearing(Clearing(channel, moment, place))
+        yield item
 
 
 def _doubted(items: Output) -> Output:

@@ -358,9 +358,9 @@ def frame(case: Case, kinds: Kinds | None = None) -> pd.DataFrame:
     import pyarrow as pa
 
     from forensics import arrow
-    from forensics.columns import Columns
+    from forensics.columns import Columns, session_ids
 
-    columns = Columns(kinds, lists_as_json=True)
+    columns = Columns(kinds, lists_as_json=True, sessions=session_ids(case.verdicts))
     table = pa.Table.from_batches(columns.batches(case.events), schema=columns.schema)
     dtypes = {
         arrow.TEXT: pd.StringDtype("pyarrow"),

@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from forensics.case import CASE_FILES, Case, CaseError, CaseExistsError, merge_verdicts
+from forensics.columns import DERIVED_COLUMNS
 from forensics.export import parquet
 from forensics.model import SandboxCapability, Verdicts
 from forensics.timeline import event_store
@@ -130,6 +131,35 @@ def test_parquet_gives_back_every_value(nasty: Case, tmp_path: Path) -> None:
     assert [event.time.tzinfo for event in back] == [event.time.tzinfo for event in nasty.events]
     some = next(iter(nasty.events))
     assert back.find([some.id]) == {some.id: some}
+
+
+def test_parquet_names_the_sessions_of_a_row(nasty: Case, tmp_path: Path) -> None:
+    from pyarrow.parquet import read_table
+
+    folder = nasty.save(tmp_path / "case", kinds=KINDS)
+    table = read_table(folder / "events.parquet", columns=["event_uid", "session_ids"]).to_pylist()
+    told = {row["event_uid"]: row["session_ids"] for row in table}
+    lines = (folder / "timeline.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [
+        row for line in lines if (row := json.loads(line))["kind"] not in ("session", "persistence", "anti_forensics")
+    ]
+    named = {row["event_uid"]: row.get("session_uid", []) for row in rows}
+    assert {uid: told[uid] for uid in named} == named
+    assert any(named.values())
+    owned = {identity for entry in nasty.verdicts.sandbox_sessions for identity in entry.events}
+    assert owned & set(told) == {
+        uid for uid, ids in told.items() if set(ids) & {s.id for s in nasty.verdicts.sandbox_sessions}
+    }
+    frame = nasty.to_frame(KINDS).set_index("event_uid")["session_ids"]
+    assert {uid: json.loads(text) for uid, text in frame.items()} == told
+
+
+def test_a_parquet_file_from_before_these_columns_is_still_read(nasty: Case, tmp_path: Path) -> None:
+    from pyarrow.parquet import read_table, write_table
+
+    parquet.write(nasty, tmp_path / "e.parquet", KINDS)
+    write_table(read_table(tmp_path / "e.parquet").drop_columns(list(DERIVED_COLUMNS)), tmp_path / "old.parquet")
+    assert list(parquet.read(tmp_path / "old.parquet")) == list(nasty.events)
 
 
 def test_parquet_keeps_fields_that_no_kind_declares_any_more(nasty: Case, tmp_path: Path) -> None:

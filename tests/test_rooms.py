@@ -29,7 +29,7 @@ ORDER = [
     {"case", "export"},
     {"evidence"},
     {"jobs"},
-    {"views"},
+    {"views", "silence"},
     {"collect", "showing"},
     {"workers"},
     {"sessions", "descendants"},

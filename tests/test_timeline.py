@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from forensics.artifacts.base import Kind, all_kinds
 from forensics.case import Case
-from forensics.columns import BASE_COLUMNS
+from forensics.columns import BASE_COLUMNS, DERIVED_COLUMNS, record_id
 from forensics.model import Event, Fact, Source, event_id
 from forensics.spool import SpoolError, SpoolReader, decode_fact, encode_fact, open_spool, select_lines
 from forensics.store import natural
@@ -281,7 +281,7 @@ def test_numbers_in_locators_order_as_numbers(low: str, high: str) -> None:
 
 def test_a_frame_has_the_same_columns_and_types_whatever_the_content() -> None:
     full, empty = frame(made_case(nasty_facts()), KINDS), frame(Case(), KINDS)
-    assert list(full.columns) == list(empty.columns) == [*BASE_COLUMNS, *declared_fields(KINDS)]
+    assert list(full.columns) == list(empty.columns) == [*BASE_COLUMNS, *DERIVED_COLUMNS, *declared_fields(KINDS)]
     assert full.dtypes.to_dict() == empty.dtypes.to_dict()
     assert str(full["datetime"].dtype) == "datetime64[us, UTC]"
     assert full["event_identifier"].dtype == pd.Int64Dtype()
@@ -299,6 +299,15 @@ def test_a_frame_holds_the_values() -> None:
     assert row["wsb_mapped_folders"] == '["C:\\\\ -> D:\\\\", "é"]'
     assert row["hostname"] == HOST
     assert pd.isna(row["command_line"])
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("9", 9), ("10", 10), ("9223372036854775807", 2**63 - 1), ("9223372036854775808", None), ("9" * 5000, None),
+     ("", None), ("0x10", None), ("١٢", None), ("-1", None), (None, None)],
+)  # fmt: skip
+def test_a_record_number_is_a_number_where_it_fits(text: str | None, number: int | None) -> None:
+    assert record_id({} if text is None else {"record_number": text}) == number
 
 
 def test_every_declared_kind_has_a_template_over_its_own_fields() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from forensics.evidence.base import DAMAGE, SNAPSHOT, EvidenceError, Opening, Re
 from forensics.evidence.layout import (
     Prefix,
     climbs,
+    collector_of,
     find_prefixes,
     find_profiles,
     in_profile,
@@ -41,6 +42,9 @@ _SETS = (
     (re.compile(r"\.0*[01]$"), re.compile(r"\.\d{1,5}$")),
 )
 _MOST_HEADS = 10_000
+_OF_ALL = frozenset({"budget", "hard_link"})  # refusals that count over the whole listing, and name one place of many
+_COLLECTED = frozenset({"folder", "zip", "tar", "packed tar"})
+Parts = tuple[str, ...]
 OpenInner = Callable[[Member, Opening, list[Member]], OpenedEvidence]
 
 
@@ -80,24 +84,49 @@ def _collected(
     equals = _equals(containers, prefixes)
     labels = ["/".join(item.parts) for item in equals]
     if opening.host not in names and _within(opening.host, labels):
-        return _within_one(name, equals, members, refusals, opening, inner)
+        return _within_one(name, equals, members, refusals, opening, inner, set(groups))
     _check_choice(name, [*names, *labels], opening)
     if opening.host is None and len(names) + len(labels) > 1:
         raise _several(name, [*names, *labels])
     group = groups[names.index(opening.host)] if opening.host is not None else groups[0]
     mine = [prefix for prefix in prefixes if prefix.group == group]
-    refusals += _beside([item for item in containers if item not in equals], mine)
-    return _drives(name, kind, members, refusals, mine)
+    refusals += _beside([item for item in containers if item not in equals], prefixes)
+    homes = {*groups, *(item.parts[:-1] for item in equals)}
+    if kind in _COLLECTED and (collector := collector_of((item.parts for item in members), group, mine)):
+        kind = f"{collector} {kind}"
+    return _drives(name, kind, members, _told_of(refusals, group, homes, [item.parts for item in equals]), mine)
 
 
 def _within_one(
     name: str, containers: list[Member], members: list[Member], refusals: list[Refusal], opening: Opening,
-    inner: OpenInner,
+    inner: OpenInner, groups: Collection[Parts] = (),
 ) -> OpenedEvidence:  # fmt: skip
-    """The chosen container, with the further segments of its set; what was refused around it is still said."""
+    """The chosen container, with the further segments of its set; what was refused around it is still said.
+
+    `groups` are the folders of the hosts that lie beside it as trees.
+    """
     opened = _contained(name, containers, opening, lambda item, how: inner(item, how, _companions(item, members)))
-    opened.own_refusals = [*refusals, *opened.own_refusals]
+    chosen = next((item for item in containers if _within(opening.host, ["/".join(item.parts)])), containers[0])
+    homes = {*groups, *(item.parts[:-1] for item in containers)}
+    others = [item.parts for item in containers if item is not chosen]
+    opened.own_refusals = [*_told_of(refusals, chosen.parts[:-1], homes, others), *opened.own_refusals]
     return opened
+
+
+def _told_of(refusals: list[Refusal], home: Parts, homes: Collection[Parts], others: list[Parts]) -> list[Refusal]:
+    """What was refused in the folder of one host, or where none is at home; each host tells its own.
+
+    `homes` are the folders of all hosts, the deepest one counts; `others` are further hosts that are containers.
+    """
+
+    def is_own(item: Refusal) -> bool:
+        parts = tuple(item.path.split("/")) if item.path else ()
+        if item.fault in _OF_ALL or not parts:
+            return True
+        owner = max((place for place in homes if parts[: len(place)] == place), key=len, default=home)
+        return owner == home and not any(parts[: len(other)] == other for other in others)
+
+    return [item for item in refusals if is_own(item)]
 
 
 def _inside(members: list[Member], refusals: list[Refusal]) -> list[Member]:
@@ -215,9 +244,12 @@ def _within(host: str | None, labels: list[str]) -> bool:
     return host is not None and any(host == label or host.startswith(f"{label}/") for label in labels)
 
 
-def _beside(containers: list[Member], mine: list[Prefix]) -> list[Refusal]:
-    """Containers that lie beside the drives were not looked into: they may be the same collection once more."""
-    tops = {prefix.parts for prefix in mine}
+def _beside(containers: list[Member], prefixes: list[Prefix]) -> list[Refusal]:
+    """Containers that lie beside the drives were not looked into: they may be the same collection once more.
+
+    One below a drive of any host is a file of that host.
+    """
+    tops = {prefix.parts for prefix in prefixes}
     return [
         _apart(item, "a container beside the collected tree")
         for item in containers

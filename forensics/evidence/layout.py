@@ -24,6 +24,14 @@ _ACCESSORS = frozenset({
     "fs", "[root]", "uploads",
 })  # fmt: skip
 _DEPTH = 10
+_SIGNS = (
+    (
+        "KAPE",
+        re.compile(r"\d{4}-\d\d-\d\dT\d\d_\d\d_\d\d_.*_?(?:copylog\.csv|skiplog\.csv|ConsoleLog\.txt)", re.IGNORECASE),
+    ),
+    ("CyLR", re.compile(r"CyLR_Collection_Log_.*\.log", re.IGNORECASE)),
+    ("Velociraptor", re.compile(r"(?:uploads|collection_context|client_info)\.json", re.IGNORECASE)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +143,19 @@ def without_accessors(group: tuple[str, ...]) -> tuple[str, ...]:
     while group and group[-1].casefold() in _ACCESSORS:
         group = group[:-1]
     return group
+
+
+def collector_of(paths: Iterable[tuple[str, ...]], group: tuple[str, ...], prefixes: Iterable[Prefix]) -> str:
+    """Which collector a host's collection is of, by what it leaves beside the drives; "" where nothing tells.
+
+    KAPE leaves its copy, skip and console logs, CyLR its collection log, Velociraptor `uploads.json` and the folder
+    `uploads`. A bare `C/Windows` is nobody's: any of them, or a person, may have made it.
+    """
+    depth = len(group)
+    if any(item.group == group and "uploads" in (part.casefold() for part in item.parts[depth:]) for item in prefixes):
+        return "Velociraptor"
+    beside = {parts[depth] for parts in paths if len(parts) == depth + 1 and parts[:depth] == group}
+    return next((name for name, sign in _SIGNS if any(sign.fullmatch(item) for item in beside)), "")
 
 
 def other_shadows(paths: Iterable[tuple[str, ...]], known: list[Prefix]) -> list[Prefix]:

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 from forensics.artifacts.base import FieldType, all_kinds
 from forensics.case import Case
-from forensics.columns import data_type
+from forensics.columns import data_type, session_ids
 from forensics.export import _sessions
 from forensics.export._folding import Encoded, core, encoded
-from forensics.model import Event, Fields, PersistenceEntry, SandboxSession, TunnelSession
+from forensics.model import Event, Fields
 from forensics.plain import safe_plain
 from forensics.timeline import Kinds, declared_fields, fit
 from forensics.times import iso, microseconds
@@ -79,7 +79,7 @@ def row_fields(kinds: Kinds | None = None) -> dict[str, FieldType]:
 
 def rows(case: Case, kinds: Kinds | None = None, events: Iterable[Event] | None = None) -> Iterator[Row]:
     """All rows in time order; sessions follow events of the same time. `events` stands in for those of the case."""
-    return merged(case.events if events is None else events, session_rows(case), session_ids(case), kinds)
+    return merged(case.events if events is None else events, session_rows(case), session_ids(case.verdicts), kinds)
 
 
 def merged(
@@ -109,19 +109,6 @@ def counts(case: Case) -> dict[str, int]:
         "session_rows": shown,
         "session_rows_outside": sum(1 for _ in _sessions.rows(case.verdicts)) - shown,
     }
-
-
-def session_ids(case: Case) -> dict[str, tuple[str, ...]]:
-    """Which sessions and persistence entries name an event, by the event's id."""
-    found: dict[str, tuple[str, ...]] = {}
-    verdicts = case.verdicts
-    entries: list[SandboxSession | TunnelSession | PersistenceEntry] = [*verdicts.sandbox_sessions]
-    entries += [*verdicts.tunnel_sessions, *verdicts.persistence]
-    for entry in entries:
-        for identity in entry.events:
-            owners = found.get(identity, ())
-            found[identity] = owners if entry.id in owners else (*owners, entry.id)
-    return found
 
 
 @lru_cache(maxsize=65_536)

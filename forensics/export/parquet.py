@@ -10,19 +10,22 @@ from pathlib import Path
 from typing import Self
 
 from forensics.case import Case
-from forensics.columns import BASE_COLUMNS, GROUP_ROWS, Columns, events_of_batch
+from forensics.columns import BASE_COLUMNS, GROUP_ROWS, Columns, Sessions, events_of_batch, session_ids
 from forensics.model import Event
 from forensics.store import find
 from forensics.timeline import Kinds
 
 
 class Writer:
-    """Writes events into a Parquet file, one row group in memory at a time; a context manager."""
+    """Writes events into a Parquet file, one row group in memory at a time; a context manager.
 
-    def __init__(self, path: Path, kinds: Kinds | None = None) -> None:
+    `sessions` tells which sessions name an event, by the event's id.
+    """
+
+    def __init__(self, path: Path, kinds: Kinds | None = None, sessions: Sessions | None = None) -> None:
         from pyarrow.parquet import ParquetWriter
 
-        self._columns = Columns(kinds)
+        self._columns = Columns(kinds, sessions=sessions)
         self._file = ParquetWriter(path, self._columns.schema, compression="zstd")
         self._group: list[Event] = []
 
@@ -50,8 +53,9 @@ class Writer:
 class GroupWriter:
     """Writes one row group as an Arrow file, for a `Joiner` in another process; a context manager."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sessions: Sessions | None = None) -> None:
         self._path = path
+        self._sessions = sessions
         self._group: list[Event] = []
 
     def __enter__(self) -> Self:
@@ -61,7 +65,7 @@ class GroupWriter:
         import pyarrow as pa
 
         if kind is None:
-            batch = Columns().batch(self._group)
+            batch = Columns(sessions=self._sessions).batch(self._group)
             with pa.OSFile(str(self._path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
                 writer.write_batch(batch)
 
@@ -98,7 +102,7 @@ class Joiner:
 
 def write(case: Case, path: Path, kinds: Kinds | None = None) -> None:
     """Write every event (no session rows)."""
-    with Writer(path, kinds) as writer:
+    with Writer(path, kinds, session_ids(case.verdicts)) as writer:
         for _ in writer.tap(case.events):
             pass
 

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 from forensics.case import Case
-from forensics.columns import GROUP_ROWS
+from forensics.columns import GROUP_ROWS, session_ids
 from forensics.export import _rows, parquet, timesketch_csv, timesketch_jsonl
 from forensics.model import Event
 from forensics.signals import uninterrupted
@@ -43,7 +43,7 @@ def write(case: Case, folder: Path, kinds: Kinds | None = None) -> None:
         else:
             return
     with (
-        parquet.Writer(folder / _PARQUET, kinds) as columns,
+        parquet.Writer(folder / _PARQUET, kinds, session_ids(case.verdicts)) as columns,
         _text(folder / _JSONL) as jsonl,
         _text(folder / _CSV) as table,
     ):
@@ -106,7 +106,7 @@ def _orders(case: Case, events: Store[Event], scratch: Path) -> list[_Order]:
     rows: dict[int, list[_rows.Row]] = {}
     for row in _rows.session_rows(case):  # behind all events of the same time, in whatever part the last of them is
         rows.setdefault(max(bisect_right(starts, row.timestamp) - 1, 0), []).append(row)
-    sessions = _rows.session_ids(case)
+    sessions = session_ids(case.verdicts)
     return [
         _Order(part, tuple(rows.get(number, ())), sessions, scratch / f"{number:06d}")
         for number, part in enumerate(parts)
@@ -116,7 +116,7 @@ def _orders(case: Case, events: Store[Event], scratch: Path) -> list[_Order]:
 def _render(order: _Order) -> _Order:
     """Write one part's files; runs in a process of its own."""
     with (
-        parquet.GroupWriter(order.file(".arrow")) as columns,
+        parquet.GroupWriter(order.file(".arrow"), order.sessions) as columns,
         _text(order.file(".jsonl")) as jsonl,
         _text(order.file(".csv")) as table,
     ):

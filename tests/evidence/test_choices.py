@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -40,6 +41,38 @@ def test_each_host_is_a_case_of_its_own(tmp_path: Path) -> None:
     assert again.code == 2
     assert "--force" in again.err
     assert timeline(tmp_path / "in", tmp_path / "case", "--force", "-q").code in (0, 3)
+
+
+def told(top: Path, host: str) -> list[str]:
+    """The paths of what was refused when that host of a folder is opened."""
+    return sorted(item.path for item in open_evidence(top, Opening(host=host)).refusals)
+
+
+def test_problems_belong_to_the_host_that_has_them(tmp_path: Path) -> None:
+    """What lies in another host's tree, or beside it, is said in that host's case and in no other."""
+    folder(tmp_path / "in", {
+        **under("A/", SMALL), "A/C/Users/a/backup.zip": b"PK\x03\x04", "A/results/again.zip": b"PK\x03\x04",
+        **under("B/2024/", SMALL), "B/2024/C/Users/b/x.vhdx": b"vhdxfile", "B/2024/logs/part.zip": b"PK\x03\x04",
+    })  # fmt: skip
+    zipped(tmp_path / "in/c.zip", SMALL)
+    zipped(tmp_path / "in/d.zip", SMALL)
+    assert told(tmp_path / "in", "A") == ["A/results/again.zip"]
+    assert told(tmp_path / "in", "B/2024") == ["B/2024/logs/part.zip"]
+    for host in ("c.zip", "d.zip"):
+        assert told(tmp_path / "in", host) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_what_is_refused_in_one_hosts_folder_is_no_problem_of_another(tmp_path: Path) -> None:
+    top = folder(tmp_path / "in", {**under("A/", SMALL), **under("B/", SMALL)})
+    zipped(top / "c.zip", SMALL)
+    for name in ("A/C/pipe", "B/C/pipe", "pipe"):
+        os.mkfifo(top / name)
+    assert told(top, "A") == ["A/C/pipe"]
+    assert told(top, "B") == ["B/C/pipe"]
+    assert told(top, "c.zip") == ["pipe"], "it lies beside that one"
+    (top / "c.zip").unlink()
+    assert told(top, "A") == ["A/C/pipe", "pipe"], "where no host is at home, each says it: nothing is lost"
 
 
 def test_several_containers_are_named(tmp_path: Path) -> None:

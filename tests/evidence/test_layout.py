@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from forensics.evidence.layout import decoded, find_prefixes
+from forensics.evidence.layout import collector_of, decoded, find_prefixes
 
 
 def _paths(*texts: str) -> list[tuple[str, ...]]:
@@ -58,3 +58,32 @@ def test_a_guest_tree_inside_is_not_a_second_host() -> None:
 
 def test_nothing_is_nothing() -> None:
     assert find_prefixes(_paths("readme.txt", "Users/readme.txt", "music/Windows/song.mp3")) == []
+
+
+@pytest.mark.parametrize(
+    ("beside", "collector"),
+    [
+        (["C/Windows/System32/x", "2024-12-06T01_10_11_0000000_(Multiple)_copylog.csv"], "KAPE"),
+        (["C/Windows/System32/x", "2024-12-06T01_10_11_0000000_ConsoleLog.txt"], "KAPE"),
+        (["C/Windows/System32/x", "CyLR_Collection_Log_2024-12-06_01-10-11.log"], "CyLR"),
+        (["C%3A/Windows/System32/x", "collection_context.json"], "Velociraptor"),
+        (["uploads/auto/C%3A/Windows/System32/x"], "Velociraptor"),
+        (["C/Windows/System32/x"], ""),
+        (["C/Windows/System32/x", "C/Users/a/uploads/x", "C/Users/a/uploads.json", "D/CyLR_Collection_Log_x.log"], ""),
+        (["C/Windows/System32/x", "ConsoleLog.txt", "copylog.csv"], ""),
+    ],
+)
+@pytest.mark.parametrize("top", ["", "HOST/"])
+def test_a_collector_is_known_by_what_it_leaves_beside_the_drives(top: str, beside: list[str], collector: str) -> None:
+    paths = _paths(*(top + item for item in beside))
+    prefixes = find_prefixes(paths)
+    assert {collector_of(paths, prefix.group, prefixes) for prefix in prefixes} == {collector}
+
+
+def test_the_signs_of_one_host_are_none_of_another() -> None:
+    paths = _paths("A/C/Windows/System32/x", "A/uploads.json", "B/C/Windows/System32/x")
+    prefixes = find_prefixes(paths)
+    assert {prefix.group: collector_of(paths, prefix.group, prefixes) for prefix in prefixes} == {
+        ("A",): "Velociraptor",
+        ("B",): "",
+    }
