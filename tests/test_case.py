@@ -141,7 +141,9 @@ def test_parquet_names_the_sessions_of_a_row(nasty: Case, tmp_path: Path) -> Non
     told = {row["event_uid"]: row["session_ids"] for row in table}
     lines = (folder / "timeline.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [
-        row for line in lines if (row := json.loads(line))["kind"] not in ("session", "persistence", "anti_forensics")
+        row
+        for line in lines
+        if (row := json.loads(line))["kind"] not in ("session", "persistence", "anti_forensics", "finding")
     ]
     named = {row["event_uid"]: row.get("session_uid", []) for row in rows}
     assert {uid: told[uid] for uid in named} == named
