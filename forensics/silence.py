@@ -22,6 +22,7 @@ NOTHING = "looked, found nothing"
 _SAID = 3
 _SLACK = timedelta(seconds=10)  # the record of a clearing is written a moment after it
 _AUDITED = "security"  # the one log whose records depend on the audit policy
+_ALWAYS = frozenset({1102, 104})  # written whatever is audited, as the first record after the clearing
 
 
 def log_words(
@@ -46,7 +47,8 @@ def _of_log(artifact: EventArtifact, path: str, result: JobResult, clearings: li
     if not count.claimed and not count.parsed:
         yield f"{name}: 0 records: {cleared or 'cleared, or nothing was ever written to it'}"
     elif not count.facts:
-        yield f"{name}: {_counted(count.parsed)}, none of {_wanted(artifact, channel)}: {_why(channel, cleared)}"
+        ids = _ids(artifact, channel)
+        yield f"{name}: {_counted(count.parsed)}, none of {_wanted(ids)}: {_why(ids, channel, cleared)}"
     elif cleared:
         yield f"{name}: {cleared}, what it held before is gone"
 
@@ -63,15 +65,20 @@ def channel_of(artifact: EventArtifact, path: str) -> str:
     return folded.get(stem) or next((own for key, own in folded.items() if stem.startswith(f"archive-{key}-")), only)
 
 
-def _wanted(artifact: EventArtifact, channel: str) -> str:
+def _ids(artifact: EventArtifact, channel: str) -> frozenset[int]:
+    return artifact.wants.get(channel) or frozenset().union(*artifact.wants.values())
+
+
+def _wanted(ids: frozenset[int]) -> str:
     """The ids that were looked for, the first of them where there are many."""
-    ids = sorted(artifact.wants.get(channel) or {event for every in artifact.wants.values() for event in every})
-    shown = ", ".join(str(event) for event in ids[:_SAID])
-    return f"event {shown}{f' or {len(ids) - _SAID} others' if len(ids) > _SAID else ''}"
+    shown = ", ".join(str(event) for event in sorted(ids)[:_SAID])
+    return f"event {shown}{f' or {len(ids) - _SAID} more' if len(ids) > _SAID else ''}"
 
 
-def _why(channel: str, cleared: str) -> str:
+def _why(ids: frozenset[int], channel: str, cleared: str) -> str:
     """What may be behind it; a clearing that is known takes the place of the one that is only possible."""
+    if ids <= _ALWAYS:
+        return "these are written whatever is audited, so it did not happen in the time of these records"
     off = "auditing was off, or it did not happen" if channel.casefold() == _AUDITED else "not recorded or not happened"
     return f"{off}; {cleared}, what it held before is gone" if cleared else f"{off}, or cleared before"
 

@@ -94,6 +94,12 @@ def test_what_is_silent_without_a_known_clearing_does_not_say_that_there_was_one
     )
 
 
+def test_a_clearing_is_recorded_whatever_is_audited(tmp_path: Path) -> None:
+    said = coverage(tmp_path, {SECURITY: log("Security", [(4616, CLEARED, WHO)])})["event_log_cleared"]["detail"]
+    assert said.startswith("Security.evtx: 1 record, none of event 1102: these are written whatever is audited")
+    assert "auditing was off" not in said
+
+
 def test_an_archive_from_before_the_clearing_was_not_cleared(tmp_path: Path) -> None:
     before = log("Security", [(4616, CLEARED - timedelta(hours=2), WHO)])
     rows = coverage(tmp_path, {
