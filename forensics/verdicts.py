@@ -35,9 +35,10 @@ class SandboxSettings:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How a sandbox was started, as far as the evidence tells. `method`: file | task | cli | store | unknown.
+    """How a sandbox was started, as far as the evidence tells. `method`: file | task | cli | store | hand | unknown.
 
-    `registered_by` is who registered the task; `candidate_user` is an inference where no record names the account.
+    `hand`: from the desktop, without a file. `registered_by` is who registered the task; `candidate_user` is an
+    inference where no record names the account.
     """
 
     method: str = "unknown"

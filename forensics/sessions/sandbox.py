@@ -22,7 +22,7 @@ from forensics.sessions.sandbox_draft import Drafter
 from forensics.sessions.sandbox_end import end_of
 from forensics.sessions.sandbox_guard import Told
 from forensics.sessions.sandbox_joined import Joined, near
-from forensics.sessions.sandbox_launch import definitions, opener_of
+from forensics.sessions.sandbox_launch import definitions, is_hearsay, opener_of
 from forensics.sessions.sandbox_loose import calls_alone, machine, runs_alone
 from forensics.sessions.sandbox_network import networked
 from forensics.sessions.sandbox_origin import Origin, headless_of, origin_of
@@ -169,7 +169,7 @@ class Sandboxes:
         if path:
             known = self.configs.at(path)
             if known:
-                return Joined(known, because(f"configuration joined by its path {path}", known.rows), known.rows)
+                return Joined(known, because(_by_path(path, known), known.rows), known.rows)
             text = f"the launch names {path}; {lost(path, draft, self.removals, self.looked)}"
             return Joined(why=because(text, _launch_rows(draft)), path=path)
         if _names_none(draft, origin.launch):
@@ -193,6 +193,13 @@ class Sandboxes:
             for row in cleared
             if row.time
         ]
+
+
+def _by_path(path: str, known: Known) -> str:
+    text = f"configuration joined by its path {path}"
+    if "$recycle.bin" in known.settings.source.casefold() and "$recycle.bin" not in path.casefold():
+        text += f", which lies in the recycle bin now, as {known.settings.source}"
+    return text
 
 
 def _unjudged(draft: Draft, settings: SandboxSettings | None, score: int, *, by_default: bool) -> str:
@@ -261,6 +268,8 @@ def _no_start(draft: Draft) -> str:
             f"start unknown: its program held a device at {stamp(moment)}, hence ran; that it does so from the "
             "session's start is inference"
         )
+    elif all(is_hearsay(row) for row in late if row.time == moment):
+        text = f"start unknown: by {stamp(moment)} it had run; Defender's log does not tell when a program began"
     elif any(row.kind == "bam.run" for row in late):
         text = f"start unknown: active at {stamp(moment)}; BAM keeps when a program was last active, not its start"
     elif any(row.kind == "process.created" for row in late):

@@ -31,6 +31,8 @@ _CLASSES = {
     "pca.": "Program Compatibility Assistant",
     "capability.": "capability access",
     "app.": "packaged app log",
+    "antivirus.": "Defender's log",
+    "powershell.command": "PowerShell's record of commands",
     "logon.": "logon events",
     # The journal and the table are written by one driver: one kind.
     "usn.": "file system records",
@@ -38,6 +40,8 @@ _CLASSES = {
 }
 
 _GUARD = "Application Guard uses the same service and disks; nothing here tells them apart"
+_BARE = "what wsb.exe was asked for is not recorded, it may have been no more than `wsb list`"
+_LATE = "the last activity lies hours after the start of a run of unknown end, it may be that of a later run"
 
 
 def kind_of_evidence(row: Row) -> str:
@@ -64,12 +68,14 @@ def certainty(draft: Draft, told: Told, opened: list[Row]) -> tuple[str, list[st
     """
     machine = classes([*(draft.run.rows if draft.run else ()), *draft.proxies])
     attempts = [row for attempt in draft.attempts for row in attempt.every]
-    telling = [row for row in [*attempts, *draft.executions] if not _bare_cli(row) and not _loose(draft, row)]
-    execution = classes(telling)
+    remembered = [*attempts, *draft.executions]
+    bare, late = [row for row in remembered if _bare_cli(row)], [row for row in remembered if _loose(draft, row)]
+    execution = classes([row for row in remembered if row not in bare and row not in late])
     launched = bool(draft.attempts or draft.calls or draft.executions)
     if machine and not launched and not told.apart:
         return _like_guard(machine, opened)
     apart = [told.says()] if told.apart and not launched and told.text else []
+    apart += _left_out(machine | execution, bare, late)
     if len(machine) >= 2:
         return CONFIRMED, [_says("confirmed", "of the virtual machine", machine), *apart]
     if len(execution) >= 2 and followed(draft):
@@ -79,6 +85,17 @@ def certainty(draft: Draft, told: Told, opened: list[Row]) -> tuple[str, list[st
     if machine and execution and len(both) > 1:
         what = "of the virtual machine and of a fitting launch"
     return PROBABLE, [_says("probable", what, both), *apart]
+
+
+def _left_out(counted: dict[str, list[Row]], bare: list[Row], late: list[Row]) -> list[str]:
+    """Say which kinds are not counted although the session has rows of them."""
+    found = []
+    for rows, why in ((bare, _BARE), (late, _LATE)):
+        kinds = {name: group for name, group in classes(rows).items() if name not in counted}
+        if kinds:
+            text = f"not counted: {', '.join(kinds)} ({why})"
+            found.append(because(text, [row for group in kinds.values() for row in group]))
+    return found
 
 
 def _like_guard(machine: dict[str, list[Row]], opened: list[Row]) -> tuple[str, list[str]]:

@@ -8,7 +8,7 @@ inference and its reason says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -32,6 +32,7 @@ from forensics.sessions.sandbox_launch import role
 from forensics.sessions.texts import basename, norm, wsb_path
 
 _FOLDER = re.compile(r"^(?P<host>.*?)(?: -> (?P<guest>.*?))? \((?P<mode>rw|ro)\)$", re.DOTALL)
+_MAY_CARRY = re.compile(r"configuration|(?:<|lt;)\s*(?:networking|mappedfolder|logoncommand|hostfolder)", re.IGNORECASE)
 _INLINE = {
     "process.created": "command_line",
     "powershell.script_block": "script_text",
@@ -84,6 +85,10 @@ class Configs:
         for kind, name in _INLINE.items():
             for row in rows.of(kind):
                 self._add_inline(row, row.get(name))
+        for row in rows.of("powershell.command"):
+            self._add_inline(row, row.get("script_text"))
+            self._add_inline(row, row.get("command_details"))
+        self._binned = dict(_binned(rows))
         self._unread: dict[str, list[Row]] = {}  # the files of which no content is in the evidence
         read = {norm(known.settings.source) for known in self._files.values()}
         for row in rows.of("mft.entry", *change_kinds()):
@@ -104,7 +109,7 @@ class Configs:
         known.rows += group.rows
 
     def _add_inline(self, row: Row, text: str) -> None:
-        if "configuration" not in text.casefold():
+        if not _MAY_CARRY.search(text):
             return
         config = read_inline(text)
         if config is None:
@@ -126,6 +131,8 @@ class Configs:
         same = [known for key, known in sorted(self._files.items()) if norm(key) == norm(path)]
         if exact or same:
             return exact or same[0]
+        if (moved := self._binned.get(norm(path))) and (known := self._files.get(moved)):
+            return known
         if "\\" in path.replace("/", "\\"):
             return None
         named = [known for key, known in sorted(self._files.items()) if basename(key) == basename(path)]
@@ -229,6 +236,17 @@ def _texts(row: Row, name: str) -> tuple[str, ...]:
 
 def _is_wsb(name: str) -> bool:
     return name.casefold().endswith(".wsb") or wsb_path(name) is not None
+
+
+def _binned(rows: Rows) -> Iterator[tuple[str, str]]:
+    """(the place that a file had, its key in the recycle bin): `$I` names the place, `$R` holds the content."""
+    for row in rows.of("file.recycled"):
+        folder, slash, name = row.source.path.rpartition("/")
+        if _is_wsb(row.get("file_path")) and name[:2].casefold() == "$i":
+            yield norm(row.get("file_path")), f"{folder}{slash}$R{name[2:]}".casefold()
+    for row in rows.of("usn.file_renamed"):
+        if _is_wsb(row.get("old_path")) and _in_bin(row.get("file_path")):
+            yield norm(row.get("old_path")), row.get("file_path").replace("\\", "/").casefold()
 
 
 def _in_bin(path: str) -> bool:

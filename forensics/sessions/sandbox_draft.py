@@ -13,6 +13,7 @@ from forensics.sessions.exits import Exits, image
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.rows import People, Row, Rows, because
 from forensics.sessions.sandbox_calls import Call, calls
+from forensics.sessions.sandbox_closings import closings
 from forensics.sessions.sandbox_disk import seconds
 from forensics.sessions.sandbox_guard import Guard
 from forensics.sessions.sandbox_launch import Attempt, attempts, definitions, executions, role
@@ -156,6 +157,8 @@ class Drafter:
         if not found:
             asked = [call.row for call in draft.calls if call.verb == "stop"]
             found = [*self._process_ends(draft), *asked] or self._task_ends(draft)
+        if not found and draft.run:
+            found = closings(draft.run, self.rows, limit)
         unique = {row.id: row for row in found}.values()
         draft.ends = [row for row in unique if row.time and row.time >= start and (limit is None or row.time <= limit)]
         draft.closing = None if draft.ends else self.life.closing(start)
