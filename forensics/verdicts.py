@@ -35,7 +35,11 @@ class SandboxSettings:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How a sandbox was started, as far as the evidence tells. `method`: file | task | cli | store | unknown."""
+    """How a sandbox was started, as far as the evidence tells. `method`: file | task | cli | store | hand | unknown.
+
+    `hand`: from the desktop, without a file. `registered_by` is who registered the task; `candidate_user` is an
+    inference where no record names the account.
+    """
 
     method: str = "unknown"
     user: str | None = None
@@ -44,6 +48,10 @@ class Launch:
     parent_process: str | None = None
     task_name: str | None = None
     wsb_path: str | None = None
+    registered_by: str | None = None
+    registered_by_sid: str | None = None
+    candidate_user: str | None = None
+    candidate_user_sid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,9 +54,15 @@ def is_sandbox(text: str) -> bool:
     return any(name in folded for name in _names("sandbox"))
 
 
+def is_guard(text: str) -> bool:
+    """Whether a text names Application Guard, whose machines look like the Sandbox's."""
+    folded = text.casefold()
+    return any(name in folded for name in _names("guard"))
+
+
 def is_feature(folded: str) -> bool:
     """Whether a folded text names a feature that bears on sandboxes, or the installer of their base layer."""
-    return any(name in folded for group in ("sandbox", "related", "installer") for name in _names(group))
+    return any(name in folded for group in ("sandbox", "guard", "related", "installer") for name in _names(group))
 
 
 def is_installer(text: str) -> bool:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from forensics.artifacts._registry import place, tells
-from forensics.artifacts._servicing import INSTALLED, WRITTEN, is_feature, is_sandbox, state_name
+from forensics.artifacts._servicing import INSTALLED, WRITTEN, is_feature, is_guard, is_sandbox, state_name
 from forensics.artifacts.base import FileInput, Kind, Output, RegistryArtifact
 from forensics.formats.hive import Hive, Key
 from forensics.formats.hostinfo import number_of, text_of
@@ -58,7 +58,9 @@ def _package(given: FileInput, key: Key) -> Iterator[Fact]:
         "key_path": key.path,
     }
     times: dict[str, Moment | None] = {INSTALLED: _installed(key), WRITTEN: key.last_write}
-    yield make_fact("feature.package", place(given, key), times, fields, context=not is_sandbox(key.name))
+    yield make_fact(
+        "feature.package", place(given, key), times, fields, context=not (is_sandbox(key.name) or is_guard(key.name))
+    )
 
 
 def _installed(key: Key) -> Moment:

@@ -31,7 +31,7 @@ _KINDS = {
     16: "feature.disable_failed",
 }
 _FAILURES, _REMOVALS = frozenset({11, 12, 16}), frozenset({15, 16})
-_KEPT = ("containers", "hypervisor", "virtualmachineplatform", "hyper-v")
+_KEPT = ("containers", "hypervisor", "virtualmachineplatform", "hyper-v", "applicationguard")
 _FIELDS = {"update_name": str, "package_name": str, "client_id": str, "user_sid": str}
 
 

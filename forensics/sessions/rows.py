@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -132,6 +132,11 @@ class Rows:
         wanted = set(idents)
         found = (row for row in self._ids.values() if row.fields.get("event_identifier") in wanted)
         return sorted((row for row in found if row.get("channel").casefold() == channel), key=lambda row: row.order)
+
+    def in_files(self, paths: Collection[str]) -> list[Row]:
+        """The rows of these files, in order."""
+        found = (row for row in self._ids.values() if row.source.path in paths) if paths else ()
+        return sorted(found, key=lambda row: row.order)
 
     def under(self, prefix: str) -> list[Row]:
         """The rows of every kind that begins so (`tunnel.`), in order."""

@@ -7,6 +7,7 @@ ran inside a sandbox the host cannot know; the reasons say what was seen, with t
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from forensics.model import CliCall, Finding, Host, Launch, SandboxConfig, SandboxSession, SandboxSettings
 from forensics.rules.engine import capped, hits, rules_of, total
@@ -19,11 +20,13 @@ from forensics.sessions.sandbox_config import Configs, Known
 from forensics.sessions.sandbox_counts import counted, undated
 from forensics.sessions.sandbox_draft import Drafter
 from forensics.sessions.sandbox_end import end_of
+from forensics.sessions.sandbox_guard import Told
 from forensics.sessions.sandbox_joined import Joined, near
-from forensics.sessions.sandbox_launch import definitions, opener_of
+from forensics.sessions.sandbox_launch import definitions, is_hearsay, opener_of
 from forensics.sessions.sandbox_loose import calls_alone, machine, runs_alone
 from forensics.sessions.sandbox_network import networked
 from forensics.sessions.sandbox_origin import Origin, headless_of, origin_of
+from forensics.sessions.sandbox_person import Persons
 from forensics.sessions.sandbox_pieces import Draft, every
 from forensics.sessions.sandbox_pipes import Pipes
 from forensics.sessions.sandbox_removed import Removal, Removals
@@ -56,6 +59,7 @@ class Sandboxes:
         self.changes = Changes(rows)
         self.tasks = definitions(rows)
         self.pipes = Pipes(rows, self.people)
+        self.persons = Persons(rows, life, self.people)
         self._drafter = Drafter(rows, life, self.people)
         self._drafts = self._drafter.build()
         self.removals = Removals(rows, self.people)
@@ -95,32 +99,34 @@ class Sandboxes:
         by_default = _names_none(draft, origin.launch)
         connected, network_why, adapters = networked(draft, joined, self.rows, self.looked, by_default=by_default)
         headless, headless_why = headless_of(draft, origin.launch)
-        launch = _with_path(origin.launch, known, joined)
+        behind = self.persons.behind(draft, _with_path(origin.launch, known, joined))
+        launch = behind.launch
         removal = self.removals.of(launch.wsb_path, draft.first) if launch.wsb_path else None
         counts = counted(draft.executions, self.rows)
         calls = listed(draft.calls)
         wrote = written(self.changes, areas(draft, settings))
         facts = _facts(draft, launch, headless, connected, calls, _added(draft, settings))
+        facts["ancestors"] = behind.lines
         facts["beside"] = _beside(settings, by_default=by_default)
         scored = joined.hits() + hits(rules_of("sandbox", "session_rules"), facts)
-        word, word_why = certainty(draft)
+        word, word_why = certainty(draft, self._told(draft), joined.hints)
         end = end_of(draft, self.rows, self.life, self.looked)
         openers = opener_of(draft.launch, self.rows) if draft.launch else []
         cleared = self._cleared(draft)
         basis = draft.run.basis if draft.run else []
-        used = [*every(draft), *basis, *origin.rows, *config_rows, *wrote.rows, *openers, *cleared]
+        used = [*every(draft), *basis, *origin.rows, *config_rows, *wrote.rows, *openers, *cleared, *behind.rows]
         used += [*end.rows, *adapters, *(removal.rows if removal else ()), *counts.rows]
         ident = self._id(draft)
         self.removed += [(removal, ident)] if removal else []
         reasons = [
-            *_bounds(draft), *end.why, word_why, no_machine(draft, self.looked, logged=self._logged),
-            *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons, *counts.reasons,
+            *_bounds(draft), *end.why, *word_why, no_machine(draft, self.looked, logged=self._logged),
+            *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons, *behind.reasons, *counts.reasons,
             *launch_unknown(draft, launch, self.looked), settings_why or config_unknown(draft, launch, self.looked),
             removal.told(end.time) if removal else "",
             *_windowless(headless, settings, draft.calls), *shares_told(draft.calls), *shared_told(draft),
             *network_why, headless_why, *self._gaps(cleared),
             *(because(str(hit), config_rows if hit.rule in _config_rules() else _launch_rows(draft)) for hit in scored),
-            capped(scored), *wrote.reasons,
+            capped(scored), _unjudged(draft, settings, total(scored), by_default=by_default), *wrote.reasons,
         ]  # fmt: skip
         return SandboxSession(
             id=ident,
@@ -146,6 +152,9 @@ class Sandboxes:
             host=self.label,
         )
 
+    def _told(self, draft: Draft) -> Told:
+        return self._drafter.guard.of(draft.run) if draft.run else Told()
+
     def _id(self, draft: Draft) -> str:
         vm_id = draft.run.vm_id.casefold() if draft.run and draft.run.vm_id else ""
         return stable_id("sandbox", self.label, vm_id, draft.first, "" if vm_id else every(draft)[0].id)
@@ -160,9 +169,9 @@ class Sandboxes:
         if path:
             known = self.configs.at(path)
             if known:
-                return Joined(known, because(f"configuration joined by its path {path}", known.rows), known.rows)
+                return Joined(known, because(_by_path(path, known), known.rows), known.rows)
             text = f"the launch names {path}; {lost(path, draft, self.removals, self.looked)}"
-            return Joined(why=because(text, _launch_rows(draft)))
+            return Joined(why=because(text, _launch_rows(draft)), path=path)
         if _names_none(draft, origin.launch):
             return Joined(why=because("no configuration file is named: the defaults apply", _launch_rows(draft)))
         if draft.start is None or origin.launch.method == "cli":
@@ -186,6 +195,21 @@ class Sandboxes:
         ]
 
 
+def _by_path(path: str, known: Known) -> str:
+    text = f"configuration joined by its path {path}"
+    if "$recycle.bin" in known.settings.source.casefold() and "$recycle.bin" not in path.casefold():
+        text += f", which lies in the recycle bin now, as {known.settings.source}"
+    return text
+
+
+def _unjudged(draft: Draft, settings: SandboxSettings | None, score: int, *, by_default: bool) -> str:
+    """Say that the score is no judgement of a configuration that nobody read."""
+    if settings or by_default:
+        return ""
+    text = f"score {score} without its content: its configuration was not read, so no rule about that was asked"
+    return because(text, _launch_rows(draft))
+
+
 def _launch_rows(draft: Draft) -> list[Row]:
     """The rows that tell how the session was started and driven."""
     rows = [*(draft.launch.every if draft.launch else ()), *(call.row for call in draft.calls)]
@@ -202,9 +226,7 @@ def _with_path(launch: Launch, known: Known | None, joined: Joined) -> Launch:
     if path is None or launch.wsb_path:
         return launch
     method = "file" if launch.method == "unknown" and joined.opened else launch.method
-    return Launch(
-        method, launch.user, launch.user_sid, launch.command_line, launch.parent_process, launch.task_name, path
-    )
+    return replace(launch, method=method, wsb_path=path)
 
 
 def _bounds(draft: Draft) -> list[str]:
@@ -246,6 +268,8 @@ def _no_start(draft: Draft) -> str:
             f"start unknown: its program held a device at {stamp(moment)}, hence ran; that it does so from the "
             "session's start is inference"
         )
+    elif all(is_hearsay(row) for row in late if row.time == moment):
+        text = f"start unknown: by {stamp(moment)} it had run; Defender's log does not tell when a program began"
     elif any(row.kind == "bam.run" for row in late):
         text = f"start unknown: active at {stamp(moment)}; BAM keeps when a program was last active, not its start"
     elif any(row.kind == "process.created" for row in late):

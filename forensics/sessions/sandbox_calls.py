@@ -22,6 +22,11 @@ _LIMIT = 32 * 1024
 _MOST = 200  # calls in one script
 _TWIN = timedelta(seconds=5)
 _ID = re.compile(r"--id[= ]+[\"']?\{?([0-9a-f-]{36})", re.IGNORECASE)
+# In a script `=`, a backtick or a bracket may stand before it; options may stand before the verb.
+_CALLED = (
+    r"""(?:^|[\s"'`\\/&|;({=])wsb(?:\.exe)?["'`]?[\s`]+(?:--raw[\s`]+|--id[=\s]+["']?[{}0-9a-f-]{8,40}["']?[\s`]+){0,3}"""
+    r"(%s)\b"
+)
 _HOST = re.compile(r"""(?:^|\s)(?:-f|--host-path)[= ]+(?:"([^"]+)"|'([^']+)'|(\S+))""", re.IGNORECASE)
 _GUEST = re.compile(r"""(?:^|\s)(?:-s|--sandbox-path)[= ]+(?:"([^"]+)"|'([^']+)'|(\S+))""", re.IGNORECASE)
 _WRITE = re.compile(r"(?:^|\s)(?:-w|--allow-write)(?=\s|$)", re.IGNORECASE)
@@ -30,7 +35,7 @@ _WRITE = re.compile(r"(?:^|\s)(?:-w|--allow-write)(?=\s|$)", re.IGNORECASE)
 @cache
 def _pattern() -> re.Pattern[str]:
     verbs = "|".join(sorted(load("sandbox")["verbs"], key=len, reverse=True))
-    return re.compile(rf'(?:^|[\s"\'\\/&|;({{])wsb(?:\.exe)?["\']?\s+(?:--raw\s+)?({verbs})\b', re.IGNORECASE)
+    return re.compile(_CALLED % verbs, re.IGNORECASE)
 
 
 def verb_of(command_line: str) -> str | None:
@@ -78,7 +83,7 @@ class Call:
 def calls(rows: Rows) -> list[Call]:
     """The calls of any verb, in order of time; those of a history, which has no times, last."""
     started = [row for row in rows.of("process.created") if row.time and image(row) in load("sandbox")["names"]["cli"]]
-    scripts = [row for row in rows.of("powershell.script_block") if row.time]
+    scripts = [row for row in rows.of("powershell.script_block", "powershell.command") if row.time]
     typed = rows.of("shell.history_line")
     found = [call for row in [*started, *scripts, *typed] for call in of_row(row)]
     return sorted(found, key=lambda call: call.row.order)
@@ -114,9 +119,7 @@ def _twin(known: CliCall, call: Call) -> bool:
     if call.time is None or known.time is None:  # a typed line is the call that a log tells of, where both name one id
         return _arguments(known.command_line) == _arguments(call.line)
     near = call.time - known.time <= _TWIN
-    return near and (
-        call.row.kind == "powershell.script_block" or _arguments(known.command_line) == _arguments(call.line)
-    )
+    return near and (call.row.kind.startswith("powershell.") or _arguments(known.command_line) == _arguments(call.line))
 
 
 def _arguments(line: str) -> str:

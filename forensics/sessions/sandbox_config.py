@@ -8,7 +8,7 @@ inference and its reason says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -32,6 +32,7 @@ from forensics.sessions.sandbox_launch import role
 from forensics.sessions.texts import basename, norm, wsb_path
 
 _FOLDER = re.compile(r"^(?P<host>.*?)(?: -> (?P<guest>.*?))? \((?P<mode>rw|ro)\)$", re.DOTALL)
+_MAY_CARRY = re.compile(r"configuration|(?:<|lt;)\s*(?:networking|mappedfolder|logoncommand|hostfolder)", re.IGNORECASE)
 _INLINE = {
     "process.created": "command_line",
     "powershell.script_block": "script_text",
@@ -84,6 +85,16 @@ class Configs:
         for kind, name in _INLINE.items():
             for row in rows.of(kind):
                 self._add_inline(row, row.get(name))
+        for row in rows.of("powershell.command"):
+            self._add_inline(row, row.get("script_text"))
+            self._add_inline(row, row.get("command_details"))
+        self._binned = dict(_binned(rows))
+        self._unread: dict[str, list[Row]] = {}  # the files of which no content is in the evidence
+        read = {norm(known.settings.source) for known in self._files.values()}
+        for row in rows.of("mft.entry", *change_kinds()):
+            path = row.get("file_path")
+            if row.time and path.casefold().endswith(".wsb") and not _in_bin(path) and norm(path) not in read:
+                self._unread.setdefault(norm(path), []).append(row)
         self._recent = [row for row in rows.of("recent.document") if row.time and _is_wsb(row.get("file_name"))]
 
     def _add_file(self, group: Group) -> None:
@@ -98,7 +109,7 @@ class Configs:
         known.rows += group.rows
 
     def _add_inline(self, row: Row, text: str) -> None:
-        if "configuration" not in text.casefold():
+        if not _MAY_CARRY.search(text):
             return
         config = read_inline(text)
         if config is None:
@@ -120,6 +131,8 @@ class Configs:
         same = [known for key, known in sorted(self._files.items()) if norm(key) == norm(path)]
         if exact or same:
             return exact or same[0]
+        if (moved := self._binned.get(norm(path))) and (known := self._files.get(moved)):
+            return known
         if "\\" in path.replace("/", "\\"):
             return None
         named = [known for key, known in sorted(self._files.items()) if basename(key) == basename(path)]
@@ -131,10 +144,10 @@ class Configs:
         found = (known for known in self._inline.values() if wanted & set(ids_of(known.rows)))
         return min(found, key=lambda known: known.rows[0].order, default=None)
 
-    def near(self, span: tuple[datetime, datetime], executed: Iterable[Row]) -> list[Candidate[Known]]:
+    def near(self, span: tuple[datetime, datetime], executed: Iterable[Row]) -> list[Candidate[Known | None]]:
         """Candidates for a launch that names no file, the best first; `span` is from its first trace to its start."""
         early, late = span[0] - seconds("config_before"), span[1] + seconds("config_after")
-        made: dict[int, Candidate[Known]] = {}
+        made: dict[int, Candidate[Known | None]] = {}
 
         def note(known: Known | None, sort: str, rows: list[Row]) -> None:
             if known is not None and rows:
@@ -167,6 +180,18 @@ class Configs:
                 one = len(names) == 1 and len({norm(name) for name, _ in named}) == 1
                 return Lost(next(iter(names.values())), sort, [row for _, row in named]) if one else None
         return None
+
+    def unread(self, span: tuple[datetime, datetime], executed: Iterable[Row]) -> list[Candidate[Known | None]]:
+        """Candidates of which no more than the name and the times is known."""
+        early, late = span[0] - seconds("config_before"), span[1] + seconds("config_after")
+        found: list[Candidate[Known | None]] = []
+        for rows in self._unread.values() if not opened_none(executed) else ():
+            near = [row for row in rows if row.time and early <= row.time <= late]
+            item: Candidate[Known | None] = Candidate(None, rows[0].get("file_path"))
+            item.add(ACCESS, [row for row in near if row.meaning == "Last Access Time"])
+            item.add(CHANGE, [row for row in near if row.meaning != "Last Access Time"])
+            found.append(item)
+        return ranked(found)
 
     def _any_named(self, name: str) -> bool:
         return any(basename(key) == basename(name) for key in self._files)
@@ -211,6 +236,21 @@ def _texts(row: Row, name: str) -> tuple[str, ...]:
 
 def _is_wsb(name: str) -> bool:
     return name.casefold().endswith(".wsb") or wsb_path(name) is not None
+
+
+def _binned(rows: Rows) -> Iterator[tuple[str, str]]:
+    """(the place that a file had, its key in the recycle bin): `$I` names the place, `$R` holds the content."""
+    for row in rows.of("file.recycled"):
+        folder, slash, name = row.source.path.rpartition("/")
+        if _is_wsb(row.get("file_path")) and name[:2].casefold() == "$i":
+            yield norm(row.get("file_path")), f"{folder}{slash}$R{name[2:]}".casefold()
+    for row in rows.of("usn.file_renamed"):
+        if _is_wsb(row.get("old_path")) and _in_bin(row.get("file_path")):
+            yield norm(row.get("old_path")), row.get("file_path").replace("\\", "/").casefold()
+
+
+def _in_bin(path: str) -> bool:
+    return "$recycle.bin" in path.casefold()
 
 
 def _is_recovered(group: Group) -> bool:
@@ -280,6 +320,12 @@ def _folder(text: str) -> MappedFolder:
     if not match:
         return MappedFolder(text, None, read_only=False)
     return MappedFolder(match["host"], match["guest"] or None, match["mode"] == "ro")
+
+
+def facts_of_path(path: str) -> dict[str, object]:
+    """What the rules look at of a configuration of which only the place is known."""
+    settings = SandboxSettings(source=path, networking=False)
+    return facts_of(settings, path, (), malformed=False, dtd=False)
 
 
 def facts_of(

@@ -63,6 +63,11 @@ def in_old_layout(row: Row) -> bool:
     return "\\containers\\sandboxes\\" in disk_of(row).casefold()
 
 
+def in_new_layout(row: Row) -> bool:
+    """Whether the file lies below `ContainerStorages`, the layout from 24H2 on."""
+    return "\\containers\\containerstorages\\" in disk_of(row).casefold()
+
+
 def is_disk_trace(row: Row) -> bool:
     """Whether a file system record tells when a session's disk was made or deleted."""
     if row.kind not in DISK_KINDS or not is_session_disk(row):

@@ -13,14 +13,13 @@ from forensics.sessions.exits import Exits, image
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.rows import People, Row, Rows, because
 from forensics.sessions.sandbox_calls import Call, calls
+from forensics.sessions.sandbox_closings import closings
 from forensics.sessions.sandbox_disk import seconds
+from forensics.sessions.sandbox_guard import Guard
 from forensics.sessions.sandbox_launch import Attempt, attempts, definitions, executions, role
 from forensics.sessions.sandbox_pieces import Draft, every
 from forensics.sessions.sandbox_remembered import Memory
 from forensics.sessions.sandbox_vm import VmRun, vm_runs
-
-# What tells of a run of Application Guard's programs.
-_GUARD_RUNS = ("process.created", "prefetch.run", "bam.run", "userassist.run")
 
 
 class Drafter:
@@ -33,8 +32,7 @@ class Drafter:
         self.unattributed: list[VmRun] = []
         self.loose_calls: list[Call] = []  # calls of wsb.exe that fit no session, none of them a recorded start
         self.loose_runs: list[Row] = []  # runs of wsb.exe that fit none, their verbs unknown
-        guard = load("sandbox")["names"]["application_guard"]
-        self._guard_starts = [row.time for row in rows.of(*_GUARD_RUNS) if row.time and image(row) in guard]
+        self.guard = Guard(rows)
 
     def build(self) -> list[Draft]:
         """All drafts in order of time."""
@@ -61,27 +59,19 @@ class Drafter:
         for run in runs:
             if id(run) in started:
                 continue
-            if run.verdict == "sandbox" and self._application_guard(run):
+            if run.verdict == "sandbox" and self.guard.started(run):
                 continue
-            if run.verdict == "sandbox" and not self._template_after_boot(run):
+            told = self.guard.of(run)
+            if run.verdict == "sandbox" and told.apart is False:
+                run.guarded = told.says()
+                run.basis += told.rows
+                self.unattributed.append(run)
+            elif run.verdict == "sandbox" and not self._template_after_boot(run):
                 self.drafts.append(Draft(run))
             elif not _logon_only(run):
                 self.unattributed.append(run)
         used = {id(attempt) for draft in self.drafts for attempt in draft.attempts}
         return [attempt for attempt in waiting if id(attempt) not in used]
-
-    def _application_guard(self, run: VmRun) -> bool:
-        """Whether Application Guard, which shares disks and services with the Sandbox, started this VM.
-
-        Where programs of both are remembered at that time the nearer one is taken for the starter.
-        """
-        start, reach = run.start, seconds("launch_before")
-        if start is None or run.named:
-            return False
-        guard = min((abs(moment - start) for moment in self._guard_starts), default=None)
-        mine = [row.time for row in executions(self.rows) if row.time and role(row) != "proxy"]
-        own = min((abs(moment - start) for moment in mine), default=None)
-        return guard is not None and guard <= reach and (own is None or guard <= own)
 
     def _template_after_boot(self, run: VmRun) -> bool:
         """Whether the container manager may have started it for itself: just after a boot, and nobody launched it.
@@ -167,6 +157,8 @@ class Drafter:
         if not found:
             asked = [call.row for call in draft.calls if call.verb == "stop"]
             found = [*self._process_ends(draft), *asked] or self._task_ends(draft)
+        if not found and draft.run:
+            found = closings(draft.run, self.rows, limit)
         unique = {row.id: row for row in found}.values()
         draft.ends = [row for row in unique if row.time and row.time >= start and (limit is None or row.time <= limit)]
         draft.closing = None if draft.ends else self.life.closing(start)

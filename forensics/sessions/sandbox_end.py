@@ -12,13 +12,15 @@ from datetime import datetime
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.looked import ENDS, Looked
 from forensics.sessions.rows import Row, Rows, because, stamp
+from forensics.sessions.sandbox_closings import CLOSINGS
 from forensics.sessions.sandbox_disk import is_session_disk, seconds, storage_id
-from forensics.sessions.sandbox_launch import is_activity
+from forensics.sessions.sandbox_launch import is_activity, is_hearsay
 from forensics.sessions.sandbox_pieces import Draft
 from forensics.sessions.sandbox_vm import disk_only
 
 _CLOSED = {"crashed": "after a crash", "host_shutdown": "after a shutdown"}
 _DISKS = ("mft.entry", "sandbox.disk_survived", "sandbox.state_survived")
+_AFTER = CLOSINGS | {"usn.file_deleted"}
 _WRITTEN = "Content Modification Time"
 
 
@@ -42,7 +44,7 @@ def end_of(draft: Draft, rows: Rows, life: HostLife, looked: Looked) -> End:
     if found.earliest is None and last is not None:
         found.earliest = last.time
     # Beside a stop of its own the last write says nothing: the disk is closed after it.
-    if alive and all(row.kind == "usn.file_deleted" for row in draft.ends):
+    if alive and all(row.kind in _AFTER for row in draft.ends):
         found.why.append(_told(alive))
         found.rows += alive
     return found
@@ -52,8 +54,8 @@ def _stopped(draft: Draft, life: HostLife) -> End:
     end = draft.last_stop
     if end is None:
         raise ValueError("a draft without a stop")
-    # The disk is deleted after the end: no bound from below.
-    first = min((row.time for row in draft.ends if row.time and row.kind != "usn.file_deleted"), default=None)
+    # The disk is let go or deleted after the end: no bound from below.
+    first = min((row.time for row in draft.ends if row.time and row.kind not in _AFTER), default=None)
     names = ", ".join(dict.fromkeys(row.kind for row in draft.ends))
     text = f"end {stamp(end)}: the last of {names}{_inferred(draft.ends)}"
     if going_down := life.shutting_down(end):
@@ -108,7 +110,7 @@ def _written(draft: Draft, rows: Rows) -> list[Row]:
 
 def _active(draft: Draft) -> list[Row]:
     """Last activities of its programs before its end; of an open run none that may be a later run's."""
-    start, rows = draft.start, [row for row in draft.executions if is_activity(row) and row.time]
+    start, rows = draft.start, [row for row in draft.executions if is_activity(row) and not is_hearsay(row)]
     late = draft.last_stop or (start + seconds("execution_after") if start else None)
     return [row for row in rows if row.time and (start is None or row.time >= start) and (not late or row.time <= late)]
 
@@ -128,6 +130,8 @@ def _inferred(ends: list[Row]) -> str:
     kinds = {row.kind for row in ends}
     if kinds == {"task.cached"}:
         return " (inference: the task's action, the launcher, lives as long as the classic Sandbox's window)"
-    if kinds == {"usn.file_deleted"}:
+    if kinds <= CLOSINGS - {"file.deleted"}:
+        return " (inference: the session's disk is let go when it ends)"
+    if kinds <= _AFTER:
         return " (inference: the session's disk is deleted when it ends)"
     return ""

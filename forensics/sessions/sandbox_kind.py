@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from forensics.sessions.rows import Row, Rows, because
-from forensics.sessions.sandbox_disk import disk_of, is_session_disk, words
+from forensics.sessions.sandbox_disk import disk_of, in_new_layout, is_session_disk, words
 from forensics.sessions.texts import guid
 
 _OWNER = re.compile(r'"Owner"\s*:\s*"([^"]{1,80})"', re.IGNORECASE)
+_BOTH = "as the Sandbox and Application Guard have them"
 _TEMPLATE = re.compile(r'"TemplateSystemId"\s*:\s*"\{?([0-9a-f-]{36})', re.IGNORECASE)
 
 
@@ -70,15 +71,16 @@ def judge(ident: str, members: list[Row], strangers: Strangers) -> Judgement:
 
 
 def _of_disk(session: list[Row]) -> str:
+    whose = _BOTH if any(not in_new_layout(row) for row in session) else "of the Sandbox"
     if all(row.kind.startswith(("usn.", "mft.")) for row in session):
         made = any(row.kind != "usn.file_deleted" for row in session)
         gone = any(row.kind == "usn.file_deleted" or row.fields.get("file_deleted") is True for row in session)
         what = "made and deleted" if made and gone else "deleted" if gone else "made"
         return (
-            f"a session disk of the Sandbox was {what}, by the file system's own records (inference: the disk is made "
-            "when a session begins and deleted when it ends; Application Guard has disks of the same name)"
+            f"a session's disk, {whose}, was {what}, by the file system's own records (inference: the disk is made "
+            "when a session begins and deleted when it ends)"
         )
-    return "a session disk of the Sandbox was opened"
+    return f"a session's disk, {whose}, was opened"
 
 
 def _settings(row: Row) -> str:

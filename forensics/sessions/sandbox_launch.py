@@ -20,9 +20,10 @@ from forensics.sessions.texts import basename, pid, wsb_path
 
 _TASK_RUNS = ("task.started", "task.process_created", "task.action_started")
 _TASK_DEFINITIONS = ("task.defined", "task.cached", "task.registered", "task.updated")
-_EXECUTIONS = ("userassist.run", "prefetch.run", "bam.run", "pca.launch", "app.process_created", "capability.used")
+_EXECUTIONS = ("userassist.run", "prefetch.run", "bam.run", "pca.launch", "app.process_created", "capability.used",
+               "antivirus.process_seen")  # fmt: skip
 # At these times a program ran that had begun before: when it began is not in them.
-_ACTIVE = ("bam.run", "capability.used")
+_ACTIVE = ("bam.run", "capability.used", "antivirus.process_seen")
 _WRITTEN = ("usn.file_created", "usn.file_written")
 _PREFETCH = re.compile(r"(windowssandbox[^\\]*)-[0-9a-f]{8}\.pf", re.IGNORECASE)
 _SANDBOX_TEXT = re.compile(r"windowssandbox|\.wsb\b|\bwsb(?:\.exe)?\"?\s+start", re.IGNORECASE)
@@ -74,7 +75,7 @@ class Attempt:
         if not self.rows:
             return ""
         found = next((call.line for call in of_row(self.primary) if call.verb == "start"), "")
-        return found if self.scripted else self.primary.get("command_line")
+        return found if self.scripted else self.primary.get("command_line") or found
 
     @property
     def pids(self) -> set[int]:
@@ -106,7 +107,7 @@ def attempts(rows: Rows) -> list[Attempt]:
         kind = role(row)
         if kind == "launcher" or (kind == "cli" and verb_of(row.get("command_line")) == "start"):
             _add_process(found, row, kind)
-    for row in rows.of("powershell.script_block"):
+    for row in rows.of("powershell.script_block", "powershell.command"):
         if verb_of(text_of(row)) and any(call.verb == "start" for call in of_row(row)):
             _add_script(found, row)
     for row in task_runs(rows):
@@ -139,6 +140,11 @@ def is_late(row: Row) -> bool:
 def is_activity(row: Row) -> bool:
     """Whether an execution's time may lie anywhere in the run: BAM's last activity, a device's use."""
     return row.kind in _ACTIVE
+
+
+def is_hearsay(row: Row) -> bool:
+    """Whether the time is that of a line which tells of a program that ran by then, and may be over."""
+    return row.kind == "antivirus.process_seen"
 
 
 def definitions(rows: Rows) -> list[Row]:

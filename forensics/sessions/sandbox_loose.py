@@ -23,11 +23,14 @@ def machine(run: VmRun, label: str) -> Finding:
     name = run.vm_id or "without an id"
     when = f" at {stamp(run.latest)}" if run.latest else ""
     marks = "".join(f"; {mark}" for mark in run.marks)
-    why = (
-        f"a virtual machine ({name}) ran{when}; nothing says whether it was Windows Sandbox, WSL, Docker or "
-        f"another machine: neither disk, owner nor a launch is recorded{marks}"
+    what = (
+        "nothing says whether it was Windows Sandbox, WSL, Docker or another machine: neither disk, owner nor a "
+        "launch is recorded"
     )
-    return Finding("sandbox.unattributed_vm", "informational", why, ids_of(run.rows), label)
+    if run.guarded:
+        what = f"it was Windows Sandbox or Application Guard: neither owner nor a launch is recorded; {run.guarded}"
+    why = f"a virtual machine ({name}) ran{when}; {what}{marks}"
+    return Finding("sandbox.unattributed_vm", "informational", why, ids_of([*run.rows, *run.basis]), label)
 
 
 def calls_alone(calls: list[Call], people: People, label: str) -> list[Finding]:

@@ -32,13 +32,16 @@ def networked(
     elif adapters:
         text = "networked: an adapter was added to the machine's settings (2007; inference: not seen of the Sandbox)"
         found = [because(text, adapters)]
+    elif kept := _registered(draft, rows):
+        text = "networked: a network adapter of this machine is registered (the key's meaning is from memory)"
+        found, adapters = [because(text, kept)], kept
     else:
         others = _others(draft, rows)
         return asked, _without(draft, joined, asked, others, looked), others
     if asked is False:
         both = [*connected, *adapters, *joined.rows]
         found.append(because("conflict: its configuration disables the network", both))
-    return True, found, []
+    return True, found, adapters
 
 
 def _without(draft: Draft, joined: Joined, asked: bool | None, others: list[Row], looked: Looked) -> list[str]:
@@ -70,6 +73,12 @@ def _absent(draft: Draft, others: list[Row], looked: Looked) -> str:
     if not word:
         return "no row about an adapter of its machine is in the evidence"
     return f"{SWITCH}: {word}" + (f" at {stamp(moment)}" if looked.covers(SWITCH, moment, _LOG) and moment else "")
+
+
+def _registered(draft: Draft, rows: Rows) -> list[Row]:
+    """The adapters of its machine that the registry of virtual switches still has."""
+    ident = draft.run.vm_id.casefold() if draft.run and draft.run.vm_id else ""
+    return [row for row in rows.of("vm.nic_registered") if ident and row.get("vm_id").casefold() == ident]
 
 
 def _others(draft: Draft, rows: Rows) -> list[Row]:

@@ -46,6 +46,9 @@ def origin_of(draft: Draft, people: People, definitions: list[Row]) -> Origin:
         wsb_path=attempt.wsb or wsb_path(command) or wsb_path(_first(defined, "command_line")),
     )
     account = f" by {user}" if user else ""
+    if launch.method == "hand":
+        text = "by hand, without a file: explorer.exe is its parent and its line names none (inference: the Start menu)"
+        reasons.append(because(text, attempt.rows))
     how = " (by a script that has this line; the process itself is not recorded)" if attempt.scripted else ""
     what = short(command or "command line not recorded")
     reasons.insert(0, because(f"launched{account}: {what}{how}", attempt.every))
@@ -65,7 +68,10 @@ def _method(draft: Draft, attempt: Attempt, process: Row | None, task: str | Non
         return "file"
     packages = load("sandbox")["names"]["packages"]
     of_store = process and (_of_store(process) or any(package in command.casefold() for package in packages))
-    return _by_app(draft) if of_store else "unknown"
+    if of_store:
+        return _by_app(draft)
+    # Its line is recorded whole and names no file: from the Start menu or the like.
+    return "hand" if _from_desktop(draft) and process and process.get("command_line") else "unknown"
 
 
 def _of_store(row: Row) -> bool:
@@ -196,7 +202,8 @@ def headless_of(draft: Draft, launch: Launch) -> tuple[bool | None, str]:
     started = [call.row for call in draft.calls if call.verb == "start"]
     if launch.method == "cli":
         text = "wsb start opens no window, and no wsb connect is recorded after it"
-        return (True, because(text, started)) if started else (None, "")
+        unseen = "whether it had a window is not known: wsb.exe opens none itself, and no `wsb start` is recorded"
+        return (True, because(text, started)) if started else (None, because(unseen, _told_by(draft)))
     return _by_hand(draft, launch)
 
 
@@ -218,4 +225,6 @@ def _by_hand(draft: Draft, launch: Launch) -> tuple[bool | None, str]:
     explorer = [row for row in draft.executions if row.kind == "userassist.run"]
     if (person and by_hand) or explorer:
         return False, because("started from the user's desktop", [*(_told_by(draft) if by_hand else ()), *explorer])
-    return None, ""
+    told = _told_by(draft)
+    what = "no start from the desktop, and no program of its window" if told else "nothing but its machine"
+    return None, because(f"whether it had a window that a person saw is not known: {what} is recorded", told)

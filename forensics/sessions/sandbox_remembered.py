@@ -20,7 +20,7 @@ from forensics.sessions.exits import image
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.rows import People, Row, Rows, because, short, stamp
 from forensics.sessions.sandbox_disk import seconds
-from forensics.sessions.sandbox_launch import executions, is_activity, is_late, role
+from forensics.sessions.sandbox_launch import executions, is_activity, is_hearsay, is_late, role
 from forensics.sessions.sandbox_pieces import Draft
 from forensics.sessions.texts import basename, split_command
 
@@ -185,6 +185,9 @@ def _inferred(row: Row) -> str:
     if row.kind == "app.process_created":
         text = f"the log of packaged programs tells of a start of {name} at {stamp(row.time)}"
         return because(f"{text} (that it does so of the Sandbox's programs is inference)", [row])
+    if is_hearsay(row):
+        text = f"Defender's log tells at {stamp(row.time)} that {name} ran: by then it had begun (inference)"
+        return because(text, [row])
     if row.kind != "capability.used":
         return ""
     edge = "from" if row.meaning == "Start Time" else "until"

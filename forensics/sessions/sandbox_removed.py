@@ -74,6 +74,10 @@ class Removals:
             if _is_wsb(row.get("old_path")) and "$recycle.bin" in row.get("file_path").casefold():
                 owner = self._owner(row.get("file_path"))
                 yield Removal(row.get("old_path"), row.time, "moved to the recycle bin", owner, [row])
+        for row in rows.of("file.deleted"):
+            if row.time and _is_wsb(row.get("file_path")):
+                name, sid = self._people.of(row)
+                yield Removal(row.get("file_path"), row.time, "deleted", name or sid or "", [row])
         for row in rows.of("usn.file_deleted"):
             if _is_wsb(row.get("file_path")):
                 yield Removal(row.get("file_path"), row.time, "deleted", rows=[row])

@@ -68,6 +68,7 @@ class VmRun:
     basis: list[Row] = field(default_factory=list)
     by_disk: bool = False
     named: bool = False
+    guarded: str = ""  # why it may as well be Application Guard's
 
     def _times(self, kinds: frozenset[str]) -> list[datetime]:
         return [row.time for row in self.rows if row.time and row.kind in kinds and not failed(row)]

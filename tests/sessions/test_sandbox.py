@@ -211,8 +211,8 @@ def test_vm_logs_only() -> None:
     scene = Scene()
     scene.vm(0, 600, nic=True)
     session = only(scene)
-    assert session.certainty == "probable"
-    assert any("Application Guard uses the same service and disks" in text for text in session.reasons)
+    assert session.certainty == "possible"
+    assert any("possible: Windows Sandbox or Application Guard" in text for text in session.reasons)
     assert session.launch.method == "unknown"
     assert session.launch.user is None
     assert (session.start, session.end, session.networked, session.headless) == (at(0.5), at(600.5), True, None)

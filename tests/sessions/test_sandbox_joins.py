@@ -27,7 +27,7 @@ class TestTheDiskAlone:
         scene.disk(0, 1800, "Sandboxes")
         session = only(scene)
         assert (session.start, session.end, session.end_kind) == (at(0), at(1800.1), "stopped")
-        assert (session.vm_id, session.certainty) == (VM, "probable")
+        assert (session.vm_id, session.certainty) == (VM, "possible")
         assert "inference" in told(session, "start ")
         assert "inference" in told(session, "end ")
         assert "up to 23H2" in told(session, "storage folder")
@@ -45,7 +45,7 @@ class TestTheDiskAlone:
         times = {"Creation Time": 0.0, "Last Access Time": 500.0}
         scene.file("mft.entry", "C:/$MFT", times, "MFT record 7", file_path=place, file_deleted=True)
         session = only(scene)
-        assert (session.certainty, session.start_latest, session.end) == ("probable", None, at(60.1))
+        assert (session.certainty, session.start_latest, session.end) == ("possible", None, at(60.1))
 
     def test_the_table_alone_knows_no_end(self) -> None:
         scene = Scene()
@@ -109,7 +109,7 @@ class TestTheDiskAlone:
         scene.disk(1, 700, "Sandboxes")
         session = only(scene)
         assert (session.start, session.start_earliest, session.end) == (at(2.5), at(1), at(700.1))
-        assert session.certainty == "probable"
+        assert session.certainty == "possible"
 
 
 class TestIdentities:

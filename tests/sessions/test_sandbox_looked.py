@@ -130,8 +130,8 @@ class TestUnknown:
         scene = Scene()
         row = scene.process(0, "WindowsSandbox.exe")
         session = only(scene)
-        assert session.launch.method == "unknown"
-        assert row.id in told(session, "by what it was started is not told: its line names no file")
+        assert session.launch.method == "hand"
+        assert row.id in told(session, "by hand, without a file: explorer.exe is its parent")
         assert not told(session, "no start of its launcher")
 
     def test_a_launch_without_its_machine(self) -> None:
