@@ -27,8 +27,9 @@ from forensics.sessions.sandbox_origin import Origin, headless_of, origin_of
 from forensics.sessions.sandbox_pieces import Draft, every
 from forensics.sessions.sandbox_pipes import Pipes
 from forensics.sessions.sandbox_removed import Removal, Removals
+from forensics.sessions.sandbox_scripts import scripts
 from forensics.sessions.sandbox_unknown import config_unknown, launch_unknown, lost, no_machine
-from forensics.sessions.sandbox_writes import Area, Changes, areas, shared, shared_told, written
+from forensics.sessions.sandbox_writes import Area, Changes, areas, given, shared, shared_told, written
 from forensics.sessions.texts import norm
 
 _TRACES = {
@@ -72,11 +73,11 @@ class Sandboxes:
         return self.configs.listed(self.label)
 
     def write_areas(self) -> list[Area]:
-        """The host folders that the guests could write to, with their time spans."""
+        """The host folders that the guests were given, with their time spans and whether they could write to them."""
         found = []
         for draft in self._drafts:
             known = self._config(draft, origin_of(draft, self.people, self.tasks)).known
-            found += areas(draft, known.settings if known else None)
+            found += given(draft, known.settings if known else None)
         return found
 
     def findings(self) -> tuple[Finding, ...]:
@@ -100,6 +101,7 @@ class Sandboxes:
         counts = counted(draft.executions, self.rows)
         calls = listed(draft.calls)
         wrote = written(self.changes, areas(draft, settings))
+        ran = scripts(self.rows, given(draft, settings))
         facts = _facts(draft, launch, headless, connected, calls, _added(draft, settings))
         facts["beside"] = _beside(settings, by_default=by_default)
         scored = joined.hits() + hits(rules_of("sandbox", "session_rules"), facts)
@@ -109,7 +111,7 @@ class Sandboxes:
         cleared = self._cleared(draft)
         basis = draft.run.basis if draft.run else []
         used = [*every(draft), *basis, *origin.rows, *config_rows, *wrote.rows, *openers, *cleared]
-        used += [*end.rows, *adapters, *(removal.rows if removal else ()), *counts.rows]
+        used += [*ran.rows, *end.rows, *adapters, *(removal.rows if removal else ()), *counts.rows]
         ident = self._id(draft)
         self.removed += [(removal, ident)] if removal else []
         reasons = [
@@ -120,7 +122,7 @@ class Sandboxes:
             *_windowless(headless, settings, draft.calls), *shares_told(draft.calls), *shared_told(draft),
             *network_why, headless_why, *self._gaps(cleared),
             *(because(str(hit), config_rows if hit.rule in _config_rules() else _launch_rows(draft)) for hit in scored),
-            capped(scored), *wrote.reasons,
+            capped(scored), *ran.reasons, *wrote.reasons,
         ]  # fmt: skip
         return SandboxSession(
             id=ident,
