@@ -259,7 +259,7 @@ def _join(
     spools = [path for path, job in _contexts(plan) if job in tables]
     areas = sessions.write_areas(events, undated, host, name) if tables else []
     left, lost = guestwrites.left_by_guests(workers, tables, spools, areas, name)
-    problems += lost
+    problems += [problem for problem in lost if problem not in problems]  # a broken table is broken twice
     more, late = builder.keep(left, naming)
     undated = [*undated, *late]
     events = sorted([*events, *more], key=order_key)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,3 +134,29 @@ def test_a_deletion_in_a_journal_without_a_table_is_told(ran: Callable[[Host, st
     (session,) = ran(scenario("sandbox-wsb-deleted"), "$MFT").document()["sandbox_sessions"]
     assert "it was removed" in _told(session, "the launch names")
     assert "deleted at 2025-02-03 01:50:31" in _told(session, "its whole path is not known")
+
+
+def test_a_broken_table_is_said_once_and_the_journal_still_tells(
+    ran: Callable[[Host, str], Run], tmp_path: Path
+) -> None:
+    host = scenario("sandbox-system-task")
+    host = replace(host, files=(*host.files, *LEFT))
+    files = taken(host)
+    table = files["$MFT"]
+    files = files | {"$MFT": table._replace(data=b"RUBBISH!" + table.data[8:])}
+    run = timeline(collections.kape(host, files, tmp_path / "evidence"), tmp_path / "case")
+    document = run.document()
+    faults = [(item["artifact"], item["fault"]) for item in document["problems"]]
+    assert faults.count(("mft_entries", "unreadable")) == 1
+    assert len(document["sandbox_sessions"]) == 1
+
+
+def test_the_whole_timeline_has_each_row_once(tmp_path: Path) -> None:
+    host = scenario("sandbox-system-task")
+    host = replace(host, files=(*host.files, *LEFT))
+    run = timeline(collections.kape(host, taken(host), tmp_path / "evidence"), tmp_path / "case", "--all-events")
+    rows = run.lines("timeline.jsonl")
+    assert len({row["event_uid"] for row in rows if "event_uid" in row}) == len(
+        [row for row in rows if "event_uid" in row]
+    )
+    assert {"report.dat", "earlier.q"} <= {row.get("file_name") for row in rows}

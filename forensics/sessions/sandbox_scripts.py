@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from forensics.rules.filesystem import is_script
 from forensics.sessions.rows import Row, Rows, because, short, stamp
 from forensics.sessions.sandbox_writes import Area
 from forensics.sessions.texts import basename
@@ -31,7 +32,7 @@ def scripts(rows: Rows, given: Sequence[Area]) -> Scripts:
     found = [row for row in rows.of("mft.resident_content") if _given(row, given)]
     told = {name for area in given for name in area.scripts}
     named = [row for row in found if basename(row.get("file_path")) in told][:_NAMED]
-    others = [row for row in found if row not in named]
+    others = [row for row in found if row not in named and _script(row)]
     reasons = [_content(row) for row in named]
     if others:
         names = ", ".join(short(row.get("file_path")) for row in others[:_OTHERS])
@@ -46,6 +47,12 @@ def _given(row: Row, given: Iterable[Area]) -> bool:
     if not path or basename(path).endswith(".wsb"):
         return False
     return any(area.holds(path, area.start) for area in given)
+
+
+def _script(row: Row) -> bool:
+    """Whether it is one by its name: what other rules have read there has its own meaning."""
+    folder, _, name = row.get("file_path").rpartition("\\")
+    return is_script(folder, name)
 
 
 def _content(row: Row) -> str:
