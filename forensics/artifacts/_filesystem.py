@@ -10,7 +10,7 @@ from forensics.artifacts.base import FieldType, FileInput, OpenFolder, Output
 from forensics.formats import FormatError
 from forensics.formats.mft import TableReader
 from forensics.formats.ntfspaths import Folders, Place, reference_text
-from forensics.formats.usn import JournalReader
+from forensics.formats.usn import OLD_NAME, JournalReader
 from forensics.model import Problem, Value
 from forensics.rules.filesystem import FileRule, before_start, is_script
 from forensics.times import Moment
@@ -87,6 +87,18 @@ class Sought:
             return False
         near = any(item.start - before_start() <= moment <= item.end for item in here for moment in dated)
         return near or (deleted and any(moment <= item.end for item in here for moment in dated))
+
+
+def moved_away(folders: Folders, stream: BinaryIO, sought: Sought) -> dict[int, tuple[Place, str]]:
+    """What a change journal saw leave the open folders (into the recycle bin, say): where it was, and its name."""
+    found: dict[int, tuple[Place, str]] = {}
+    for record in JournalReader(stream):
+        if isinstance(record, FormatError) or not record.reason & OLD_NAME or not record.name:
+            continue
+        place = folders.place(record.parent, record.usn)
+        if sought.at(place) and len(found) < MOST_SOUGHT:
+            found.setdefault(record.file, (place, record.name))
+    return found
 
 
 def bounded(found: Output, artifact: str, given: FileInput) -> Output:

@@ -135,3 +135,19 @@ def test_a_named_file_is_read_whatever_its_name(table: bytes) -> None:
     assert {fact.kind for fact in usual} == {"mft.resident_content"}, "it was not writable"
     assert {"collect.ps1", "msiexec.bat"} <= {fact.fields["file_name"] for fact in usual}
     assert [fact.fields["file_name"] for fact in named if fact not in usual] == ["msiexec.txt"]
+
+
+def test_a_script_in_the_recycle_bin_is_read_for_where_it_was(table: bytes) -> None:
+    """The table has it where it is now, the journal saw it leave the folder that was open."""
+    entries = [item for item in TableReader(io.BytesIO(table)) if isinstance(item, Entry)]
+    (entry,) = [item for item in entries if [name.name for name in item.names] == ["collect.ps1"]]
+    far, left = replace(OPEN, scripts=("run.dat",)), Change(BORN, entry.ref, DESK, "run.dat", OLD_NAME)
+    given = FileInput("C:/$MFT", io.BytesIO(table), len(table), "0" * 64, "ev", Host(), None, {}, open_folders=(far,))
+    beside = replace(given, companions={"$Extend/$J": io.BytesIO(journal(left))})
+    facts, problems = sorted_out(mft_entries.ARTIFACT, list(mft_entries.parse(beside)))
+    (content,) = [fact for fact in facts if fact.kind == "mft.resident_content"]
+    assert problems == []
+    assert content.fields["old_path"] == "C:\\Users\\x\\run.dat"
+    assert content.fields["file_path"] == "C:\\Users\\Public\\AppData\\collect.ps1"
+    without, _ = sorted_out(mft_entries.ARTIFACT, list(mft_entries.parse(given)))
+    assert [fact for fact in without if fact.kind == "mft.resident_content"] == []
