@@ -136,7 +136,11 @@ def opening_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--context", "context_minutes", default=15.0, show_default=True, metavar="MINUTES",
               type=click.FloatRange(0, 1_000_000), callback=_finite,
               help="How much around a session or finding is shown.")  # fmt: skip
-@click.option("--all-events", is_flag=True, help="Put every parsed event into the timeline.")
+@click.option(
+    "--all-events",
+    is_flag=True,
+    help="Put every parsed row into the timeline, not only those near a session or finding.",
+)
 @click.option(
     "--start", type=MOMENT, help="Leave earlier events out of the timeline (not sessions); UTC without an offset."
 )

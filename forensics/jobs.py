@@ -22,6 +22,7 @@ from forensics.artifacts.base import (
     EventArtifact,
     FileArtifact,
     FileInput,
+    OpenFolder,
     RegistryArtifact,
     all_artifacts,
 )
@@ -51,8 +52,9 @@ class Job:
     """One file to parse: its path, the names of the artifacts that want it, where to spool, and the host's facts.
 
     `part` (index, count) is one of several jobs over a large event log, which is shared out by its chunks. `defer` lets
-    artifacts put records off (see `deferred`); `only` are the offsets of such records, to be read after all, with the
-    file's `sha256` as the first reading had it, and whether it lies on `damaged` parts of the image.
+    artifacts put records off (see `deferred`); `only` are the offsets of such records, to be read after all, and
+    `open_folders` those that a $MFT or change journal is asked for a second time; then with the file's `sha256` as the
+    first reading had it, and whether it lies on `damaged` parts of the image.
     """
 
     path: str
@@ -66,6 +68,12 @@ class Job:
     only: frozenset[int] | None = None
     sha256: str | None = None
     damaged: bool = False
+    open_folders: tuple[OpenFolder, ...] = ()
+
+    @property
+    def again(self) -> bool:
+        """Whether the file was read before, and only more of it is wanted."""
+        return self.only is not None or bool(self.open_folders)
 
     @property
     def work(self) -> int:
@@ -222,7 +230,7 @@ def _dispatch(job: Job, writer: Intake, stack: ExitStack) -> None:
     zone, _ = _zone(host)
     given = FileInput(
         live_path(job.path), handle, job.size, writer.result.sha256, _shown_name, host, zone, times,
-        read_from=job.path if job.path != live_path(job.path) else "",
+        read_from=job.path if job.path != live_path(job.path) else "", open_folders=job.open_folders,
     )  # fmt: skip
     events = [artifact for artifact in wanted if isinstance(artifact, EventArtifact)]
     keys = [artifact for artifact in wanted if isinstance(artifact, RegistryArtifact)]
@@ -245,7 +253,7 @@ def _dispatch(job: Job, writer: Intake, stack: ExitStack) -> None:
 
 def _check(job: Job, evidence: OpenedEvidence, handle: BinaryIO, writer: Intake) -> None:
     """Hash the file, hold it against what the collector noted, and see whether all of its media was sound."""
-    if job.only is not None:
+    if job.again:
         writer.result.sha256 = job.sha256
         writer.mark_damaged(job.damaged)
         return

@@ -192,6 +192,12 @@ def event_id(kind: str, moment: datetime | None, meaning: str, source: Source, f
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def stable_id(prefix: str, *parts: str | datetime | None) -> str:
+    """An id that the same content gives on every run: `<prefix>-` and 12 hex digits."""
+    texts = [iso(part) if isinstance(part, datetime) else (part or "") for part in parts]
+    return f"{prefix}-{hashlib.sha256(chr(0).join(texts).encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """A profile of the host: SID, account name (null when unknown), profile path as the registry or tree has it."""

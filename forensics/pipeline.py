@@ -23,7 +23,7 @@ from forensics.descendants import MOST, family
 from forensics.evidence.base import EvidenceError, Opening, guest_of
 from forensics.evidence.several import each, joined
 from forensics.intake import CONTEXT, KEPT, JobResult
-from forensics.model import Coverage, Event, Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
+from forensics.model import Coverage, Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
 from forensics.naming import Naming, guest_names, identify
 from forensics.runinfo import bulk, evidence_files, first_part, hashes_of, run_info
 from forensics.sessions.others import OTHER_MACHINE
@@ -255,8 +255,13 @@ def _join(
     noted = [replace(fact, context=False) for fact in _recalled(workers, plan, kin.noted, problems, name)]
     more, _ = builder.keep([*kin.facts, *noted], naming)
     events = sorted([*events, *more], key=order_key)
-    left = _left_by_guests(plan, (events, undated), problems, (host, name))
-    more, _ = builder.keep(left, naming)
+    tables = [job for job in plan.ordered() if guestwrites.is_file_table(job.path)]
+    spools = [path for path, job in _contexts(plan) if job in tables]
+    areas = sessions.write_areas(events, undated, host, name) if tables else []
+    left, lost = guestwrites.left_by_guests(workers, tables, spools, areas, name)
+    problems += [problem for problem in lost if problem not in problems]  # a broken table is broken twice
+    more, late = builder.keep(left, naming)
+    undated = [*undated, *late]
     events = sorted([*events, *more], key=order_key)
     if not naming.apart:
         return sessions.build(events, host, name, undated, coverage)
@@ -269,25 +274,6 @@ def _join(
         )
         for label in sorted({event.host for event in events} | {naming.of(fact) for fact in undated} or {naming.label})
     ])  # fmt: skip
-
-
-def _left_by_guests(
-    plan: collect.Plan, rows: tuple[list[Event], list[Fact]], problems: list[Problem], who: tuple[Host, str]
-) -> list[Fact]:
-    """The context that tells of changes in host folders while a sandbox could write to them."""
-    spools = [path for path, job in _contexts(plan) if guestwrites.is_file_table(job.path)]
-    if not spools:
-        return []
-    host, name = who
-    found = guestwrites.guest_writes(spools, sessions.write_areas(*rows, host, name))
-    place = Source(name, "", None, "")
-    if found.cut:
-        why = (
-            f"more than {guestwrites.MOST} files changed in folders that a sandbox could write to; the rest is context"
-        )
-        problems.append(Problem("budget", "evidence", place, why))
-    problems += [Problem("spool", "evidence", place, f"changes in shared folders: {why}") for why in found.lost]
-    return list(found.facts)
 
 
 def _recalled(

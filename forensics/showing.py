@@ -10,13 +10,13 @@ from tempfile import TemporaryDirectory
 from forensics.deferred import is_note, offset_of
 from forensics.intake import CONTEXT, KEPT
 from forensics.jobs import Job, run_job
-from forensics.model import Fact
+from forensics.model import Fact, Problem
 from forensics.naming import Naming
 from forensics.spool import SpoolReader, Window, decode_fact, open_spool, select_lines
 from forensics.store import Sorter
 from forensics.timeline import EVENTS, Undated, events_of, undated_of
 
-_KIN = ".kin"
+_KIN, _MORE = ".kin", ".more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,13 @@ def _chosen(order: Showing, rows: _Rows, lost: list[str]) -> list[int]:
         except ValueError as error:  # a SpoolError too
             lost.append(str(error))
     return offsets
+
+
+def look_again(job: Job) -> tuple[list[Path], list[Problem]]:
+    """Ask a file system's own records for more; gives the spools of the facts, and the problems."""
+    job = replace(job, spool=job.spool + _MORE)
+    result = run_job(job)
+    return [path for kind in (KEPT, CONTEXT) if (path := Path(job.spool + kind)).exists()], result.problems
 
 
 @dataclass(frozen=True, slots=True)

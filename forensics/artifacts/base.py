@@ -43,6 +43,27 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenFolder:
+    """A host folder that a sandbox was given, for the second look at a file system's own records.
+
+    `folder` is its path folded, without drive and without a backslash at its end ("" is the root), `drive` its drive
+    folded ("" where it is not known). Changes between `start` and `end` are wanted when it was `writable`; what scripts
+    in it say is wanted in any case, above all of those that the session was told to run (`scripts`, folded names).
+    """
+
+    folder: str
+    drive: str
+    start: datetime
+    end: datetime
+    writable: bool
+    scripts: tuple[str, ...] = ()
+
+    def holds(self, folder: str) -> bool:
+        """Whether a folder (folded, from the root on) is this one or lies below it."""
+        return folder == self.folder or folder.startswith(self.folder + "\\")
+
+
+@dataclass(frozen=True, slots=True)
 class FileInput:
     """One evidence file handed to a parser.
 
@@ -51,7 +72,8 @@ class FileInput:
     collection did not keep them. `zone` is the host's time zone, None when unknown. `companions` are the files of the
     same drive that the artifact declared as such and that the evidence holds, by the path it declared. `siblings` are
     those that lie beside it under its own name with a suffix, by that suffix. `read_from` is the path with the shadow
-    copy that it was read from (`C:@vss1/...`), "" for the live file.
+    copy that it was read from (`C:@vss1/...`), "" for the live file. With `open_folders` a parser that knows them gives
+    only what the first reading left out and these folders want.
     """
 
     path: str
@@ -65,6 +87,7 @@ class FileInput:
     companions: dict[str, BinaryIO] = field(default_factory=dict)
     siblings: dict[str, BinaryIO] = field(default_factory=dict)
     read_from: str = ""
+    open_folders: tuple[OpenFolder, ...] = ()
 
     def source(self, locator: str = "") -> Source:
         """The Source of a row at `locator` in this file."""

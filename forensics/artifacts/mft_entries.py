@@ -3,7 +3,9 @@
 A triage collection rarely takes `.wsb` files, the folders of the tunnel CLI or `Startup`, but nearly always the `$MFT`:
 names, sizes and times of all of them are in it, and the whole content of a file below about 700 bytes, which most
 `.wsb` and every `code_tunnel.json` are. A deleted file's record keeps all that. Only what rules/filesystem.yml names
-is told, the rest is counted in the row about the table.
+is told, the rest is counted in the row about the table. Once the sessions are known, the table is read again for the
+host folders that a sandbox was given: whatever appeared or was changed in a writable one while it ran, and the content
+of scripts in any of them (`rules/filesystem.yml`, `second_look`).
 
 Times are those of $STANDARD_INFORMATION, which any program may set; $FILE_NAME has its own, set by Windows when the
 name was made or moved. Where they disagree the row says so, with the harmless reasons. When a file was deleted is not
@@ -16,17 +18,27 @@ import hashlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from forensics.artifacts._filesystem import JOURNALS, PATH_FIELDS, TABLE, add_journal, add_table, path_fields
+from forensics.artifacts._filesystem import (
+    JOURNALS,
+    PATH_FIELDS,
+    TABLE,
+    Sought,
+    add_journal,
+    add_table,
+    bounded,
+    moved_away,
+    path_fields,
+)
 from forensics.artifacts._mark import MARK, mark_fields
 from forensics.artifacts._wsb import CONFIG, config_fields
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output, profile_in
 from forensics.formats import FormatError, wsb, zoneid
 from forensics.formats.mft import Entry, Name, TableReader, Times
-from forensics.formats.ntfspaths import Folders, Place
+from forensics.formats.ntfspaths import Folders, Place, entry_of
 from forensics.formats.textfile import decode
 from forensics.model import Fact, Problem, Value, make_fact
 from forensics.rules import filesystem
-from forensics.rules.filesystem import FileRule, rule_for
+from forensics.rules.filesystem import FileRule, folder_rule, rule_for
 from forensics.times import Moment, NoTime, from_filetime, iso
 
 _NAME = "mft_entries"
@@ -48,6 +60,9 @@ def parse(given: FileInput) -> Output:
     add_table(folders, table)
     for stream in list(given.companions.values())[:1]:
         add_journal(folders, stream)
+    if given.open_folders:
+        yield from bounded(_again(given, table, folders), _NAME, given)
+        return
     for item in table:
         if isinstance(item, FormatError):
             yield Problem("bad_record", _NAME, given.source(f"offset 0x{item.offset or 0:x}"), str(item))
@@ -74,6 +89,52 @@ def _file(given: FileInput, entry: Entry, folders: Folders) -> Output:
         rule = rule_for(place.path, name.name)
         if rule is not None and _wanted(rule, entry):
             yield from _named(given, entry, name, place, rule)
+
+
+def _again(given: FileInput, table: TableReader, folders: Folders) -> Output:
+    """What lies in the folders that sandboxes were given and no rule told of."""
+    sought = Sought(given)
+    moved: dict[int, tuple[Place, str]] = {}
+    for stream in list(given.companions.values())[:1]:
+        moved = moved_away(folders, stream, sought)
+    parents = folders.within(lambda place: bool(sought.at(place))) | moved.keys()
+    for entry in table.children(parents, {entry_of(ref) for ref in moved}):
+        for name in entry.names:
+            place = folders.place(name.parent)
+            if sought.at(place):
+                yield from _sought(given, entry, name, place, sought)
+            elif entry.ref in moved:
+                yield from _script(given, entry, (name, place), moved[entry.ref], sought)
+            elif name.parent in moved:
+                above, folder = moved[name.parent]
+                was = Place(above.of(folder), whole=above.whole)
+                yield from _script(given, entry, (name, place), (was, name.name), sought)
+
+
+def _sought(given: FileInput, entry: Entry, name: Name, place: Place, sought: Sought) -> Output:
+    rule = rule_for(place.path, name.name)
+    told = rule is not None and _wanted(rule, entry)
+    times = _moments(entry.times)
+    moments = [times.get(_MEANINGS[0]), times.get(_MEANINGS[1]), from_filetime(name.times.born)]
+    if not told and sought.changed(place, moments):
+        yield from _named(given, entry, name, place, folder_rule())
+    if not (told and rule is not None and rule.content):
+        yield from _script(given, entry, (name, place), (place, name.name), sought)
+
+
+def _script(
+    given: FileInput, entry: Entry, now: tuple[Name, Place], was: tuple[Place, str], sought: Sought
+) -> Iterator[Fact]:  # fmt: skip
+    """The content of a file that a session may have run, from where it `was` in an open folder."""
+    times, (name, place) = _moments(entry.times), now
+    moments = [times.get(_MEANINGS[0]), times.get(_MEANINGS[1]), from_filetime(name.times.born)]
+    if not entry.data or not sought.runs(*was, moments, deleted=not entry.in_use or was[0] != place):
+        return
+    about = path_fields(given, place, name.name, entry.ref, name.parent, folder_rule())
+    about |= {"file_deleted": not entry.in_use, "old_path": None}
+    if was != (place, name.name):
+        about["old_path"] = given.drive + was[0].of(was[1])
+    yield from _content(given, entry, about, times)
 
 
 def _wanted(rule: FileRule, entry: Entry) -> bool:
@@ -167,6 +228,7 @@ def _content(
     source = given.source(f"MFT record {entry.number}")
     kept = ("file_path", "path_tail", "file_name", "file_reference", "file_deleted")
     fields = {key: about[key] for key in kept} | {
+        "old_path": about.get("old_path"),
         "file_size": len(data),
         "file_sha256": hashlib.sha256(data).hexdigest(),
         "content_text": None if decoded.damaged else decoded.text[:_SHOWN],
@@ -239,9 +301,11 @@ ARTIFACT = FileArtifact(
             data_type="fs:stat:ntfs",
         ),
         "mft.resident_content": Kind(
-            f"The $MFT holds the content of {_FILE}, {{file_size}} bytes{_GONE}[: {{content_text}}]",
+            f"The $MFT holds the content of {_FILE}[, was {{old_path}}], {{file_size}} bytes{_GONE}"
+            "[: {content_text}]",
             {
                 "file_path": str,
+                "old_path": str,
                 "path_tail": str,
                 "file_name": str,
                 "file_reference": str,

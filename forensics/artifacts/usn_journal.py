@@ -3,7 +3,8 @@
 It is the witness that a sandbox leaves without any log: `sandbox.vhdx` is made when a session begins and deleted when
 its window is closed, a `.wsb` that was removed still has its name here, and `servers\\Stable-...` appears with the
 first client of a tunnel. It holds the last days to weeks of changes. Only what rules/filesystem.yml names is told, the
-rest is counted in the row about the journal itself.
+rest is counted in the row about the journal itself. Once the sessions are known it is read again: every change in a
+host folder while a sandbox could write to it is told, whatever the file's name.
 
 Records name a file and its folder's reference. Folders are looked up in the `$MFT` of the same drive where that was
 collected, and in the journal itself, with the names they had at that USN. All records between the first change and the
@@ -14,10 +15,19 @@ is never recorded. Format: Microsoft, "USN_RECORD_V2"; see `formats/usn.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from forensics.artifacts._filesystem import JOURNALS, PATH_FIELDS, TABLE, add_journal, add_table, path_fields
+from forensics.artifacts._filesystem import (
+    JOURNALS,
+    PATH_FIELDS,
+    TABLE,
+    Sought,
+    add_journal,
+    add_table,
+    bounded,
+    path_fields,
+)
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
 from forensics.formats import FormatError
 from forensics.formats.mft import TableReader
@@ -36,7 +46,7 @@ from forensics.formats.usn import (
 )
 from forensics.model import Fact, Problem, Value, make_fact
 from forensics.rules import filesystem
-from forensics.rules.filesystem import FileRule, rule_for
+from forensics.rules.filesystem import FileRule, folder_rule, rule_for
 from forensics.times import Moment, NoTime, iso
 
 _NAME = "usn_journal"
@@ -79,6 +89,7 @@ class _Teller:
 
     def __init__(self, given: FileInput, folders: Folders) -> None:
         self._given = given
+        self._sought = Sought(given) if given.open_folders else None
         self._folders = folders
         self._open: dict[int, _Episode] = {}
         self._old: dict[int, _Seen] = {}
@@ -92,7 +103,7 @@ class _Teller:
             return  # version 4 says which ranges were written; a named record of the same change follows
         place = self._folders.place(record.parent, record.usn)
         self.lost_folders += not place.whole
-        seen = _Seen(record, place, rule_for(place.path, record.name))
+        seen = _Seen(record, place, self._rule(place, record.name))
         if record.reason & OLD_NAME and not record.reason & NEW_NAME:
             self._old[record.file] = seen
             self._bound(self._old)
@@ -110,6 +121,21 @@ class _Teller:
             yield from self._rows(episode, record)
         elif len(self._open) > _MOST_OPEN:
             yield from self._rows(self._open.pop(next(iter(self._open))), None)
+
+    def _rule(self, place: Place, name: str) -> FileRule | None:
+        """The rule for a file; in a second look one for all files of the folders that are sought."""
+        if self._sought is None:
+            return rule_for(place.path, name)
+        return folder_rule() if self._sought.at(place) else None
+
+    def _is_new(self, action: str, seen: _Seen, old: _Seen | None) -> bool:
+        """Whether a second look wants this: at the time of an open folder, and the first one did not tell it."""
+        if self._sought is None:
+            return True
+        first = [replace(item, rule=rule_for(item.place.path, item.record.name or "")) for item in (seen, old) if item]
+        if action == filesystem.LINKED or _wanting(action, first[0], first[-1]) is not None:
+            return False
+        return self._sought.changed(seen.place, [seen.record.time])
 
     def rest(self) -> Iterator[Fact]:
         """The rows of files that were still open when the journal ends."""
@@ -135,7 +161,8 @@ class _Teller:
         if filesystem.CREATED in episode.done:
             episode.done.pop(filesystem.WRITTEN, None)  # a new file is written to: the reasons of its row say so
         for action, (seen, old) in episode.done.items():
-            yield self._row(action, seen, old, episode, closed)
+            if self._is_new(action, seen, old):
+                yield self._row(action, seen, old, episode, closed)
 
     def _row(self, action: str, seen: _Seen, old: _Seen | None, episode: _Episode, closed: Record | None) -> Fact:
         record, rule = seen.record, _wanting(action, seen, old)
@@ -174,6 +201,9 @@ def parse(given: FileInput) -> Output:
             table = None  # the table's own artifact says what is wrong with it
     add_journal(folders, given.fh)
     reader, teller = JournalReader(given.fh), _Teller(given, folders)
+    if given.open_folders:
+        yield from bounded(_again(reader, teller), _NAME, given)
+        return
     first: Moment | None = None
     last: Moment = NoTime("no record", "")
     for item in reader:
@@ -186,6 +216,14 @@ def parse(given: FileInput) -> Output:
         yield from teller.take(item)
     yield from teller.rest()
     yield from _about(given, reader.tally, teller, (first, last), with_table=table is not None)
+
+
+def _again(reader: JournalReader, teller: _Teller) -> Output:
+    """The changes in the folders that sandboxes could write to of which the first reading told nothing."""
+    for item in reader:
+        if not isinstance(item, FormatError):
+            yield from teller.take(item)
+    yield from teller.rest()
 
 
 def _about(

@@ -22,8 +22,8 @@ from forensics.model import (
     TunnelClient,
     TunnelSession,
     Verdicts,
+    stable_id,
 )
-from forensics.sessions.rows import stable_id
 from forensics.text import one_line
 from forensics.times import iso, microseconds
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
@@ -26,6 +26,7 @@ _END = 0xFFFFFFFF
 _IN_USE, _FOLDER = 1, 2
 _HEADER = struct.Struct("<4sHH8xHHHHIIQ")
 _ATTRIBUTE = struct.Struct("<IIBBH")
+_HEAD = struct.Struct("<II")
 _TIMES = struct.Struct("<4Q")
 _SHORT_NAME = 2  # the DOS namespace: the 8.3 twin of a long name
 _MOST_EXTENSIONS = 200_000
@@ -150,6 +151,17 @@ class TableReader:
             if entry is not None:
                 yield from self._counted(entry)
 
+    def children(self, parents: Container[int], numbers: Container[int] = ()) -> Iterator[Entry]:
+        """The files of some folders (references) and some by their `numbers`; `folders` must have been read before.
+
+        Passes over everything else without decoding it, which takes a tenth of the time.
+        """
+        for offset, raw in self._raw():
+            if _may_lie_in(raw, parents) or offset // self.record_size in numbers:
+                entry, _ = parse_record(raw, offset // self.record_size, offset, self.record_size)
+                if entry is not None:
+                    yield from self._counted(entry)
+
     def _counted(self, entry: Entry) -> Iterator[Entry]:
         if entry.base:
             self.tally.extensions += 1
@@ -163,6 +175,25 @@ class TableReader:
         self.tally.files += 1
         self.tally.deleted += not entry.in_use
         yield entry
+
+
+def _may_lie_in(raw: bytes, parents: Container[int]) -> bool:
+    """Whether a record has a name in one of these folders, or may have one that is not seen at once."""
+    if raw[:4] != b"FILE" or len(raw) < _SECTOR:
+        return False
+    at = int.from_bytes(raw[20:22], "little")
+    while at + 24 <= _SECTOR - 2:
+        kind, length = _HEAD.unpack_from(raw, at)
+        if kind == _NAME:
+            start = at + int.from_bytes(raw[at + 20 : at + 22], "little")
+            if start + 8 > _SECTOR - 2 or int.from_bytes(raw[start : start + 8], "little") in parents:
+                return True
+        elif kind > _NAME:
+            return False
+        if kind == _LIST or length < 24:
+            return True
+        at += length
+    return True  # beyond the first sector's end the bytes are not yet those of the record
 
 
 def parse_record(raw: bytes, number: int, offset: int, size: int = 0) -> tuple[Entry | None, FormatError | None]:

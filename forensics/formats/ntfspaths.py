@@ -114,6 +114,11 @@ class Folders:
             return self._now.get(ref) or (past[1][-1] if past else None)
         return past[1][max(bisect_right(past[0], usn) - 1, 0)]
 
+    def within(self, wanted: Callable[[Place], bool]) -> set[int]:
+        """The references of all known folders whose place is wanted, by where they are at the end."""
+        root = reference(ROOT, ROOT)
+        return {ref for ref in (root, *self._now, *self._past) if wanted(self.place(ref))}
+
     def place(self, ref: int, usn: int | None = None) -> Place:
         """The path of a folder as it was at that USN (None: at the end)."""
         known = self._places.get(ref)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache, lru_cache
 from typing import Any
 
@@ -87,6 +88,33 @@ def _rules_in(folder: str) -> tuple[re.Pattern[str], tuple[FileRule, ...]]:
     whole = folder.startswith("\\")
     rules = tuple(rule for rule in file_rules() if rule.holds_in(text) and (whole or not rule.rooted))
     return _any_name(tuple(rule.id for rule in rules)), rules
+
+
+@cache
+def folder_rule() -> FileRule:
+    """The rule of files that are told for the folder they lie in: a sandbox could write to it."""
+    item = load("filesystem")["second_look"]
+    anything = [CREATED, DELETED, RENAMED, WRITTEN, LINKED]
+    return _rule({"id": item["id"], "what": item["what"], "actions": anything, "example": "", "counterexample": ""})
+
+
+@cache
+def _scripts() -> re.Pattern[str]:
+    return _names(load("filesystem")["second_look"]["scripts"])
+
+
+def is_script(folder: str, name: str) -> bool:
+    """Whether a file is a script, whose content is wanted from a folder that a sandbox was given."""
+    if _scripts().fullmatch(name.casefold()) is None:
+        return False
+    place = folder.casefold() + "\\"
+    return not any(text in place for text in load("filesystem")["second_look"]["unless"])
+
+
+@cache
+def before_start() -> timedelta:
+    """From how long before a sandbox's start on the scripts in its folders are wanted."""
+    return timedelta(days=load("filesystem")["second_look"]["days_before"])
 
 
 def rule_for(folder: str, name: str) -> FileRule | None:

@@ -53,6 +53,6 @@ def build(
 
 
 def write_areas(events: Sequence[Event], undated: Sequence[Fact], host: Host, evidence_name: str) -> list[Area]:
-    """The host folders that sandboxes could write to, with the times: what changed there is wanted, context or not."""
+    """The host folders that sandboxes were given, with the times: changes in writable ones are wanted, and scripts."""
     rows = Rows(events, undated)
     return Sandboxes(rows, host, host.name or evidence_name, HostLife(rows)).write_areas()

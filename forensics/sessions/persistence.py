@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 
-from forensics.model import Host, PersistenceEntry
+from forensics.model import Host, PersistenceEntry, stable_id
 from forensics.rules import load
 from forensics.rules.engine import hits, rules_of, total
-from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stable_id, stamp
+from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stamp
 from forensics.sessions.texts import basename, split_command
 
 _TASKS = ("task.defined", "task.cached", "task.registered", "task.updated", "task.deleted")

@@ -6,7 +6,6 @@ choice in the joins falls back to that order.
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,6 @@ from datetime import UTC, datetime
 
 from forensics.model import Event, Fact, Fields, Source, User, event_id
 from forensics.text import one_line
-from forensics.times import iso
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 
@@ -210,12 +208,6 @@ def stamp(moment: datetime) -> str:
 def short(text: str, limit: int = 160) -> str:
     """A text of the evidence as it stands in a reason: one line, cut."""
     return one_line(text, limit)
-
-
-def stable_id(prefix: str, *parts: str | datetime | None) -> str:
-    """An id that the same content gives on every run: `<prefix>-` and 12 hex digits."""
-    texts = [iso(part) if isinstance(part, datetime) else (part or "") for part in parts]
-    return f"{prefix}-{hashlib.sha256(chr(0).join(texts).encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
 
 
 _SERVICE_SIDS = {"S-1-5-18": "SYSTEM", "S-1-5-19": "LOCAL SERVICE", "S-1-5-20": "NETWORK SERVICE"}

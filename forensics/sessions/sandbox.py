@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from forensics.model import CliCall, Finding, Host, Launch, SandboxConfig, SandboxSession, SandboxSettings
+from forensics.model import CliCall, Finding, Host, Launch, SandboxConfig, SandboxSession, SandboxSettings, stable_id
 from forensics.rules.engine import capped, hits, rules_of, total
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.looked import Looked
-from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stable_id, stamp
+from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stamp
 from forensics.sessions.sandbox_calls import Call, listed, shares_told
 from forensics.sessions.sandbox_certainty import certainty
 from forensics.sessions.sandbox_config import Configs, Known
@@ -30,8 +30,9 @@ from forensics.sessions.sandbox_person import Persons
 from forensics.sessions.sandbox_pieces import Draft, every
 from forensics.sessions.sandbox_pipes import Pipes
 from forensics.sessions.sandbox_removed import Removal, Removals
+from forensics.sessions.sandbox_scripts import scripts
 from forensics.sessions.sandbox_unknown import config_unknown, launch_unknown, lost, no_machine
-from forensics.sessions.sandbox_writes import Area, Changes, areas, shared, shared_told, written
+from forensics.sessions.sandbox_writes import Area, Changes, areas, given, shared, shared_told, written
 from forensics.sessions.texts import norm
 
 _TRACES = {
@@ -76,11 +77,11 @@ class Sandboxes:
         return self.configs.listed(self.label)
 
     def write_areas(self) -> list[Area]:
-        """The host folders that the guests could write to, with their time spans."""
+        """The host folders that the guests were given, with their time spans and whether they could write to them."""
         found = []
         for draft in self._drafts:
             known = self._config(draft, origin_of(draft, self.people, self.tasks)).known
-            found += areas(draft, known.settings if known else None)
+            found += given(draft, known.settings if known else None)
         return found
 
     def findings(self) -> tuple[Finding, ...]:
@@ -105,6 +106,7 @@ class Sandboxes:
         counts = counted(draft.executions, self.rows)
         calls = listed(draft.calls)
         wrote = written(self.changes, areas(draft, settings))
+        ran = scripts(self.rows, given(draft, settings))
         facts = _facts(draft, launch, headless, connected, calls, _added(draft, settings))
         facts["ancestors"] = behind.lines
         facts["beside"] = _beside(settings, by_default=by_default)
@@ -115,7 +117,7 @@ class Sandboxes:
         cleared = self._cleared(draft)
         basis = draft.run.basis if draft.run else []
         used = [*every(draft), *basis, *origin.rows, *config_rows, *wrote.rows, *openers, *cleared, *behind.rows]
-        used += [*end.rows, *adapters, *(removal.rows if removal else ()), *counts.rows]
+        used += [*ran.rows, *end.rows, *adapters, *(removal.rows if removal else ()), *counts.rows]
         ident = self._id(draft)
         self.removed += [(removal, ident)] if removal else []
         reasons = [
@@ -126,7 +128,8 @@ class Sandboxes:
             *_windowless(headless, settings, draft.calls), *shares_told(draft.calls), *shared_told(draft),
             *network_why, headless_why, *self._gaps(cleared),
             *(because(str(hit), config_rows if hit.rule in _config_rules() else _launch_rows(draft)) for hit in scored),
-            capped(scored), _unjudged(draft, settings, total(scored), by_default=by_default), *wrote.reasons,
+            capped(scored), _unjudged(draft, settings, total(scored), by_default=by_default),
+            *ran.reasons, *wrote.reasons,
         ]  # fmt: skip
         return SandboxSession(
             id=ident,

@@ -29,6 +29,12 @@ class Removal:
     how: str
     by: str = ""
     rows: list[Row] = field(default_factory=list)
+    tail: bool = False  # of the path only its end is known: the journal was read without a $MFT
+
+    def of(self, path: str) -> bool:
+        """Whether it was that file, or one of that name as far as is known; the drive may be named otherwise."""
+        mine, wanted = norm(self.path), norm(path)
+        return wanted.endswith(mine) if self.tail else wanted == mine
 
     def after(self, start: datetime) -> bool:
         """Whether it came after that moment, as far as its time is known."""
@@ -42,7 +48,8 @@ class Removal:
         else:
             phase = " while it ran" if end and self.time < end else " after it ended" if end else ""
             when = f" at {stamp(self.time)}{phase}"
-        return because(f"its configuration {short(self.path)} was {self.how}{who}{when}", self.rows)
+        known = f"a file {short(self.path)} (its whole path is not known)" if self.tail else short(self.path)
+        return because(f"its configuration {known} was {self.how}{who}{when}", self.rows)
 
 
 class Removals:
@@ -52,8 +59,9 @@ class Removals:
         self._people = people
         made: dict[str, list[datetime]] = defaultdict(list)
         for row in rows.of("usn.file_created", "usn.file_renamed"):
-            if row.time and _is_wsb(row.get("file_path")):
-                made[norm(row.get("file_path"))].append(row.time)
+            path = row.first("file_path", "path_tail")
+            if row.time and _is_wsb(path):
+                made[norm(path)].append(row.time)
         dated = [item for item in self._dated(rows) if not _anew(item, made[norm(item.path)])]
         self._all = _once(dated)
         known = {norm(item.path) for item in self._all}
@@ -61,7 +69,7 @@ class Removals:
 
     def of(self, path: str, start: datetime) -> Removal | None:
         """The last removal of that file after a session began; the drive may be named otherwise."""
-        same = [item for item in self._all if norm(item.path) == norm(path) and item.after(start)]
+        same = [item for item in self._all if item.of(path) and item.after(start)]
         return max(same, key=lambda item: (item.time is not None, item.time or start), default=None)
 
     def _dated(self, rows: Rows) -> Iterator[Removal]:
@@ -79,8 +87,9 @@ class Removals:
                 name, sid = self._people.of(row)
                 yield Removal(row.get("file_path"), row.time, "deleted", name or sid or "", [row])
         for row in rows.of("usn.file_deleted"):
-            if _is_wsb(row.get("file_path")):
-                yield Removal(row.get("file_path"), row.time, "deleted", rows=[row])
+            path = row.first("file_path", "path_tail")
+            if _is_wsb(path):
+                yield Removal(path, row.time, "deleted", rows=[row], tail=not row.get("file_path"))
 
     def _owner(self, path: str) -> str:
         match = _SID.search(path)

@@ -3,23 +3,25 @@
 The guest's writes are made by the machine's worker on the host (vmwp.exe): Sysmon 11 names it. The change journal and
 the file table name no program, so what they tell is joined by folder and time alone, and the reason says so. Folders
 are those of the configuration, those that `wsb share -w` opened later, and the shared folders in the settings that
-Hyper-V-Compute 2007 holds (expected of the Sandbox, not seen by us).
+Hyper-V-Compute 2007 holds (expected of the Sandbox, not seen by us). Whatever the name of a file is, its change counts:
+once the folders are known, `guestwrites` has the journal and the table read again for them.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 
 from forensics.model import HostWrite, MappedFolder, SandboxSettings
 from forensics.rules import load
 from forensics.sessions.exits import image
-from forensics.sessions.rows import Row, Rows, because, short
+from forensics.sessions.rows import Row, Rows, because, short, stamp
 from forensics.sessions.sandbox_disk import seconds
 from forensics.sessions.sandbox_pieces import Draft
 from forensics.sessions.texts import basename, inside, norm
@@ -27,6 +29,14 @@ from forensics.sessions.texts import basename, inside, norm
 _MOST = 500
 _SAME = timedelta(seconds=10)
 _DEEPEST = 40
+_LIMIT = 32 * 1024
+_MOST_NAMES = 50
+_WORD = re.compile(r"\"[^\"]+\"|'[^']+'|\S+")
+_CHANGED = "Content Modification Time"
+_LAST_STATE = (
+    "an $MFT keeps only the last state of a file, so what was changed again, moved away or deleted and overwritten is "
+    "not in it, and no change journal is in the evidence"
+)
 # kind -> (what happened, the name of its source)
 _TOLD = {
     "file.created": ("created", "Sysmon 11"),
@@ -48,11 +58,28 @@ def _drive(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """A host folder that the guest could write to, from when on, and until when writes may have been flushed."""
+    """A host folder that the guest was given, from when on, and until when writes may have been flushed.
+
+    `scripts` are the (folded) names of files that the guest was told to run; a folder is also looked through for these
+    when it is not `writable`.
+    """
 
     folder: str
     start: datetime
     end: datetime
+    writable: bool = True
+    scripts: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """The folder's path folded, without drive or end; "" for the root."""
+        return norm(self.folder).rstrip("\\")
+
+    @property
+    def drive(self) -> str:
+        """The folder's drive folded (`c:`), "" where it is not named by a letter."""
+        letter = _drive(self.folder)
+        return f"{letter}:" if letter else ""
 
     def holds(self, path: str, moment: datetime) -> bool:
         """Whether a change of that file at that time may be the guest's."""
@@ -98,6 +125,31 @@ def areas(draft: Draft, settings: SandboxSettings | None) -> list[Area]:
     return list(found.values())
 
 
+def given(draft: Draft, settings: SandboxSettings | None) -> list[Area]:
+    """All host folders that a run was given, the read-only ones too, with the names of what it was told to run there.
+
+    A run of unknown start has them by its first trace, and nothing is concluded about writes.
+    """
+    open_ones = areas(draft, settings)
+    end = (draft.until or draft.first) + seconds("cli_open") + seconds("host_write_after")
+    folders = [*(settings.mapped_folders if settings else ()), *(folder for folder, _ in shared(draft))]
+    folders += [call.share for call in draft.calls if call.share]
+    known = {area.folder for area in open_ones}
+    rest = {folder.host: Area(folder.host, draft.first, end, writable=False) for folder in folders}
+    told = told_to_run(draft, settings)
+    every = [*open_ones, *(area for host, area in rest.items() if host not in known)]
+    return [replace(area, scripts=told) for area in every]
+
+
+def told_to_run(draft: Draft, settings: SandboxSettings | None) -> tuple[str, ...]:
+    """The folded names of files in the logon command and in the calls of `wsb exec`."""
+    lines = [settings.logon_command or ""] if settings else []
+    lines += [call.line for call in draft.calls if call.verb == "exec"]
+    words = [word for line in lines for part in _WORD.findall(line[:_LIMIT]) for word in (part, *part.split())]
+    names = (basename(word.strip("'\"&;,()")) for word in words)
+    return tuple(dict.fromkeys(name for name in names if "." in name.strip(".")))[:_MOST_NAMES]
+
+
 class Changes:
     """The rows of a host that tell of changed files, in order, to be asked for a time span."""
 
@@ -106,6 +158,13 @@ class Changes:
         self._times = [moment for moment, _ in dated]
         self._rows = [row for _, row in dated]
         self.journal, self.table = bool(rows.of("usn.journal")), bool(rows.of("mft.table"))
+        began = [row.time for row in rows.of("usn.journal") if row.time and row.meaning == "Start Time"]
+        self.since = min(began, default=None)
+        # Without the $MFT most folders of the journal have no path, and what changed in them is not found.
+        self.lost = any(
+            row.fields.get("folders_from_table") is False and row.fields.get("records_without_folder")
+            for row in rows.of("usn.journal")
+        )
 
     def between(self, start: datetime, end: datetime) -> list[Row]:
         """The rows of that span, both ends included."""
@@ -122,35 +181,43 @@ def written(changes: Changes, wanted: Sequence[Area]) -> Written:
     found, strangers = [row for row in near if _is_change(row)], _by_others(near)
     found = [row for row in found if not any(_near(row, other) for other in strangers.get(norm(_path(row)), ()))]
     if not found:
-        return Written(reasons=(_nothing(changes, names),))
+        return Written(reasons=(_nothing(changes, names, min(area.start for area in wanted)),))
     writes = sorted(_merged(found), key=lambda item: (_rank(item.path), item.time, item.path, item.action))
-    return Written(tuple(writes[:_MOST]), tuple(found), tuple(_told(writes, found, names)))
+    return Written(tuple(writes[:_MOST]), tuple(found), tuple(_told(changes, writes, found, names)))
 
 
-def _told(writes: list[HostWrite], found: list[Row], names: str) -> Iterator[str]:
+def _told(changes: Changes, writes: list[HostWrite], found: list[Row], names: str) -> Iterator[str]:
     sources = Counter(_TOLD[row.kind][1] for row in found)
     by = ", ".join(f"{name}: {count}" for name, count in sorted(sources.items()))
     text = f"{len(writes)} changes of files in {names} while it ran (rows by source: {by})"
     if set(sources) - {"Sysmon 11"}:
-        text += (
-            "; journal and $MFT name no program, so a program of the host may have made them (inference), and only "
-            "kinds of files that rules/filesystem.yml names are told of"
-        )
+        text += "; journal and $MFT name no program, so a program of the host may have made them (inference)"
+    if not changes.journal and "$MFT" in sources:
+        text += f"; {_LAST_STATE}"
     yield because(text, found)
     if len(writes) > _MOST:
         yield f"of {len(writes)} changes in {names} the first {_MOST} are listed, programs and scripts before others"
 
 
-def _nothing(changes: Changes, names: str) -> str:
+def _nothing(changes: Changes, names: str, start: datetime) -> str:
+    """What can be said when no change was found, which is less than that there was none."""
     if not changes.journal and not changes.table:
         text = "neither a change journal nor a file table is in the evidence, nor a record of Sysmon 11 that fits"
         return f"what was written into {names} is not known: {text}"
-    told = (("the change journal", changes.journal), ("the $MFT", changes.table))
-    source = " and ".join(name for name, there in told if there)
-    return (
-        f"no change in {names} while it ran among what {source} tells of (programs, scripts, archives and what "
-        "rules/filesystem.yml names; other files are not looked for)"
-    )
+    if not changes.journal:
+        return f"no file in {names} has a birth or a last change while it ran in the $MFT; {_LAST_STATE}"
+    if changes.lost:
+        return (
+            f"what was written into {names} is not known: without the $MFT the change journal does not tell the "
+            "folders of all its changes"
+        )
+    if changes.since and changes.since > start:
+        return (
+            f"no change in {names} is found, but the change journal begins only at {stamp(changes.since)}, while or "
+            "after it ran"
+        )
+    both = "the change journal and the $MFT tell" if changes.table else "the change journal tells"
+    return f"no change in {names} while it ran, of any file, as far as {both}"
 
 
 def _path(row: Row) -> str:
@@ -163,7 +230,12 @@ def _is_change(row: Row) -> bool:
         return False
     if row.kind == "file.created":
         return image(row) in (*load("sandbox")["names"]["worker"], "")
-    return row.kind != "mft.entry" or row.meaning == "Creation Time"
+    return row.kind != "mft.entry" or row.meaning in ("Creation Time", _CHANGED)
+
+
+def _action(row: Row) -> str:
+    """What happened; a file of the table that was born in another moment than the row's was written."""
+    return "written" if row.kind == "mft.entry" and row.meaning == _CHANGED else _TOLD[row.kind][0]
 
 
 def _in_any(row: Row, wanted: Sequence[Area]) -> bool:
@@ -185,11 +257,14 @@ def _near(one: Row, other: Row) -> bool:
 
 def _merged(found: Iterable[Row]) -> list[HostWrite]:
     """One write for what several sources tell of one file at one time."""
-    last: dict[tuple[str, str], datetime] = {}
+    found, last = list(found), dict[tuple[str, str], datetime]()
+    made = {(norm(_path(row)), row.time) for row in found if _action(row) == "created"}
     writes = []
     for row in sorted(found, key=lambda item: item.order):
-        action, path = _TOLD[row.kind][0], _path(row)
+        action, path = _action(row), _path(row)
         key = (norm(path), action)
+        if row.kind == "mft.entry" and action == "written" and (key[0], row.time) in made:
+            continue  # its birth in the same instant says it
         if row.time and (key not in last or row.time - last[key] > _SAME):
             writes.append(HostWrite(row.time, path, action))
         if row.time:

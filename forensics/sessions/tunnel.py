@@ -20,12 +20,13 @@ from forensics.model import (
     SavedFile,
     TunnelCommand,
     TunnelSession,
+    stable_id,
 )
 from forensics.rules import load
 from forensics.rules.engine import capped, hits, rules_of, total
 from forensics.sessions.exits import Exits, image
 from forensics.sessions.hostlife import HostLife
-from forensics.sessions.rows import Group, People, Row, Rows, because, grouped, ids_of, is_service_sid, short, stable_id
+from forensics.sessions.rows import Group, People, Row, Rows, because, grouped, ids_of, is_service_sid, short
 from forensics.sessions.texts import basename, norm
 from forensics.sessions.tunnel_bundle import (
     LOG,

@@ -340,8 +340,27 @@ class TestHostWrites:
     def test_nothing_seen_is_said_with_its_reach(self) -> None:
         scene = self.scene()
         assert told(only(scene), "nor a record of Sysmon 11 that fits")
-        scene.file("usn.journal", "C:/$Extend/$J", {}, record_count=5)
-        assert "other files are not looked for" in told(only(scene), "the change journal tells of")
+        scene.file("mft.table", "C:/$MFT", {}, record_count=5)
+        assert "last state" in told(only(scene), "has a birth or a last change while it ran in the $MFT")
+        scene.file("usn.journal", "C:/$Extend/$J", {"Start Time": -500}, record_count=5)
+        assert "of any file" in told(only(scene), "as far as the change journal and the $MFT tell")
+
+    def test_a_journal_that_begins_too_late_or_knows_no_folders(self) -> None:
+        late, lost = self.scene(), self.scene()
+        late.file("usn.journal", "C:/$Extend/$J", {"Start Time": 300}, record_count=5)
+        assert "begins only at 2024-12-02 03:35:00" in told(only(late), "no change in")
+        about: dict[str, Value] = {"folders_from_table": False, "records_without_folder": 3}
+        lost.file("usn.journal", "C:/$Extend/$J", {"Start Time": -500}, **about)
+        assert "is not known" in told(only(lost), "without the $MFT")
+
+    def test_a_file_that_was_there_and_last_changed_then(self) -> None:
+        scene = self.scene()
+        for path, born in (("old.dat", -9000), ("new.dat", 100)):
+            scene.file(
+                "mft.entry", "C:/$MFT", {"Creation Time": born, "Content Modification Time": 100}, f"MFT record {born}",
+                file_path=f"{self.FOLDER}\\{path}",
+            )  # fmt: skip
+        assert sorted(self.writes(scene)) == [(100, "new.dat", "created"), (100, "old.dat", "written")]
 
     def test_a_flood_is_cut_and_said(self) -> None:
         scene = self.scene()
