@@ -35,6 +35,7 @@ def _own_scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     before, tempfile.tempdir = tempfile.gettempdir(), None
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         patch.setenv("TMPDIR", folder)
+        patch.delenv("COLUMNS", raising=False)  # xdist sets it; a pipe has no width
         tempfile.tempdir = folder
         yield
         tempfile.tempdir = before

@@ -108,15 +108,22 @@ class Sandboxes:
         wrote = written(self.changes, areas(draft, settings))
         ran = scripts(self.rows, given(draft, settings))
         facts = _facts(draft, launch, headless, connected, calls, _added(draft, settings))
-        facts["ancestors"] = behind.lines
-        facts["beside"] = _beside(settings, by_default=by_default)
+        facts |= {"ancestors": behind.lines, "beside": _beside(settings, by_default=by_default)}
         scored = joined.hits() + hits(rules_of("sandbox", "session_rules"), facts)
         word, word_why = certainty(draft, self._told(draft), joined.hints)
         end = end_of(draft, self.rows, self.life, self.looked)
         openers = opener_of(draft.launch, self.rows) if draft.launch else []
         cleared = self._cleared(draft)
-        basis = draft.run.basis if draft.run else []
-        used = [*every(draft), *basis, *origin.rows, *config_rows, *wrote.rows, *openers, *cleared, *behind.rows]
+        used = [
+            *every(draft),
+            *(draft.run.basis if draft.run else ()),
+            *origin.rows,
+            *config_rows,
+            *wrote.rows,
+            *openers,
+            *cleared,
+            *behind.rows,
+        ]
         used += [*ran.rows, *end.rows, *adapters, *(removal.rows if removal else ()), *counts.rows]
         ident = self._id(draft)
         self.removed += [(removal, ident)] if removal else []

@@ -91,6 +91,7 @@ def test_a_user_who_ran_the_sandbox(samples: Path) -> None:
     assert len(facts) == 136
     sandbox = {str(fact.fields["executable"]): fact for fact in facts if not fact.context}
     assert sorted(sandbox) == [
+        "%SystemRoot%\\System32\\OptionalFeatures.exe",  # where the feature is switched on
         "%SystemRoot%\\System32\\WindowsSandbox.exe",
         "%SystemRoot%\\System32\\WindowsSandboxClient.exe",
         "C:\\Users\\tony\\Desktop\\WindowsSandbox.lnk",
@@ -107,4 +108,7 @@ def test_a_user_who_only_has_the_association(samples: Path) -> None:
     facts, problems = run(ARTIFACT, opened, "C:/Users/admin/NTUSER.DAT")
     assert problems == []
     assert len(facts) == 34
-    assert not [fact for fact in facts if "sandbox" in str(fact.fields).lower() or not fact.context]
+    assert not [fact for fact in facts if "sandbox" in str(fact.fields).lower()]
+    assert {str(fact.fields["executable"]).rpartition("\\")[2] for fact in facts if not fact.context} == {
+        "OptionalFeatures.exe"
+    }
