@@ -95,12 +95,11 @@ class Sandboxes:
     def _session(self, draft: Draft) -> SandboxSession:
         origin = self.pipes.complete(draft, origin_of(draft, self.people, self.tasks))
         joined = self._config(draft, origin)
-        known, settings_why, config_rows = joined.known, joined.why, joined.rows
-        settings = known.settings if known else None
+        config_rows, settings = joined.rows, joined.known.settings if joined.known else None
         by_default = _names_none(draft, origin.launch)
         connected, network_why, adapters = networked(draft, joined, self.rows, self.looked, by_default=by_default)
         headless, headless_why = headless_of(draft, origin.launch)
-        behind = self.persons.behind(draft, _with_path(origin.launch, known, joined))
+        behind = self.persons.behind(draft, _with_path(origin.launch, joined.known, joined))
         launch = behind.launch
         removal = self.removals.of(launch.wsb_path, draft.first) if launch.wsb_path else None
         counts = counted(draft.executions, self.rows)
@@ -114,23 +113,15 @@ class Sandboxes:
         end = end_of(draft, self.rows, self.life, self.looked)
         openers = opener_of(draft.launch, self.rows) if draft.launch else []
         cleared = self._cleared(draft)
-        used = [
-            *every(draft),
-            *(draft.run.basis if draft.run else ()),
-            *origin.rows,
-            *config_rows,
-            *wrote.rows,
-            *openers,
-            *cleared,
-            *behind.rows,
-        ]
-        used += [*ran.rows, *end.rows, *adapters, *(removal.rows if removal else ()), *counts.rows]
+        used = [*every(draft), *(draft.run.basis if draft.run else ()), *origin.rows, *config_rows, *wrote.rows]
+        used += [*openers, *cleared, *behind.rows, *ran.rows, *end.rows, *adapters, *counts.rows]
+        used += removal.rows if removal else ()
         ident = self._id(draft)
         self.removed += [(removal, ident)] if removal else []
         reasons = [
             *_bounds(draft), *end.why, *word_why, no_machine(draft, self.looked, logged=self._logged),
             *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons, *behind.reasons, *counts.reasons,
-            *launch_unknown(draft, launch, self.looked), settings_why or config_unknown(draft, launch, self.looked),
+            *launch_unknown(draft, launch, self.looked), joined.why or config_unknown(draft, launch, self.looked),
             removal.told(end.time) if removal else "",
             *_windowless(headless, settings, draft.calls), *shares_told(draft.calls), *shared_told(draft),
             *network_why, headless_why, *self._gaps(cleared),
