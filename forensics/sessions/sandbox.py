@@ -125,7 +125,7 @@ class Sandboxes:
             removal.told(end.time) if removal else "",
             *_windowless(headless, settings, draft.calls), *shares_told(draft.calls), *shared_told(draft),
             *network_why, headless_why, *self._gaps(cleared),
-            *(because(str(hit), config_rows if hit.rule in _config_rules() else _rows_of(hit, draft, behind)) for hit in scored),
+            *(because(str(hit), _rows_of(hit, draft, behind, config_rows)) for hit in scored),
             capped(scored), _unjudged(draft, settings, total(scored), by_default=by_default), *wrote.reasons,
         ]  # fmt: skip
         return SandboxSession(
@@ -195,8 +195,10 @@ class Sandboxes:
         ]
 
 
-def _rows_of(hit: Hit, draft: Draft, behind: Behind) -> list[Row]:
-    """What a rule about the session rests on."""
+def _rows_of(hit: Hit, draft: Draft, behind: Behind, config_rows: list[Row]) -> list[Row]:
+    """What a rule rests on."""
+    if hit.rule in _config_rules():
+        return config_rows
     return behind.rows if hit.rule == "WSB-15" and behind.rows else _launch_rows(draft)
 
 
