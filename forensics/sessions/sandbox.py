@@ -198,7 +198,7 @@ class Sandboxes:
 def _rows_of(hit: Hit, draft: Draft, behind: Behind, config_rows: list[Row]) -> list[Row]:
     """What a rule rests on."""
     if hit.rule in _config_rules():
-        return config_rows
+        return config_rows or _launch_rows(draft)
     return behind.rows if hit.rule == "WSB-15" and behind.rows else _launch_rows(draft)
 
 
