@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 
 from forensics.model import CliCall, Finding, Host, Launch, SandboxConfig, SandboxSession, SandboxSettings, stable_id
-from forensics.rules.engine import capped, hits, rules_of, total
+from forensics.rules.engine import Hit, capped, hits, rules_of, total
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.looked import Looked
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stamp
@@ -26,7 +26,7 @@ from forensics.sessions.sandbox_launch import definitions, is_hearsay, opener_of
 from forensics.sessions.sandbox_loose import calls_alone, machine, runs_alone
 from forensics.sessions.sandbox_network import networked
 from forensics.sessions.sandbox_origin import Origin, headless_of, origin_of
-from forensics.sessions.sandbox_person import Persons
+from forensics.sessions.sandbox_person import Behind, Persons
 from forensics.sessions.sandbox_pieces import Draft, every
 from forensics.sessions.sandbox_pipes import Pipes
 from forensics.sessions.sandbox_removed import Removal, Removals
@@ -125,7 +125,7 @@ class Sandboxes:
             removal.told(end.time) if removal else "",
             *_windowless(headless, settings, draft.calls), *shares_told(draft.calls), *shared_told(draft),
             *network_why, headless_why, *self._gaps(cleared),
-            *(because(str(hit), config_rows if hit.rule in _config_rules() else _launch_rows(draft)) for hit in scored),
+            *(because(str(hit), _rows_of(hit, draft, behind, config_rows)) for hit in scored),
             capped(scored), _unjudged(draft, settings, total(scored), by_default=by_default),
             *ran.reasons, *wrote.reasons,
         ]  # fmt: skip
@@ -194,6 +194,13 @@ class Sandboxes:
             for row in cleared
             if row.time
         ]
+
+
+def _rows_of(hit: Hit, draft: Draft, behind: Behind, config_rows: list[Row]) -> list[Row]:
+    """What a rule rests on."""
+    if hit.rule in _config_rules():
+        return config_rows or _launch_rows(draft)
+    return behind.rows if hit.rule == "WSB-15" and behind.rows else _launch_rows(draft)
 
 
 def _by_path(path: str, known: Known) -> str:

@@ -41,7 +41,7 @@ _CLASSES = {
 
 _GUARD = "Application Guard uses the same service and disks; nothing here tells them apart"
 _BARE = "what wsb.exe was asked for is not recorded, it may have been no more than `wsb list`"
-_LATE = "the last activity lies hours after the start of a run of unknown end, it may be that of a later run"
+_LATE = "the last activity lies minutes or more after the start of a run of unknown end, it may be that of a later run"
 
 
 def kind_of_evidence(row: Row) -> str:

@@ -17,6 +17,7 @@ from forensics.sessions.sandbox_hints import PREFETCH, RECENT, chosen, ranked, t
 from forensics.sessions.sandbox_pieces import Draft
 
 _UNREAD = "its content is not in the evidence"
+_CUT = "; a join by time counts {most} points at most, of which {left} were left for this"
 _IF = " (if it ran with this configuration: inference)"
 
 
@@ -42,11 +43,13 @@ class Joined:
         found = self.known.hits() if self.known else _of_path(self.path)
         if not self.by_time:
             return found
-        left, kept = load("sandbox")["joined_by_time_most"], []
+        most = load("sandbox")["joined_by_time_most"]
+        left, kept = most, []
         for hit in found:
             weight = min(hit.weight, left)
+            cut = _CUT.format(most=most, left=left) if weight < hit.weight else ""
             left -= weight
-            kept.append(replace(hit, weight=weight, why=hit.why + _IF))
+            kept.append(replace(hit, weight=weight, why=hit.why + _IF + cut))
         return kept
 
 

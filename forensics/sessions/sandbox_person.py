@@ -140,7 +140,23 @@ class Persons:
             )
             found.launch = replace(launch, candidate_user=name, candidate_user_sid=sid)
             return
-        self._of_hive(draft, found)
+        if not self._of_program(draft, found):
+            self._of_hive(draft, found)
+
+    def _of_program(self, draft: Draft, found: Behind) -> bool:
+        """By a shortcut or program in a profile that an account's own record names."""
+        for row in draft.executions:
+            match = (
+                _PROFILE.search(row.first("executable", "executable_name")) if row.kind == "userassist.run" else None
+            )
+            if match and match.group(1).casefold() not in _NOBODY:
+                name, sid = self._people.complete(match.group(1), "")
+                found.reasons.append(
+                    because(f"it may be {name}'s: what was started lies in that profile (inference)", [row])
+                )
+                found.launch = replace(found.launch, candidate_user=name, candidate_user_sid=sid)
+                return True
+        return False
 
     def _of_hive(self, draft: Draft, found: Behind) -> None:
         """Of a hive that lies outside a profile: the one profile that its other paths name again and again."""

@@ -22,8 +22,15 @@ def launch_unknown(draft: Draft, launch: Launch, looked: Looked) -> list[str]:
         text = f"by what it was started is not told: {line}, and no task, wsb.exe or app of the Store is seen in it"
         found.append(because(text, draft.launch.every))
     if not (launch.user or launch.user_sid):
-        found.append(f"whose it was is not known: no record names its account{looked.told(PERSON, moment)}")
+        found.append(f"whose it was is not known: no record names its account{looked.told(_silent(draft), moment)}")
     return found
+
+
+def _silent(draft: Draft) -> list[str]:
+    """The sources that would name an account, without those that have a row which names none."""
+    kinds = {row.kind for row in draft.executions}
+    told = {name for kind, name in (("userassist.run", "UserAssist"), ("bam.run", "BAM")) if kind in kinds}
+    return [source for source in PERSON if source not in told]
 
 
 def config_unknown(draft: Draft, launch: Launch, looked: Looked) -> str:
