@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from forensics.artifacts.base import FileInput
-from forensics.formats.logzone import LogZone
+from forensics.formats import tunnellog
+from forensics.formats.logzone import LogZone, decide
 from forensics.formats.serverlog import Entry
 from forensics.formats.textfile import holes
 from forensics.formats.tunnelid import server_of
@@ -35,6 +36,11 @@ _SERVER_FOLDERS = (
 # A build of the server, by the exact shape of its folder: tells the CLI's `servers` from any other of that name.
 _BUILDS = tuple(
     f"servers/{quality}-{'?' * 40}{web}" for quality in ("Stable", "Insiders", "Exploration") for web in ("", "-web")
+)
+# The desktop's logs of its own tunnel, which repeat the CLI's lines behind a local stamp.
+DESKTOP_LOGS = tuple(
+    f"Users/*/AppData/Roaming/{product}/logs/**/remoteTunnelService*.log"
+    for product in ("Code", "Code - Insiders", "VSCodium", "Cursor", "Windsurf", "Kiro")
 )
 # What the server's data folder is looked for in by name, beside the known places.
 _WRITABLE = ("Users", "ProgramData", "Windows/Temp", "Temp", "$Recycle.Bin")
@@ -138,6 +144,12 @@ def log_fields(text: str, level: str, number: int, offset: int, zone: LogZone) -
         "line_number": number,
         "file_offset": offset,
     }
+
+
+def log_zone(given: FileInput) -> LogZone:
+    """The zone of a CLI log's stamps: by the desktop's logs beside it, by itself, by its file's times."""
+    outer = [line for name in given.companions for line in tunnellog.outer_lines(given.companions[name])]
+    return decide(tunnellog.evidence(given.fh, given.size, outer), given.times.get(MODIFIED), given.zone)
 
 
 def server_fact(

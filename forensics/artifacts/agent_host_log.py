@@ -7,7 +7,7 @@ as they are, and none of them counts as one of a tunnel. Its zone is decided as 
 
 from __future__ import annotations
 
-from forensics.artifacts._tunnel import BORN, MODIFIED, cut_line, log_fields, owner, zeroed
+from forensics.artifacts._tunnel import BORN, cut_line, log_fields, log_zone, owner, zeroed
 from forensics.artifacts._tunnel_kinds import agent_host_kind
 from forensics.artifacts.base import FileArtifact, FileInput, Output
 from forensics.formats import logzone, tunnellog
@@ -21,7 +21,7 @@ _QUALITIES = ("stable", "insiders", "exploration", "oss")
 def parse(given: FileInput) -> Output:
     """One row for every record."""
     yield from zeroed(_NAME, given)
-    zone = logzone.decide(tunnellog.evidence(given.fh, given.size), given.times.get(MODIFIED), given.zone)
+    zone = log_zone(given)
     for line in tunnellog.read(given.fh):
         if line.cut:
             yield cut_line(_NAME, given, line.number, line.offset)
