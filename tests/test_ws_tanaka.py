@@ -62,6 +62,7 @@ ELSEWHERE = {
     "srum",
     "state_repository",
     "task_jobs",
+    "tunnel_output",
     "tunnel_token",
     "vm_switch_nics",
     "wer_reports",

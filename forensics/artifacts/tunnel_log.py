@@ -91,11 +91,16 @@ def _link(values: dict[str, str]) -> dict[str, Value | None]:
 
 
 class LogReader:
-    """Turns the records of one CLI log into rows; keeps what ties lines together (rpc to server build)."""
+    """Turns the records of one CLI log into rows; keeps what ties lines together (rpc to server build).
 
-    def __init__(self, given: FileInput, zone: logzone.LogZone) -> None:
-        self._given, self._zone = given, zone
-        self._owner = owner(given)
+    `fixed` are the fields of every row where the file does not lie in the CLI's data folder, `name` the artifact's.
+    """
+
+    def __init__(
+        self, given: FileInput, zone: logzone.LogZone, fixed: dict[str, Value | None] | None = None, name: str = _NAME
+    ) -> None:  # fmt: skip
+        self._given, self._zone, self._name = given, zone, name
+        self._owner = owner(given) if fixed is None else fixed
         self._started = False
         self._last: datetime | None = None
         self._providers: set[str] = set()
@@ -104,7 +109,7 @@ class LogReader:
     def rows(self, line: Line) -> Output:
         """The row of a record, and a problem when the record was cut."""
         if line.cut:
-            yield cut_line(_NAME, self._given, line.number, line.offset)
+            yield cut_line(self._name, self._given, line.number, line.offset)
         if line.banner or not line.text:
             return
         moment, other = self._moment(line)
