@@ -93,3 +93,8 @@ TUNNEL_LOG_KINDS: dict[str, Kind] = {
 def agent_host_kind() -> Kind:
     """The kind of the lines of an agent host's log."""
     return _log("Agent host log: {log_message}", context=True)
+
+
+def carved_kind() -> Kind:
+    """The kind of lines that no file holds any more."""
+    return _log("Carved tunnel log line: {log_message}[ ({reason})]", {"log_event": str, "reason": str})

@@ -106,6 +106,7 @@ class FileArtifact:
     `siblings` are the suffixes of files that belong to one file, beside it under its name (`-wal` of a database): they
     are collected with it and opened with it, from the same shadow copy, and are never parsed alone. `head_only`: the
     parser looks at a few places of what may be a disk of 100 GB, so the file is not hashed (its rows have no hash).
+    `on_request`: only looked for when the user asked for carving, as it reads whole volumes.
     """
 
     name: str
@@ -115,6 +116,7 @@ class FileArtifact:
     companions: tuple[str, ...] = ()
     siblings: tuple[str, ...] = ()
     head_only: bool = False
+    on_request: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,11 @@ def all_artifacts() -> tuple[Artifact, ...]:
                     raise ValueError(f"two artifacts are named {value.name}")
                 found[value.name] = value
     return tuple(found[name] for name in sorted(found))
+
+
+def asked_for(*, carve: bool) -> tuple[Artifact, ...]:
+    """The artifacts of a run: all but those that carve, which are only looked for on request."""
+    return tuple(item for item in all_artifacts() if carve or not (isinstance(item, FileArtifact) and item.on_request))
 
 
 @cache

@@ -17,6 +17,7 @@ from dissect.util.stream import RangeStream
 
 from forensics.evidence import ntfsguard
 from forensics.evidence.base import ACCESSED, BORN, CHANGED, MODIFIED, Found, Noted, Refusal
+from forensics.evidence.freespace import UNALLOCATED, free_space
 from forensics.evidence.globs import GlobSet, normal
 from forensics.evidence.marks import found_with_marks
 from forensics.evidence.ntfsfiles import DAMAGE as DAMAGE
@@ -70,6 +71,8 @@ class ImageTree:
         if (matched := globs.matches(JOURNAL)) and (size := self._journal_size()) is not None:
             seen.add(normal(JOURNAL))
             yield Found(JOURNAL, size, matched)
+        if (matched := globs.matches(UNALLOCATED)) and self._is_ntfs() and self._ntfs is not None:
+            yield Found(UNALLOCATED, free_space(self.fs.ntfs).size, matched)
         for found in self._walk((), "", globs if self._ntfs is None else globs.shallow()):
             if normal(found[0]) not in seen and ":" not in found[0]:  # a lookup drops the name of a stream
                 seen.add(normal(found[0]))
@@ -254,6 +257,8 @@ class ImageTree:
         try:
             if normal(path) == normal(JOURNAL):
                 return self._open_journal()
+            if path == UNALLOCATED:
+                return free_space(self.fs.ntfs)
             entry = self._entry(path)
             if entry.is_symlink():
                 raise OSError(f"{path} is a link, which is not followed")
@@ -267,6 +272,8 @@ class ImageTree:
 
     def times(self, path: str) -> dict[str, datetime]:
         """The four $STANDARD_INFORMATION times on NTFS, else what the file system keeps."""
+        if path == UNALLOCATED:
+            return {}
         try:
             entry = self._entry(path)
             if not self._is_ntfs():
