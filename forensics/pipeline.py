@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from forensics import collect, guestwrites, jobs, reading, sessions, showing, views
-from forensics.artifacts.base import Artifact, asked_for
+from forensics.artifacts.base import asked_for
 from forensics.assembly import CaseBuilder
 from forensics.case import Case, merge_verdicts
 from forensics.descendants import MOST, family
@@ -157,9 +157,7 @@ def _not_opened(path: Path, name: str, error: EvidenceError, builder: CaseBuilde
     why = one_line(str(error), 1000)
     header = Evidence(name, str(path), "not opened", Host(unknown={"name": "the evidence could not be opened"}), 0)
     problem = Problem("not_opened", "evidence", Source(name, "", None, ""), why)
-    builder.add_host(
-        header, Verdicts(), [problem], collect.unseen(asked_for(carve=False), "the evidence could not be opened")
-    )
+    builder.add_host(header, Verdicts(), [problem], collect.unseen(asked_for(carve=False), header.host.unknown["name"]))
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -205,13 +203,13 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
         progress.stage(f"joining {name}")
         plan = plan.with_results(results)
         problems += _merged(workers, survey, plan, name)
-        so_far = _coverage(artifacts, survey, plan, results, problems)
+        so_far = _coverage(survey, plan, results, problems, carve=opening.carve)
         verdicts = _join(workers, plan.host(), problems, (host, name, naming), builder, so_far)
         inside = builder.keep(_read(_spools(plan.guests(), KEPT), problems, name), naming)
         verdicts = sessions.with_guests(verdicts, naming.guests, *inside, builder.kept())
         span = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
         problems += _context(workers, plan, span, options, (name, naming), builder)
-    rows = _coverage(artifacts, survey, plan, results, problems)
+    rows = _coverage(survey, plan, results, problems, carve=opening.carve)
     files, notices = evidence_files(path, survey.files, survey.stored)
     header = Evidence(name, str(path), survey.kind, host, len(results), hashes_of(files, survey.stored))
     builder.add_evidence_files(name, files, [*survey.notices, *notices])
@@ -221,14 +219,10 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
 
 
 def _coverage(
-    artifacts: tuple[Artifact, ...],
-    survey: jobs.Survey,
-    plan: collect.Plan,
-    results: dict[str, JobResult],
-    problems: Sequence[Problem],
+    survey: jobs.Survey, plan: collect.Plan, results: dict[str, JobResult], problems: Sequence[Problem], *, carve: bool
 ) -> list[Coverage]:
     return collect.coverage(
-        artifacts, plan.host().jobs, results, problems,
+        asked_for(carve=carve), plan.host().jobs, results, problems,
         blocked=[item for item in survey.blocked if not guest_of(item.path)],
         folders=[item for item in survey.folders if not guest_of(item[0])], whole=survey.whole, hurt=survey.hurt,
     )  # fmt: skip

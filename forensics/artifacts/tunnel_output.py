@@ -15,8 +15,8 @@ from dataclasses import replace
 
 from forensics.artifacts._tunnel import DESKTOP_LOGS, build, log_zone, profile_user, times, windows_path, zeroed
 from forensics.artifacts._tunnel_kinds import SERVER_KINDS, TUNNEL_LOG_KINDS
+from forensics.artifacts._tunnel_reader import LogReader
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
-from forensics.artifacts.tunnel_log import LogReader
 from forensics.formats import tunnellog
 from forensics.formats.messages import meaning
 from forensics.formats.textfile import decode
