@@ -116,15 +116,16 @@ def opening_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--os-volume", "volume", type=click.IntRange(0), metavar="N",
                   help="The volume to analyse when an image holds several Windows installations.")  # fmt: skip
     @click.option("--vss", "snapshots", is_flag=True, help="Read the image's volume shadow copies, too.")
+    @click.option("--carve", is_flag=True, help="Look for lost tunnel log lines in free space and page files (slow).")
     @click.option("--host", help="The host or collection to analyse when the evidence holds several.")
     @functools.wraps(command)
     def wrapped(
         *args: object, password: str, keys: tuple[str, ...], volume: int | None, snapshots: bool, host: str | None,
-        **kwargs: object,
+        carve: bool, **kwargs: object,
     ) -> None:  # fmt: skip
         from forensics.evidence.base import Opening
 
-        command(*args, opening=Opening(password, keys, volume, snapshots, host), **kwargs)
+        command(*args, opening=Opening(password, keys, volume, snapshots, host, carve=carve), **kwargs)
 
     return wrapped
 

@@ -19,7 +19,7 @@ import yaml
 import forensics
 from forensics import collect
 from forensics.artifacts._filesystem import JOURNALS
-from forensics.artifacts.base import Artifact, FileArtifact, all_artifacts
+from forensics.artifacts.base import Artifact, FileArtifact, asked_for
 from forensics.evidence.globs import GlobSet
 
 KAPE, VELOCIRAPTOR, DEFINITIONS = "Mirrortrace.tkape", "Custom.Windows.Mirrortrace.yaml", "mirrortrace.yaml"
@@ -38,8 +38,8 @@ def globs_of(artifact: Artifact) -> tuple[str, ...]:
 
 def every_glob() -> tuple[str, ...]:
     """What the tool reads on a volume, without globs that a wider one contains."""
-    found = {glob for glob in collect.patterns(all_artifacts()) if glob not in _ALIASES}
-    return reduced(found.union(_logs(found), *map(_siblings, all_artifacts())))
+    found = {glob for glob in collect.patterns(asked_for(carve=False)) if glob not in _ALIASES}
+    return reduced(found.union(_logs(found), *map(_siblings, asked_for(carve=False))))
 
 
 def _siblings(artifact: Artifact) -> set[str]:
@@ -196,7 +196,7 @@ def _accessor(glob: str) -> str:
 
 def definitions() -> str:
     """One definition for each artifact, and a group of them all."""
-    documents = [_definition(artifact) for artifact in all_artifacts()]
+    documents = [_definition(artifact) for artifact in asked_for(carve=False)]
     names = [document["name"] for document in documents]
     group = {
         "name": "MirrortraceAll",

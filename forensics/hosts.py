@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from forensics import collect, jobs, leftovers
-from forensics.artifacts.base import all_artifacts
+from forensics.artifacts.base import asked_for
 from forensics.case import Case
 from forensics.evidence.base import EvidenceError, Opening
 from forensics.evidence.several import each
@@ -65,12 +65,12 @@ def inspect(path: str | Path, options: Options | None = None) -> dict[str, Any]:
     files that are found none is parsed.
     """
     chosen, location = options or Options(), Path(path)
-    artifacts = all_artifacts()
+    artifacts = asked_for(carve=chosen.opening.carve)
     with tempfile.TemporaryDirectory(prefix=leftovers.prefix()) as scratch:
         opening = replace(chosen.opening, scratch=scratch)
         start = (str(location), location.name, opening)
         with Workers(replace(chosen.limits, jobs=1), jobs.start_worker, start, bulk(location)) as workers:
-            survey = survey_of(workers, location)
+            survey = survey_of(workers, location, carve=opening.carve)
     plan = collect.make_plan(survey.found, artifacts, Path("unused"), Host())
     present = {artifact.name: sum(artifact.name in job.artifacts for job in plan.jobs) for artifact in artifacts}
     return {

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from forensics import collect, guestwrites, jobs, reading, sessions, showing, views
-from forensics.artifacts.base import all_artifacts
+from forensics.artifacts.base import asked_for
 from forensics.assembly import CaseBuilder
 from forensics.case import Case, merge_verdicts
 from forensics.descendants import MOST, family
@@ -74,6 +74,7 @@ class Options:
             "os_volume": self.opening.volume,
             "shadow_copies": self.opening.snapshots,
             "host": self.opening.host,
+            "carve": self.opening.carve,
             "limits": {
                 "seconds": self.limits.seconds,
                 "seconds_per_mib": self.limits.seconds_per_mib,
@@ -156,7 +157,7 @@ def _not_opened(path: Path, name: str, error: EvidenceError, builder: CaseBuilde
     why = one_line(str(error), 1000)
     header = Evidence(name, str(path), "not opened", Host(unknown={"name": "the evidence could not be opened"}), 0)
     problem = Problem("not_opened", "evidence", Source(name, "", None, ""), why)
-    builder.add_host(header, Verdicts(), [problem], collect.unseen(all_artifacts(), "the evidence could not be opened"))
+    builder.add_host(header, Verdicts(), [problem], collect.unseen(asked_for(carve=False), header.host.unknown["name"]))
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -168,9 +169,9 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def survey_of(workers: Workers, path: Path) -> jobs.Survey:
+def survey_of(workers: Workers, path: Path, *, carve: bool = False) -> jobs.Survey:
     """What a worker finds in the evidence; raises EvidenceError when it cannot be opened."""
-    found = workers.one(jobs.survey, collect.patterns(all_artifacts()))
+    found = workers.one(jobs.survey, collect.patterns(asked_for(carve=carve)))
     if isinstance(found, Dead):
         raise EvidenceError(f"{path} could not be listed: {found.detail}", integrity=True)
     if isinstance(found, EvidenceError):
@@ -180,12 +181,12 @@ def survey_of(workers: Workers, path: Path) -> jobs.Survey:
 
 def _one(path: Path, name: str, options: Options, progress: Progress, builder: CaseBuilder) -> None:
     """Analyse one evidence into the builder."""
-    artifacts = all_artifacts()
+    artifacts = asked_for(carve=options.opening.carve)
     spool = builder.spool_folder()
     progress.stage(f"opening {name}")
     opening = replace(options.opening, scratch=str(spool / "unpacked"))
     with Workers(options.limits, jobs.start_worker, (str(path), name, opening), bulk(path)) as workers:
-        survey = survey_of(workers, path)
+        survey = survey_of(workers, path, carve=opening.carve)
         known, notes = _host(workers, survey, name)
         machines, more = _guests(workers, survey, name)
         plan = collect.make_plan(
@@ -202,13 +203,13 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
         progress.stage(f"joining {name}")
         plan = plan.with_results(results)
         problems += _merged(workers, survey, plan, name)
-        so_far = _coverage(survey, plan, results, problems)
+        so_far = _coverage(survey, plan, results, problems, carve=opening.carve)
         verdicts = _join(workers, plan.host(), problems, (host, name, naming), builder, so_far)
         inside = builder.keep(_read(_spools(plan.guests(), KEPT), problems, name), naming)
         verdicts = sessions.with_guests(verdicts, naming.guests, *inside, builder.kept())
         span = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
         problems += _context(workers, plan, span, options, (name, naming), builder)
-    rows = _coverage(survey, plan, results, problems)
+    rows = _coverage(survey, plan, results, problems, carve=opening.carve)
     files, notices = evidence_files(path, survey.files, survey.stored)
     header = Evidence(name, str(path), survey.kind, host, len(results), hashes_of(files, survey.stored))
     builder.add_evidence_files(name, files, [*survey.notices, *notices])
@@ -218,10 +219,10 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
 
 
 def _coverage(
-    survey: jobs.Survey, plan: collect.Plan, results: dict[str, JobResult], problems: Sequence[Problem]
+    survey: jobs.Survey, plan: collect.Plan, results: dict[str, JobResult], problems: Sequence[Problem], *, carve: bool
 ) -> list[Coverage]:
     return collect.coverage(
-        all_artifacts(), plan.host().jobs, results, problems,
+        asked_for(carve=carve), plan.host().jobs, results, problems,
         blocked=[item for item in survey.blocked if not guest_of(item.path)],
         folders=[item for item in survey.folders if not guest_of(item[0])], whole=survey.whole, hurt=survey.hurt,
     )  # fmt: skip

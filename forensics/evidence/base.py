@@ -98,6 +98,7 @@ class Opening:
     file), `volume` the number of the Windows volume where an image holds several, `snapshots` whether volume shadow
     copies are read too, `host` the host folder where a collection holds several (its path inside, `/` between).
     `scratch` is a folder that this run may unpack nested containers into; without it each process makes its own.
+    `carve`: free space and page files are looked through, too.
     """
 
     password: str = ""
@@ -106,6 +107,7 @@ class Opening:
     snapshots: bool = False
     host: str | None = None
     scratch: str = ""
+    carve: bool = False
 
     def __repr__(self) -> str:
         """Secrets stay out of messages and logs."""

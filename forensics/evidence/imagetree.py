@@ -17,6 +17,7 @@ from dissect.util.stream import RangeStream
 
 from forensics.evidence import ntfsguard
 from forensics.evidence.base import ACCESSED, BORN, CHANGED, MODIFIED, Found, Noted, Refusal
+from forensics.evidence.freespace import UNALLOCATED, free_space
 from forensics.evidence.globs import GlobSet, normal
 from forensics.evidence.marks import found_with_marks
 from forensics.evidence.ntfsfiles import DAMAGE as DAMAGE
@@ -70,6 +71,8 @@ class ImageTree:
         if (matched := globs.matches(JOURNAL)) and (size := self._journal_size()) is not None:
             seen.add(normal(JOURNAL))
             yield Found(JOURNAL, size, matched)
+        if (matched := globs.matches(UNALLOCATED)) and (size := self._free_size()) is not None:
+            yield Found(UNALLOCATED, size, matched)
         for found in self._walk((), "", globs if self._ntfs is None else globs.shallow()):
             if normal(found[0]) not in seen and ":" not in found[0]:  # a lookup drops the name of a stream
                 seen.add(normal(found[0]))
@@ -135,6 +138,18 @@ class ImageTree:
         except DAMAGE as error:
             why = f"the stream cannot be looked up: {error or type(error).__name__}"
             self.refusals.append(Refusal(f"{path}:{stream}", "unreadable", why))
+            return None
+
+    def _free_size(self) -> int | None:
+        """The size of the volume whose free clusters are looked through, None where its bitmap does not lead there."""
+        if not self._is_ntfs():
+            return None
+        try:
+            return int(free_space(self.fs.ntfs).size)
+        except DAMAGE as error:
+            self.refusals.append(
+                Refusal(UNALLOCATED, "unreadable", f"the bitmap of the volume cannot be read: {error}")
+            )
             return None
 
     def _journal_size(self) -> int | None:
@@ -254,6 +269,8 @@ class ImageTree:
         try:
             if normal(path) == normal(JOURNAL):
                 return self._open_journal()
+            if path == UNALLOCATED:
+                return free_space(self.fs.ntfs)
             entry = self._entry(path)
             if entry.is_symlink():
                 raise OSError(f"{path} is a link, which is not followed")
@@ -267,6 +284,8 @@ class ImageTree:
 
     def times(self, path: str) -> dict[str, datetime]:
         """The four $STANDARD_INFORMATION times on NTFS, else what the file system keeps."""
+        if path == UNALLOCATED:
+            return {}
         try:
             entry = self._entry(path)
             if not self._is_ntfs():
