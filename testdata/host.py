@@ -212,7 +212,9 @@ class FileRecord:
     `mtime` defaults to `birth`, `mft` and `atime` to `mtime`. `encoding` is a codec name; `local` texts hold the
     marker `@<ISO time>@`, which the renderer replaces by the host's local time in `stamp` form. A file with `deleted`
     is made and removed again: its record in the master file table and the change journal tell of it; `with_folder`:
-    so is its folder, which was made for it. `child_of` makes it a differencing VHDX of the disk of that path.
+    so is its folder, which was made for it. `child_of` makes it a differencing VHDX of the disk of that path. `vscdb`
+    makes it a part of VS Code's state database (`part`: main or wal, `settled` and `later` as `writers.vscdb` has them).
+    A path with a colon behind the folder (`x.exe:Zone.Identifier`) is a stream of the file before it.
     """
 
     path: str
@@ -229,6 +231,7 @@ class FileRecord:
     deleted: datetime | None = None
     with_folder: bool = False
     child_of: str | None = None
+    vscdb: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
