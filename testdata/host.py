@@ -214,7 +214,6 @@ class FileRecord:
     is made and removed again: its record in the master file table and the change journal tell of it; `with_folder`:
     so is its folder, which was made for it. `child_of` makes it a differencing VHDX of the disk of that path. `vscdb`
     makes it a part of VS Code's state database (`part`: main or wal, `settled` and `later` as `writers.vscdb` has them).
-    A path with a colon behind the folder (`x.exe:Zone.Identifier`) is a stream of the file before it.
     """
 
     path: str

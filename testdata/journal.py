@@ -23,8 +23,7 @@ def journal(host: Host, files: Files, folders: Mapping[str, Times], references: 
         return b""
     changes = [change for path, times in folders.items() for change in _folder(path, times.birth, references)]
     for path, file in files.items():
-        if ":" not in path:  # a stream has no record of its own
-            changes += _file(path, file.times, references)
+        changes += _file(path, file.times, references)
     for told in host.files:
         if told.deleted:
             changes += _deleted(inner_path(told.path), told.deleted, references)

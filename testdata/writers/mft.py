@@ -8,7 +8,7 @@ the published NTFS documentation (linux-ntfs project).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from testdata.writers.ntfs import ROOT, Description, Times
 
@@ -27,9 +27,7 @@ _FIRST_ATTRIBUTE = 0x38
 def build(told: Description) -> tuple[bytes, dict[str, int]]:
     """The table, and the file reference of every path: folders, files, and those that are removed."""
     references = {"": _reference(ROOT, ROOT)}
-    streams = {path: data for path, (data, _) in told.contents.items() if ":" in path}
-    files = [path for path in sorted(told.contents) if path not in streams]
-    paths = [*sorted(told.folders), *files, *sorted(told.removed)]
+    paths = [*sorted(told.folders), *sorted(told.contents), *sorted(told.removed)]
     references |= {path: _reference(_FIRST_USER_RECORD + number, 1) for number, path in enumerate(paths)}
     total = _FIRST_USER_RECORD + len(paths)
     table = bytearray().join(_system_records(told.whole, total))
@@ -42,8 +40,7 @@ def build(told: Description) -> tuple[bytes, dict[str, int]]:
             table += _record(*about, told.folders[path], _index_root(), folder=True, in_use=not gone)
         else:
             data, times = told.contents[path] if path in told.contents else told.removed[path]
-            mine = {key.partition(":")[2]: text for key, text in streams.items() if key.partition(":")[0] == path}
-            table += _record(*about, times, data, in_use=path in told.contents, streams=mine)
+            table += _record(*about, times, data, in_use=path in told.contents)
     return bytes(table), references
 
 
@@ -61,16 +58,12 @@ def _system_records(whole: Times, total: int) -> Iterator[bytes]:
 
 def _record(
     number: int, parent: int, name: str, times: Times, content: bytes, *, sequence: int = 1, folder: bool = False,
-    in_use: bool = True, made: bool = False, streams: Mapping[str, bytes] | None = None,
+    in_use: bool = True, made: bool = False,
 ) -> bytes:  # fmt: skip
-    """One record; `content` of a file is its data, of a folder (or when `made`) the attribute that holds it.
-
-    `streams` are its alternate data streams by name; they are small enough to lie in the record.
-    """
-    named = [_resident(0x80, data, name) for name, data in sorted((streams or {}).items())]
+    """One record; `content` of a file is its data, of a folder (or when `made`) the attribute that holds it."""
     attributes = [_standard(times, made=made), _name(parent, name, times.birth_only(), content, folder=folder)]
-    room = _RECORD - _FIRST_ATTRIBUTE - sum(map(len, attributes)) - sum(map(len, named)) - 16
-    attributes += [content if folder or made else _data(content, room), *named]
+    room = _RECORD - _FIRST_ATTRIBUTE - sum(map(len, attributes)) - 16
+    attributes.append(content if folder or made else _data(content, room))
     body = b"".join(
         attribute[:14] + struct.pack("<H", place) + attribute[16:] for place, attribute in enumerate(attributes)
     )
