@@ -82,6 +82,16 @@ def removed_folders(host: Host) -> dict[str, datetime]:
     return {path: moment for path, moment in gone if moment is not None}
 
 
+def overwritten(host: Host) -> frozenset[str]:
+    """The removed files whose records other files have since: only the journal knows them."""
+    return frozenset(inner_path(file.path) for file in host.files if file.overwritten)
+
+
+def marks(host: Host) -> dict[str, bytes]:
+    """The streams Zone.Identifier, by the path of their file."""
+    return {inner_path(file.path): file.mark.replace("\n", "\r\n").encode() for file in host.files if file.mark}
+
+
 def after_wiping(host: Host) -> dict[str, bytes | None]:
     """What the wiped files are afterwards: None where they are gone."""
     made: dict[str, bytes | None] = {}
