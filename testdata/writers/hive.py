@@ -70,9 +70,7 @@ class HiveWriter:
             node = node.subkeys.setdefault(_fold(part), _Key(part, time))
         node.time = time
 
-    def value(
-        self, path: str, name: str, type: int, data: Data, *, deleted: bool = False  # noqa: A002  # the registry's word
-    ) -> None:
+    def value(self, path: str, name: str, type: int, data: Data, *, deleted: bool = False) -> None:  # noqa: A002
         """Set a value of an existing key; "" is the default value.
 
         Text, numbers and lists are encoded as `type` wants them; bytes are stored as they are, so that malformed data
@@ -353,12 +351,12 @@ class _Layout:
         return self._bins.add(struct.pack(f"<2sH{len(leaves)}I", b"ri", len(leaves), *leaves))
 
     def _value_list(self, values: list[_Value]) -> int:
-        cells = [self._value(value) for value in values if not value.deleted]
-        for value in values:
-            if value.deleted:
-                self._removed_value(value)
-        if not cells:
+        living = [self._value(value) for value in values if not value.deleted]
+        # Taking the last entry off a list counts it down; the entry stays in the cell.
+        removed = [self._removed_value(value) for value in values if value.deleted]
+        if not living:
             return NO_CELL
+        cells = living + removed
         return self._bins.add(struct.pack(f"<{len(cells)}I", *cells))
 
     def _value(self, value: _Value) -> int:
@@ -371,11 +369,12 @@ class _Layout:
         head = struct.pack("<2sHIIIHH", b"vk", len(name), size, data, value.type, int(compressed), 0)
         return self._bins.add(head + name)
 
-    def _removed_value(self, value: _Value) -> None:
+    def _removed_value(self, value: _Value) -> int:
         cell = self._value(value)
         if 4 < len(value.data) <= _BIG_DATA_SEGMENT:
             self._bins.free(self._bins.word(cell, 8))
         self._bins.free(cell)
+        return cell
 
     def _big_data(self, data: bytes) -> int:
         parts = [data[at : at + _BIG_DATA_SEGMENT] for at in range(0, len(data), _BIG_DATA_SEGMENT)]

@@ -53,8 +53,9 @@ class Description:
     """What is on a volume: paths have forward slashes, `whole` are the volume's own times.
 
     `removed` files are made and removed again, and with them `removed_folders`; the records of `overwritten` ones have
-    other files since. `marks` are the streams Zone.Identifier of some files (both: only `writers.mft`). `journal` gives the change journal
-    out of the file reference of every path, removed ones and folders too; without it the volume has none.
+    been given to other files since. `marks` are the streams Zone.Identifier of some files. (Only `writers.mft` knows
+    these two.) `journal` gives the change journal out of the file reference of every path, removed ones and folders
+    too; without it the volume has none.
     """
 
     contents: Contents
