@@ -179,3 +179,9 @@ def test_the_wiping_is_told(told: Teller) -> None:
     rows = told("tunnel-unregistered-wiped").run.lines("timeline.jsonl")
     gone = {row["file_name"] for row in rows if row["kind"] == "usn.file_deleted"}
     assert {"code_tunnel.json", "tunnel-service.log", "tunnel-stable.lock", "license_consent.json", "lru.json"} <= gone
+
+
+def test_the_actor_stands_out_and_an_ordinary_tunnel_does_not(told: Teller) -> None:
+    (actor,) = told("tunnel-renamed-task").document["tunnel_sessions"]
+    (ordinary,) = told("tunnel-interactive").document["tunnel_sessions"]
+    assert actor["score"] >= 80 > 40 > ordinary["score"] > 0
