@@ -29,6 +29,9 @@ from forensics.verdicts import (
 )
 from forensics.verdicts import (
     HostingPeriod as HostingPeriod,
+    InstalledExtension as InstalledExtension,
+    LinkedHost as LinkedHost,
+    RelayPeriod as RelayPeriod,
 )
 from forensics.verdicts import (
     HostWrite as HostWrite,

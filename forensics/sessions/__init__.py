@@ -36,13 +36,14 @@ def build(
     label = host.name or evidence_name
     life = HostLife(rows)
     entries = persistence(rows, host, label)
-    sandboxes = Sandboxes(rows, host, label, life, Looked(coverage))
+    looked = Looked(coverage)
+    sandboxes = Sandboxes(rows, host, label, life, looked)
     sessions = sandboxes.sessions()
     return Verdicts(
         sandbox_sessions=sessions,
         sandbox_configs=sandboxes.configurations(),
         sandbox_capability=capability(rows, sessions, label),
-        tunnel_sessions=Tunnels(rows, host, label, life, entries).sessions(),
+        tunnel_sessions=Tunnels(rows, host, label, life, entries, looked).sessions(),
         persistence=entries,
         anti_forensics=anti_forensics(rows, host, label, sandboxes.removed),
         findings=sandboxes.findings() + capability_findings(rows, label),

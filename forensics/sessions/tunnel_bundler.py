@@ -1,0 +1,375 @@
+"""Which rows of a host belong to which tunnel, and what only looks like one.
+
+The desktop program asking `tunnel status`, a `.vscode-server` left by Remote-SSH, port forwarding by the editor, and
+other products' tunnels never make one. A dev tunnel and a code tunnel of one profile are two.
+"""
+
+from __future__ import annotations
+
+import re
+
+from forensics.model import PersistenceEntry
+from forensics.sessions.exits import Exits, image
+from forensics.sessions.hostlife import HostLife
+from forensics.sessions.rows import People, Row, Rows
+from forensics.sessions.texts import basename, inside, norm, pid, same_path
+from forensics.sessions.tunnel_bundle import (
+    FILES,
+    LOG,
+    OTHER,
+    PROCESS,
+    RUN,
+    SAVED,
+    SERVER,
+    SHELL,
+    STATE,
+    TRACE,
+    Bundle,
+)
+from forensics.sessions.tunnel_call import (
+    TunnelCall,
+    data_dir_of,
+    product_of,
+    servers_in,
+    tunnel_call,
+    wrapped_call,
+)
+
+_HISTORY = frozenset({"tunnel.file_saved", "tunnel.saved_copy"})
+# These alone show that a tunnel was hosted, registered or used.
+_ANCHORS = frozenset(
+    {
+        "tunnel.identity", "tunnel.lock", "tunnel.server_used", "tunnel.host_started", "tunnel.created",
+        "tunnel.relay_connected", "tunnel.client_connected", "tunnel.client_serving", "tunnel.file_saved",
+    }
+)  # fmt: skip
+_FILE_KINDS = ("usn.file_created", "usn.file_written", "usn.file_renamed", "usn.file_deleted", "mft.entry")
+_OWN_FILE = re.compile(r"code_tunnel\.json|tunnel-(?:stable|insiders|oss|exploration)\.lock|tunnel-service\.log")
+_SSH = re.compile(r"\\\.vscode-server(?:-insiders)?\\(?:bin\\|cli\\servers\\|code-(?:insiders-)?[0-9a-f]{40})", re.IGNORECASE)
+
+Shells = dict[int, list[tuple[Bundle, Row]]]
+
+
+class Bundler:
+    """Builds the bundles of one host. `ssh`: profiles (folded) that hold signs of Remote-SSH, known after `build`."""
+
+    def __init__(
+        self, rows: Rows, people: People, entries: tuple[PersistenceEntry, ...], life: HostLife, exits: Exits
+    ) -> None:
+        self._rows, self._people, self._entries = rows, people, entries
+        self._life, self._exits = life, exits
+        self._found: dict[str, Bundle] = {}
+        self.ssh: set[str] = set()
+
+    def build(self) -> list[Bundle]:
+        """All bundles, by key."""
+        self._state_and_log()
+        # What hosts a tunnel first: what was called before it (a login) belongs to a tunnel that is known then.
+        calls = [(row, tunnel_call(row.get("command_line"))) for row in self._rows.of("process.created")]
+        for row, call in sorted(calls, key=lambda item: (item[1] is None or not _makes(item[1]), item[0].order)):
+            self._process(row, call)
+        for row in self._rows.of("powershell.started"):
+            self._shell(row)
+        for entry in self._entries:
+            self._entry(entry)
+        self._files()
+        for row in self._rows.of("tunnel.file_saved", "tunnel.saved_copy"):
+            self._saved(row)
+        self._followers()
+        self._typed()
+        self._remembered()
+        self._join()
+        return [bundle for _, bundle in sorted(self._found.items()) if bundle.parts]
+
+    def _bundle(self, data_dir: str, product: str, profile: str | None, *, stated: bool = True) -> Bundle:
+        key = norm(data_dir)
+        bundle = self._found.setdefault(key, Bundle(key, data_dir, product, profile))
+        bundle.profile = bundle.profile or profile
+        bundle.stated = bundle.stated or stated
+        return bundle
+
+    def _profile(self, row: Row) -> str | None:
+        """The profile folder's name that a row belongs to: as stated, by its source's place, by its account."""
+        if stated := row.get("profile_user") or profile_in(row.source.path):
+            return stated
+        name, sid = self._people.of(row)
+        return "SYSTEM" if name == "SYSTEM" else self._people.folder(name, sid)
+
+    def _default(self, row: Row, product: str, create: bool) -> Bundle | None:
+        """The bundle of the row's profile at the usual place; without `create` only one that is known already."""
+        profile = self._profile(row)
+        if profile is None:
+            return None
+        dev = product == "devtunnel"
+        mine = [item for _, item in sorted(self._found.items())
+                if _same(item.profile, profile) and (item.product == "devtunnel") is dev]  # fmt: skip
+        fitting = [item for item in mine if item.product == product] or mine
+        if fitting or not create:
+            return fitting[0] if fitting else None
+        return self._bundle(self._usual(row, profile, product), product, profile, stated=False)
+
+    def _usual(self, row: Row, profile: str, product: str) -> str:
+        folder = {"vscode-insiders": ".vscode-insiders"}.get(product, ".vscode")
+        place = "AppData\\Local\\DevTunnels" if product == "devtunnel" else f"{folder}\\cli"
+        home = self._people.profile(*self._people.of(row)) or f"C:\\Users\\{profile}"
+        if profile == "SYSTEM":
+            home = "C:\\Windows\\System32\\config\\systemprofile"
+        return f"{home}\\{place}"
+
+    def _placed(self, row: Row) -> tuple[str, str] | None:
+        """(data folder, product) that a row names or lies in; the desktop's copy of the log lies in neither."""
+        if basename(row.source.path).startswith("remotetunnel"):
+            return None
+        stated = row.get("data_dir")
+        if stated:
+            return stated, product_of(stated, row.get("quality"))
+        return data_dir_of(row.source.path)
+
+    def _state_and_log(self) -> None:
+        rows = []
+        for row in self._rows.under("tunnel."):
+            if row.kind in _HISTORY or _forwarding(row):
+                continue
+            if is_cli(row.get("data_dir")) and is_cli(row.source.path):
+                rows.append(row)
+            else:
+                self._is_ssh(row)
+        anchors = [row for row in rows if row.kind in _ANCHORS]
+        for row in sorted(anchors, key=lambda item: (self._placed(item) is None, item.order)):
+            placed = self._placed(row)
+            if placed:
+                self._bundle(*placed, self._profile(row))
+            else:
+                self._default(row, product_of("", row.get("quality")), create=True)
+        for row in rows:
+            placed = self._placed(row)
+            default = None if placed else self._default(row, product_of("", row.get("quality")), create=False)
+            bundle = self._found.get(norm(placed[0])) if placed else default
+            if bundle:
+                # Whatever a log holds is one kind of evidence, also its lines of which nothing else is known.
+                bundle.add(LOG if "log_message" in row.fields or "line_number" in row.fields else STATE, row)
+
+    def _is_ssh(self, row: Row) -> None:
+        profile = self._profile(row)
+        if profile:
+            self.ssh.add(profile.casefold())
+
+    def _process(self, row: Row, call: TunnelCall | None) -> None:
+        line = row.get("command_line")
+        if call:
+            self._call(row, call)
+            return
+        if _SSH.search(line) or _SSH.search(row.get("executable")):
+            self._is_ssh(row)
+        server = servers_in(line) or servers_in(row.get("executable")) or servers_in(row.get("parent_executable"))
+        server = server or servers_in(row.get("parent_command_line"))
+        if server and is_cli(server[0]):
+            self._bundle(server[0], product_of(*server[:2]), self._profile(row)).add(PROCESS, row)
+
+    def _call(self, row: Row, call: TunnelCall) -> None:
+        """Hosting and installing calls make a tunnel; others (unregister, prune, kill) belong to one that is known."""
+        making = _makes(call)
+        data_dir = call.options.get("--cli-data-dir")
+        bundle: Bundle | None
+        if call.product == "devtunnel":
+            bundle = self._dev(row, call)
+        elif data_dir and (making or norm(data_dir) in self._found):
+            bundle = self._bundle(data_dir, call.product, self._profile(row) if making else None)
+        else:
+            bundle = self._default(row, call.product, create=making)
+        if bundle and call.verb != "status":
+            bundle.calls.append((row, call))
+            bundle.add(PROCESS if making else OTHER, row)
+
+    def _dev(self, row: Row, call: TunnelCall) -> Bundle | None:
+        """The dev tunnel that a call names, else the one of the profile: those that no call names stand together."""
+        profile, ident = self._profile(row), call.named_tunnel[0]
+        if profile and ident:
+            key = f"{self._usual(row, profile, call.product)}\\{ident}"
+            if call.hosts or norm(key) in self._found:
+                return self._bundle(key, call.product, profile, stated=False)
+        return self._default(row, call.product, create=call.hosts)
+
+    def _shell(self, row: Row) -> None:
+        """A terminal with the editor's shell integration out of a tunnel's server folder."""
+        server = servers_in(row.get("host_application"))
+        if server and is_cli(server[0]):
+            self._bundle(server[0], product_of(*server[:2]), profile_in(server[0])).add(SHELL, row)
+
+    def _entry(self, entry: PersistenceEntry) -> None:
+        call = wrapped_call(entry.command or "")
+        if call is None or not _makes(call):
+            return
+        data_dir = call.options.get("--cli-data-dir")
+        rows = self._rows.named(entry.events)
+        bundle = self._bundle(data_dir, call.product, profile_in(data_dir) or entry.user) if data_dir else None
+        if bundle is None and rows:
+            bundle = self._default(rows[0], call.product, create=True)
+        if bundle:
+            bundle.entries.append(entry)
+            for row in rows:
+                bundle.add(RUN, row)
+
+    def _files(self) -> None:
+        """Births, changes and deletions of the CLI's own files and of its servers' folders."""
+        for row in self._rows.of(*_FILE_KINDS):
+            path = row.get("file_path")
+            server = servers_in(path)
+            if _SSH.search(path):
+                self._is_ssh(row)
+            placed: tuple[str, str] | None = None
+            if server and is_cli(server[0]):
+                placed = server[0], product_of(*server[:2])
+            elif _OWN_FILE.fullmatch(basename(path)) and is_cli(path):
+                folder = path.replace("/", "\\").rpartition("\\")[0]
+                placed = data_dir_of(path) or ((folder, product_of(folder)) if folder[1:3] == ":\\" else None)
+            if placed:
+                self._bundle(*placed, profile_in(placed[0])).add(FILES, row)
+
+    def _saved(self, row: Row) -> None:
+        """The history names the tunnel in its address; without one it may be of Remote-SSH and only follows."""
+        remote, name = row.get("remote_authority").casefold(), row.get("tunnel_name")
+        if remote and not remote.startswith("tunnel"):
+            if remote.startswith("ssh-remote"):
+                self._is_ssh(row)
+            return
+        if row.kind == "tunnel.saved_copy" and self._is_elsewhere(row):
+            return
+        bundle = self._called(row, name) if name else None
+        bundle = bundle or self._default(row, "vscode", create=bool(name))
+        if bundle:
+            bundle.add(SAVED, row)
+
+    def _is_elsewhere(self, copy: Row) -> bool:
+        """Whether the list beside a saved copy says that it was not saved through a tunnel."""
+        folder = copy.source.path.rpartition("/")[0]
+        lists = [row for row in self._rows.of("tunnel.file_saved") if row.source.path.rpartition("/")[0] == folder]
+        remotes = {row.get("remote_authority").casefold() for row in lists} - {""}
+        return bool(remotes) and not any(remote.startswith("tunnel") for remote in remotes)
+
+    def _called(self, row: Row, name: str) -> Bundle | None:
+        """The tunnel of that name; of several the one of the row's profile."""
+        profile = self._profile(row) or ""
+        fitting = [bundle for _, bundle in sorted(self._found.items()) if name.casefold() in _names(bundle)]
+        return min(fitting, key=lambda bundle: not _same(bundle.profile, profile), default=None)
+
+    def _typed(self) -> None:
+        """What was started or run in a terminal of the tunnel, by the process id of its shell.
+
+        4688 names the parent's id and image only; an id counts from the shell's start to its end or the next boot.
+        """
+        terminals = [(bundle, row) for _, bundle in sorted(self._found.items()) for row in bundle.of(PROCESS)]
+        shells: Shells = {}
+        for bundle, row in terminals:
+            number = pid(row.get("pid"))
+            if number is not None and "shellintegration" in row.get("command_line").casefold():
+                shells.setdefault(number, []).append((bundle, row))
+        if not shells:
+            return
+        for row in self._rows.of("process.created"):
+            self._in_terminal(row, pid(row.get("parent_pid")), row.get("parent_executable"), shells)
+        for row in self._rows.of("powershell.script_block"):
+            self._in_terminal(row, pid(row.get("pid")), "", shells)
+
+    def _in_terminal(self, row: Row, number: int | None, shell: str, shells: Shells) -> None:
+        for bundle, start in shells.get(number, ()) if number is not None else ():
+            if row.time is None or start.time is None or row.time < start.time:
+                continue
+            ends = self._exits.of(start)
+            over = bool(ends) and ends[0].time is not None and row.time > ends[0].time
+            other = bool(shell) and basename(shell) != image(start)
+            if not over and not other and not self._life.boot_between(start.time, row.time):
+                bundle.typed[row.id] = row
+                bundle.add(PROCESS if row.kind == "process.created" else SHELL, row)
+                return
+
+    def _followers(self) -> None:
+        """Server logs, shell history, what the desktop program and caches know: of the profile's tunnel, or of none."""
+        history = self._rows.of("shell.history_line")
+        about_tunnels = [row for row in self._rows.under("vscode.") if "tunnel" in row.kind]
+        choose: tuple[tuple[list[Row], str, str], ...] = (
+            (self._rows.under("server."), SERVER, "vscode"),
+            (history, OTHER, "vscode"),
+            ([row for row in history if "devtunnel" in row.get("history_line").casefold()], OTHER, "devtunnel"),
+            (about_tunnels, OTHER, "vscode"),
+            (self._rows.under("devtunnel."), STATE, "devtunnel"),
+        )
+        for rows, part, product in choose:
+            for row in rows:
+                self._follow(row, part, product)
+
+    def _follow(self, row: Row, part: str, product: str) -> None:
+        stated = row.get("data_dir") if part == SERVER else ""
+        if not is_cli(stated):
+            self._is_ssh(row)
+            return
+        placed = data_dir_of(row.source.path) or ((stated, "") if stated else None)
+        if placed is None and product == "devtunnel" and row.get("tunnel_id"):
+            bundle = self._default(row, product, create=True)
+        else:
+            bundle = self._found.get(norm(placed[0])) if placed else self._default(row, product, create=False)
+        if placed and bundle is None and part == SERVER:
+            bundle = self._bundle(placed[0], placed[1] or product_of(placed[0]), self._profile(row))
+        if bundle:
+            bundle.add(part, row)
+
+    def _remembered(self) -> None:
+        """Prefetch of the program, told apart from others of its name by the data folder's files that it loaded."""
+        for row in self._rows.of("prefetch.run"):
+            loaded = row.fields.get("file_names")
+            names = [norm(name) for name in loaded] if isinstance(loaded, tuple) else []
+            for _, bundle in sorted(self._found.items()):
+                hosts = [call.executable for _, call in bundle.calls if call.hosts]
+                by_files = any(inside(name, bundle.key) for name in names)
+                if by_files or any(same_path(path, row.get("executable")) for path in hosts if "\\" in path):
+                    bundle.add(TRACE, row)
+
+    def _join(self) -> None:
+        """Bundles that name the same tunnel id are one tunnel; the one that hosts keeps its place."""
+        by_id: dict[str, Bundle] = {}
+        for key, bundle in sorted(self._found.items(), key=lambda item: (not item[1].calls, item[0])):
+            rows = [row for row in bundle.of(STATE, "tunnel.identity") if row.get("tunnel_id")]
+            ident = max(rows, key=lambda row: (row.time is not None, row.order)).get("tunnel_id") if rows else ""
+            if not ident:
+                continue
+            known = by_id.setdefault(ident, bundle)
+            if known is not bundle:
+                known.take(bundle)
+                del self._found[key]
+
+
+def _makes(call: TunnelCall) -> bool:
+    return call.hosts or call.verb == "service install"
+
+
+def profile_in(path: str) -> str | None:
+    """The profile folder's name in a path; the service account whose profile it is below."""
+    parts = path.replace("/", "\\").split("\\")
+    lowered = [part.casefold() for part in parts]
+    if "systemprofile" in lowered:
+        return "SYSTEM"
+    for parent in ("users", "serviceprofiles"):
+        index = lowered.index(parent) if parent in lowered else -1
+        if 0 <= index < len(parts) - 1:
+            return parts[index + 1]
+    return None
+
+
+def _names(bundle: Bundle) -> set[str]:
+    rows = [*bundle.of(STATE, "tunnel.identity"), *bundle.of(LOG)]
+    names = {row.get("tunnel_name").casefold() for row in rows}
+    return (names | {call.options.get("--name", "").casefold() for _, call in bundle.calls}) - {""}
+
+
+def _same(one: str | None, two: str) -> bool:
+    return one is not None and one.casefold() == two.casefold()
+
+
+def is_cli(path: str) -> bool:
+    """Whether a data folder, or a path in one, is the CLI's; Remote-SSH keeps its own below `.vscode-server`."""
+    return ".vscode-server" not in path.casefold()
+
+
+def _forwarding(row: Row) -> bool:
+    """Whether a state file is of port forwarding alone (`port_forwarding_tunnel.json`, `forwarding-stable.lock`)."""
+    return basename(row.source.path).startswith(("port_forwarding", "forwarding-"))
