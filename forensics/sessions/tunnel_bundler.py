@@ -35,6 +35,14 @@ from forensics.sessions.tunnel_call import (
     wrapped_call,
 )
 
+_LOG_KINDS = frozenset(
+    f"tunnel.{name}"
+    for name in (
+        "host_started", "host_stopped", "created", "login", "relay_connected", "relay_lost", "client_connected",
+        "client_serving", "server_started", "client_disconnected", "port_forwarded", "port_closed", "command_spawned",
+        "service_registered", "log_message",
+    )
+)  # fmt: skip
 _HISTORY = frozenset({"tunnel.file_saved", "tunnel.saved_copy"})
 # These alone show that a tunnel was hosted, registered or used.
 _ANCHORS = frozenset(
@@ -147,7 +155,7 @@ class Bundler:
             bundle = self._found.get(norm(placed[0])) if placed else default
             if bundle:
                 # Whatever a log holds is one kind of evidence, also its lines of which nothing else is known.
-                bundle.add(LOG if "log_message" in row.fields or "line_number" in row.fields else STATE, row)
+                bundle.add(LOG if row.kind in _LOG_KINDS or "log_message" in row.fields else STATE, row)
 
     def _is_ssh(self, row: Row) -> None:
         profile = self._profile(row)

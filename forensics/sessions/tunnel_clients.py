@@ -179,10 +179,9 @@ class Clients:
         mine = sorted((client for client in found if client.commit in (commit, None)), key=lambda item: item.start)
         first = mine[0] if mine else None
         if first and first.start <= moment + window("first_attach"):
-            if first.start > moment and not first.log and first.start - moment <= window("first_attach"):
-                text = f"the first client of version {commit[:10]} came by {stamp(moment)}: its server's folder was made"
-                self.reasons.append(because(f"{text} then (inference)", [birth]))
-                first.start = moment
+            if first.start > moment and not first.log:
+                text = f"the first client of version {commit[:10]} had come by {stamp(moment)}: its server's folder was"
+                self.reasons.append(because(f"{text} made then (inference); its window opened later", [birth]))
             first.rows.append(birth)
             first.commit = first.commit or commit
             return

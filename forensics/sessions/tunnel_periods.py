@@ -200,8 +200,18 @@ class Hosting:
             elif row.meaning == _LOCK_TIMES[1]:
                 period = self._locked(row, number)
                 period.pid = number if period.pid is None else period.pid
-            elif row.meaning == _LOCK_TIMES[0] and last and row.time < last:
-                self._locked(row, None)
+            elif last and row.meaning == _LOCK_TIMES[0] and row.time < last:
+                self._made(row, row.time)
+
+    def _made(self, row: Row, moment: datetime) -> None:
+        """The birth of the lock: a period of its own only where more than a file's time tells of it."""
+        near = next((item for item in self.periods if item.start and
+                     item.start - window("same_start") <= moment <= item.start + window("start_to_lock")), None)  # fmt: skip
+        if near:
+            near.rows.append(row)
+            return
+        text = f"the lock file was made at {stamp(moment)}: the tunnel was first hosted then (inference by a file's time)"
+        self.reasons.append(because(text, [row]))
 
     def _locked(self, row: Row, number: int | None) -> Period:
         """The period that a write of the lock at that time belongs to; a new one where none is known."""
@@ -225,7 +235,7 @@ class Hosting:
         rows = self._bundle.of(FILES)
         for row in rows:
             written = row.kind in ("usn.file_created", "usn.file_written") or (
-                row.kind == "mft.entry" and row.meaning in _LOCK_TIMES
+                row.kind == "mft.entry" and row.meaning == _LOCK_TIMES[1]
             )
             if not basename(row.get("file_path")).endswith(".lock") or not written or row.time is None:
                 continue

@@ -376,7 +376,7 @@ class TestNoTunnel:
     ("line", "expected"),
     [
         (RUN, ("vscode", "service internal-run", False)),
-        ("code.exe  tunnel user login --provider github", ("vscode", "user", False)),
+        ("code.exe  tunnel user login --provider github", ("vscode", "user login", False)),
         ('"C:\\x y\\code-tunnel.exe" tunnel status', ("vscode", "status", False)),
         ("code tunnel", ("vscode", "host", False)),
         ("code.exe tunnel --name status --random-name", ("vscode", "host", False)),
