@@ -140,7 +140,9 @@ class Tunnels:
             if not hosted and not {row.get("connection_id") for row in rows} & (known - {""}):
                 other += rows
         bundle.drop(SERVER, other)
-        text = "the profile's server folder also holds runs outside the hosting: Remote-SSH uses it too, they are not told"
+        text = (
+            "the profile's server folder also holds runs outside the hosting: they are of Remote-SSH, which uses it too"
+        )
         return because(text, other) if other else ""
 
     def _network(self, bundle: Bundle, periods: list[Period]) -> None:

@@ -53,7 +53,9 @@ _ANCHORS = frozenset(
 )  # fmt: skip
 _FILE_KINDS = ("usn.file_created", "usn.file_written", "usn.file_renamed", "usn.file_deleted", "mft.entry")
 _OWN_FILE = re.compile(r"code_tunnel\.json|tunnel-(?:stable|insiders|oss|exploration)\.lock|tunnel-service\.log")
-_SSH = re.compile(r"\\\.vscode-server(?:-insiders)?\\(?:bin\\|cli\\servers\\|code-(?:insiders-)?[0-9a-f]{40})", re.IGNORECASE)
+_SSH = re.compile(
+    r"\\\.vscode-server(?:-insiders)?\\(?:bin\\|cli\\servers\\|code-(?:insiders-)?[0-9a-f]{40})", re.IGNORECASE
+)
 
 Shells = dict[int, list[tuple[Bundle, Row]]]
 

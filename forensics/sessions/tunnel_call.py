@@ -30,7 +30,9 @@ _OUTPUT_OPTION = re.compile(
 _SHELL_WORD = re.compile(r"[12*]?>|\||&")
 _PORT_OPTIONS = frozenset({"-p", "--port-numbers", "--port-number"})
 _PAIRED_VERBS = frozenset({"user", "port", "access"})
-_TUNNEL_VERBS = frozenset({"host", "delete", "show", "update", "create", "token", "set", "port create", "access create"})
+_TUNNEL_VERBS = frozenset(
+    {"host", "delete", "show", "update", "create", "token", "set", "port create", "access create"}
+)
 _DEVTUNNEL_ID = re.compile(r"(?:[0-9bcdfghjklmnpqrstvwxz]{8}|[a-z0-9][a-z0-9-]{1,47}[a-z0-9])")
 _CLUSTER = re.compile(r"(?:[a-z]{3,4}[0-9]{1,3}|asse|aue|brs|euw|use)")
 
@@ -126,7 +128,7 @@ def _ports(arguments: str) -> tuple[int, ...]:
 
 
 def wrapped_call(command_line: str) -> TunnelCall | None:
-    """The call of a command line, also of one that a command interpreter is given (`cmd.exe /c code.exe tunnel ...`)."""
+    """The call of a command line, also of one given to a command interpreter (`cmd.exe /c code.exe tunnel`)."""
     call = tunnel_call(command_line)
     inner = None if call else _inner(command_line)
     return call or (tunnel_call(inner) if inner else None)

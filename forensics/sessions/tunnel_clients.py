@@ -197,7 +197,9 @@ class Clients:
         """A client that nothing says left, left with the hosting."""
         if client.end is not None:
             return
-        around = [p for p in self._periods if p.start and p.start <= client.start and (not p.end or p.end > client.start)]
+        around = [
+            p for p in self._periods if p.start and p.start <= client.start and (not p.end or p.end > client.start)
+        ]
         period = max(around, key=lambda item: item.start or client.start, default=None)
         if period and period.end and client.end_kind == "unknown" and not _lost(client):
             client.end = period.end
@@ -301,7 +303,7 @@ def _joined(found: list[Client]) -> None:
     for client in list(found):
         for row in [row for view in client.views for row in view.reconnected]:
             back = [other for other in found if other is not client and not other.views and row.time
-                    and other.start >= client.start and row.time - slack <= other.start <= row.time + slack]  # fmt: skip
+                    and max(client.start, row.time - slack) <= other.start <= row.time + slack]  # fmt: skip
             if back:
                 other = max(back, key=lambda item: item.start)
                 client.rows += other.rows

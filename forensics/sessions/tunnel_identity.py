@@ -22,7 +22,9 @@ _TOKEN = re.compile(r"--connection-token[= ]\"?([A-Za-z0-9_-]{40,64})")
 _WEB_NAME = re.compile(
     r"(?P<id>[a-z0-9][a-z0-9-]{1,47}?[a-z0-9])-(?P<port>\d{1,5})(?:-inspect)?\.(?P<cluster>[a-z]{3,4}\d{0,3})\.devtunnels\.ms"
 )
-_RELAY_NAME = re.compile(r"(?P<cluster>[a-z]{3,4}\d{1,3}|asse|aue|brs|euw|use)(?:-data)?\.rel\.tunnels\.api\.visualstudio\.com")
+_RELAY_NAME = re.compile(
+    r"(?P<cluster>[a-z]{3,4}\d{1,3}|asse|aue|brs|euw|use)(?:-data)?\.rel\.tunnels\.api\.visualstudio\.com"
+)
 _PROVIDER_OPTIONS = {"-g": "github", "--github": "github", "-e": "microsoft", "--entra": "microsoft"}
 
 
@@ -117,7 +119,7 @@ class Identity:
         return None, cluster
 
     def _is_unregistered(self) -> bool:
-        """By `null` in the file, or by a call that deletes it and ended with status 0, when nothing was hosted after."""
+        """By `null` in the file, or by a call that deletes it and ended with status 0, nothing being hosted after."""
         if self._state is not None:
             if self._state.fields.get("tunnel_unregistered") is True:
                 self.unregistered_by = self._bundle.of(STATE, "tunnel.identity")
@@ -146,14 +148,24 @@ class Identity:
         rows = bundle.of(STATE, "tunnel.identity")
         if self._state is None:
             if bundle.product != "devtunnel":
-                self.reasons.insert(0, "no code_tunnel.json: name and id are known only as far as other traces tell them")
+                self.reasons.insert(
+                    0, "no code_tunnel.json: name and id are known only as far as other traces tell them"
+                )
         elif self.unregistered and self._state.fields.get("tunnel_unregistered") is True:
-            self.reasons.insert(0, because("code_tunnel.json holds null: the tunnel was unregistered at the service", rows))
+            self.reasons.insert(
+                0, because("code_tunnel.json holds null: the tunnel was unregistered at the service", rows)
+            )
         else:
             name = f"{self._state.get('tunnel_name')} ({self._state.get('tunnel_id')})"
             self.reasons.insert(0, because(f"code_tunnel.json names the tunnel {name}", rows))
-        if bundle.product == "devtunnel" and sum(period.run is not None for period in self._periods) > 1 and not self.id:
-            self.reasons.append("each call without an id hosts a dev tunnel of its own; those of the profile stand together")
+        if (
+            bundle.product == "devtunnel"
+            and sum(period.run is not None for period in self._periods) > 1
+            and not self.id
+        ):
+            self.reasons.append(
+                "each call without an id hosts a dev tunnel of its own; those of the profile stand together"
+            )
         self._say_tokens()
 
     def _say_tokens(self) -> None:

@@ -205,12 +205,13 @@ class Hosting:
 
     def _made(self, row: Row, moment: datetime) -> None:
         """The birth of the lock: a period of its own only where more than a file's time tells of it."""
-        near = next((item for item in self.periods if item.start and
-                     item.start - window("same_start") <= moment <= item.start + window("start_to_lock")), None)  # fmt: skip
+        early, late = window("same_start"), window("start_to_lock")
+        near = next((item for item in self.periods
+                     if item.start and item.start - early <= moment <= item.start + late), None)  # fmt: skip
         if near:
             near.rows.append(row)
             return
-        text = f"the lock file was made at {stamp(moment)}: the tunnel was first hosted then (inference by a file's time)"
+        text = f"the lock file was made at {stamp(moment)}: it was first hosted then (inference by a file's time)"
         self.reasons.append(because(text, [row]))
 
     def _locked(self, row: Row, number: int | None) -> Period:

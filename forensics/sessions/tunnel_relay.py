@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from forensics.model import RelayPeriod
 from forensics.sessions.rows import Row, because, stamp
@@ -74,7 +75,7 @@ def _silences(rows: list[Row], found: list[_Up]) -> list[str]:
     reasons = []
     for path in sorted(chatty):
         own = [row for row in rows if row.source.path == path]
-        for before, after in zip(own, own[1:], strict=False):
+        for before, after in pairwise(own):
             if before.time is None or after.time is None or after.kind == "tunnel.host_started":
                 continue
             up = any(item.start <= before.time and (item.end is None or item.end >= after.time) for item in found)

@@ -108,7 +108,7 @@ class Runs:
         return next((name for row in run.rows if (name := self._people.of(row)[0])), None)
 
     def output(self, run: Run) -> tuple[str | None, list[Row]]:
-        """(the file that its output was sent to, what says so): only the shell that started it knows the redirection."""
+        """(the file that its output was sent to, what says so): only the shell that started it knows."""
         for row in run.every:
             if path := output_of(row.get("parent_command_line")):
                 return path, [row]

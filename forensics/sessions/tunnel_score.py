@@ -155,9 +155,9 @@ def _executables(bundle: Bundle, periods: list[Period]) -> list[str]:
         line = period.command_line or ""
         # The log has the product's name before the line as it was: `code C:\\x\\code.exe tunnel`.
         _, rest = split_command(line)
-        call = tunnel_call(line) if "\\" in split_command(line)[0] else tunnel_call(rest)
-        if call and "\\" in call.executable:
-            found.setdefault(call.executable)
+        logged = tunnel_call(line) if "\\" in split_command(line)[0] else tunnel_call(rest)
+        if logged and "\\" in logged.executable:
+            found.setdefault(logged.executable)
     for entry in bundle.entries:
         entry_call = wrapped_call(entry.command or "")
         if entry_call:
