@@ -69,6 +69,8 @@ class Bundler:
         self._rows, self._people, self._entries = rows, people, entries
         self._life, self._exits = life, exits
         self._found: dict[str, Bundle] = {}
+        self._hints: dict[str, tuple[str, str]] = {}
+        self._loose: list[Row] = []
         self.ssh: set[str] = set()
 
     def build(self) -> list[Bundle]:
@@ -78,11 +80,16 @@ class Bundler:
         calls = [(row, tunnel_call(row.get("command_line"))) for row in self._rows.of("process.created")]
         for row, call in sorted(calls, key=lambda item: (item[1] is None or not _makes(item[1]), item[0].order)):
             self._process(row, call)
+        for row in self._rows.of("vscode.cli_spawned"):
+            spawned = tunnel_call(row.get("command_line"))
+            if spawned:
+                self._call(row, spawned, LOG)
         for row in self._rows.of("powershell.started"):
             self._shell(row)
         for entry in self._entries:
             self._entry(entry)
         self._files()
+        self._placeless()
         for row in self._rows.of("tunnel.file_saved", "tunnel.saved_copy"):
             self._saved(row)
         self._followers()
@@ -128,12 +135,16 @@ class Bundler:
 
     def _placed(self, row: Row) -> tuple[str, str] | None:
         """(data folder, product) that a row names or lies in; the desktop's copy of the log lies in neither."""
-        if basename(row.source.path).startswith("remotetunnel"):
-            return None
         stated = row.get("data_dir")
-        if stated:
+        if stated and not _is_desktop(row):
             return stated, product_of(stated, row.get("quality"))
-        return data_dir_of(row.source.path)
+        return self._hints.get(row.source.path) or (None if _is_desktop(row) else data_dir_of(row.source.path))
+
+    def _hint(self, row: Row) -> None:
+        """A log that lies elsewhere (the program's output in a file) names the folder of the server that it starts."""
+        server = servers_in(row.get("log_message"))
+        if server and not row.get("data_dir") and is_cli(server[0]) and data_dir_of(row.source.path) is None:
+            self._hints.setdefault(row.source.path, (server[0], product_of(*server[:2])))
 
     def _state_and_log(self) -> None:
         rows = []
@@ -142,6 +153,7 @@ class Bundler:
                 continue
             if is_cli(row.get("data_dir")) and is_cli(row.source.path):
                 rows.append(row)
+                self._hint(row)
             else:
                 self._is_ssh(row)
         anchors = [row for row in rows if row.kind in _ANCHORS]
@@ -156,8 +168,19 @@ class Bundler:
             default = None if placed else self._default(row, product_of("", row.get("quality")), create=False)
             bundle = self._found.get(norm(placed[0])) if placed else default
             if bundle:
-                # Whatever a log holds is one kind of evidence, also its lines of which nothing else is known.
-                bundle.add(LOG if row.kind in _LOG_KINDS or "log_message" in row.fields else STATE, row)
+                bundle.add(_part_of(row), row)
+            else:
+                self._loose.append(row)
+
+    def _placeless(self) -> None:
+        """Logs that name no folder, by the tunnel's name in them or by the file that an output was sent to."""
+        for path in sorted({row.source.path for row in self._loose}):
+            rows = [row for row in self._loose if row.source.path == path]
+            named = next((row for row in rows if row.get("tunnel_name")), None)
+            bundle = self._called(named, named.get("tunnel_name")) if named else None
+            for row in rows if bundle else ():
+                if bundle:
+                    bundle.add(_part_of(row), row)
 
     def _is_ssh(self, row: Row) -> None:
         profile = self._profile(row)
@@ -176,7 +199,7 @@ class Bundler:
         if server and is_cli(server[0]):
             self._bundle(server[0], product_of(*server[:2]), self._profile(row)).add(PROCESS, row)
 
-    def _call(self, row: Row, call: TunnelCall) -> None:
+    def _call(self, row: Row, call: TunnelCall, part: str = PROCESS) -> None:
         """Hosting and installing calls make a tunnel; others (unregister, prune, kill) belong to one that is known."""
         making = _makes(call)
         data_dir = call.options.get("--cli-data-dir")
@@ -189,7 +212,7 @@ class Bundler:
             bundle = self._default(row, call.product, create=making)
         if bundle and call.verb != "status":
             bundle.calls.append((row, call))
-            bundle.add(PROCESS if making else OTHER, row)
+            bundle.add(part if making else OTHER, row)
 
     def _dev(self, row: Row, call: TunnelCall) -> Bundle | None:
         """The dev tunnel that a call names, else the one of the profile: those that no call names stand together."""
@@ -363,6 +386,15 @@ def profile_in(path: str) -> str | None:
         if 0 <= index < len(parts) - 1:
             return parts[index + 1]
     return None
+
+
+def _part_of(row: Row) -> str:
+    """Whatever a log holds is one kind of evidence, also its lines of which nothing else is known."""
+    return LOG if row.kind in _LOG_KINDS or "log_message" in row.fields else STATE
+
+
+def _is_desktop(row: Row) -> bool:
+    return basename(row.source.path).startswith("remotetunnel")
 
 
 def _names(bundle: Bundle) -> set[str]:

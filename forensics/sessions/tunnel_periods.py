@@ -21,8 +21,14 @@ from forensics.times import from_iso
 
 PROCESS_ENDED = "process ended"
 HOST_DOWN = ("host crashed", "host shut down or restarted")
-# Lines that only a process that hosts, or would, writes; a login or a registration is also written by others.
-_NO_RUN = frozenset({"tunnel.service_registered", "tunnel.login", "tunnel.log_message"})
+# Lines that only a process that hosts writes; a login, an account or a registration is also written by others.
+_UP = frozenset(
+    f"tunnel.{name}"
+    for name in (
+        "host_started", "host_stopped", "created", "relay_connected", "relay_lost", "client_connected", "client_serving",
+        "server_started", "client_disconnected", "port_forwarded", "port_closed", "command_spawned",
+    )
+)  # fmt: skip
 _ATTACHED = ("starting as client to singleton", "connected to an existing tunnel process")
 _LOCK_TIMES = ("Creation Time", "Content Modification Time")
 
@@ -113,7 +119,7 @@ class Hosting:
         for path, rows in sorted(by_file.items()):
             current: Period | None = None
             for row in rows:
-                if row.kind == "tunnel.host_started" or (current is None and row.kind not in _NO_RUN):
+                if row.kind == "tunnel.host_started" or (current is None and row.kind in _UP):
                     current = Period(row.time)
                     current.as_service = True if basename(path) == "tunnel-service.log" else None
                     self.periods.append(current)
@@ -121,7 +127,7 @@ class Hosting:
                     self._log_row(current, row)
 
     def _log_row(self, period: Period, row: Row) -> None:
-        if row.kind in ("tunnel.login", "tunnel.service_registered"):
+        if row.kind not in _UP and row.kind != "tunnel.log_message" and not row.kind.startswith("server."):
             return
         if row.get("log_message").casefold().startswith(_ATTACHED):
             self._attached(period.start, [row])

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from forensics.sessions.exits import Exits, image
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.rows import People, Row, Rows
-from forensics.sessions.texts import pid
+from forensics.sessions.texts import basename, pid, split_command
 from forensics.sessions.tunnel_bundle import Bundle
 from forensics.sessions.tunnel_call import TunnelCall, output_of
 
@@ -34,8 +34,8 @@ class Run:
 
     @property
     def first(self) -> Row:
-        """The row of the process that stays."""
-        return self.rows[0]
+        """The row of the process that stays: the process log has its line as it was."""
+        return next((row for row in self.rows if row.kind == "process.created"), self.rows[0])
 
     @property
     def end(self) -> datetime | None:
@@ -65,6 +65,7 @@ class Runs:
         for row in rows.of("powershell.script_block"):
             _index(self._scripts, row)
         self.ends_recorded = bool(rows.of("process.exited"))
+        self._desktop = rows.of("vscode.cli_ended")
 
     def of(self, bundle: Bundle) -> list[Run]:
         """The runs of its hosting processes, in order; a process that two logs tell of is one."""
@@ -76,17 +77,31 @@ class Runs:
             twin = next((run for run in found if self._same(run, row, number)), None)
             if twin:
                 twin.rows.append(row)
+                twin.pid = number if twin.pid is None else twin.pid
                 continue
             found.append(Run(row.time, call, [row], number))
         for run in found:
-            ends = [end for row in run.rows for end in self._exits.of(row)]
+            ends = [end for row in run.rows for end in (self._exits.of(row) or self._ended(row))]
+            run.pid = next((pid(end.get("pid")) for end in ends), None) if run.pid is None else run.pid
             run.ends = sorted({end.id: end for end in ends}.values(), key=lambda item: item.order)
         return self._chained(found)
 
     @staticmethod
     def _same(run: Run, row: Row, number: int | None) -> bool:
-        near = row.time is not None and row.time - run.start <= timedelta(seconds=5)
-        return near and number is not None and run.pid == number and image(run.first) == image(row)
+        if row.time is None or row.time - run.start > timedelta(seconds=5):
+            return False
+        if number is None or run.pid is None:  # the desktop's log names no process when it starts one
+            kinds = {row.kind, *(item.kind for item in run.rows)}
+            return len(kinds) > 1 and basename(run.call.executable) == basename(program_of(row))
+        return run.pid == number and image(run.first) == image(row)
+
+    def _ended(self, row: Row) -> list[Row]:
+        """What the desktop's log says of the end of a process that it started."""
+        if row.kind != "vscode.cli_spawned":
+            return []
+        later = (end for end in self._desktop if end.source.path == row.source.path and end.order > row.order
+                 and end.get("cli_call") == row.get("cli_call"))  # fmt: skip
+        return [end for end in (next(later, None),) if end is not None]
 
     def _chained(self, runs: list[Run]) -> list[Run]:
         """A launcher and the same program that it started are one."""
@@ -131,6 +146,11 @@ class Runs:
         for other in reversed(index.get(number, [])) if number is not None else ():
             if other.time and row.time and other.time <= row.time and not self._life.boot_between(other.time, row.time):
                 yield other
+
+
+def program_of(row: Row) -> str:
+    """The program of a process row, or of a line that names it."""
+    return row.first("executable") or split_command(row.get("command_line"))[0]
 
 
 def _index(index: dict[int, list[Row]], row: Row) -> None:
