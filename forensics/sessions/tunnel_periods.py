@@ -64,6 +64,7 @@ class Period:
     output_to: str | None = None
     start_latest: datetime | None = None
     run: Run | None = None
+    began_earlier: bool = False  # the first line at hand is no start
     rows: list[Row] = field(default_factory=list)
 
     def done(self) -> HostingPeriod:
@@ -122,6 +123,7 @@ class Hosting:
                 if row.kind == "tunnel.host_started" or (current is None and row.kind in _UP):
                     current = Period(row.time)
                     current.as_service = True if basename(path) == "tunnel-service.log" else None
+                    current.began_earlier = row.kind != "tunnel.host_started"
                     self.periods.append(current)
                 if current is not None:
                     self._log_row(current, row)
@@ -146,7 +148,7 @@ class Hosting:
 
     def _from_run(self, run: Run) -> None:
         """Fill a period from a process, or add the one that no log tells of."""
-        period = self._at(run.start)
+        period = self._at(run.start) or self._begun_by(run)
         if period is None:
             running = self._running(run.start)
             if running and run.pid not in self._lock_pids(run.start):
@@ -157,6 +159,8 @@ class Hosting:
             self.periods.append(period)
         period.rows += run.every
         self.extra += run.ends
+        if period.began_earlier and period.start and run.start < period.start:
+            period.start, period.began_earlier = run.start, False
         if period.run is None or run.pid in self._lock_pids(None):
             period.run, period.pid = run, run.pid
         # The log repeats the arguments behind the product's name; the process log has the line as it was.
@@ -171,6 +175,13 @@ class Hosting:
         if run.launcher:
             text = f"the process that began hosting at {stamp(run.start)} started the same program again, hidden"
             self.reasons.append(because(f"{text}; hosting went on in that one", run.every))
+
+    def _begun_by(self, run: Run) -> Period | None:
+        """The period whose log begins later than this process did, while it ran: a login may stand in between."""
+        later = [period for period in self.periods if period.began_earlier and period.start
+                 and run.start <= period.start and (run.end is None or period.start <= run.end)
+                 and not self._life.boot_between(run.start, period.start)]  # fmt: skip
+        return min(later, key=when, default=None)
 
     def _running(self, moment: datetime) -> Period | None:
         """The period that is known to go on at a moment: its end comes later, or ends are recorded and its is not."""
