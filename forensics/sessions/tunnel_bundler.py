@@ -12,7 +12,7 @@ from forensics.model import PersistenceEntry
 from forensics.sessions.exits import Exits, image
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.rows import People, Row, Rows
-from forensics.sessions.texts import basename, inside, norm, pid, same_path
+from forensics.sessions.texts import basename, norm, pid, same_path
 from forensics.sessions.tunnel_bundle import (
     FILES,
     LOG,
@@ -71,6 +71,7 @@ class Bundler:
         self._found: dict[str, Bundle] = {}
         self._hints: dict[str, tuple[str, str]] = {}
         self._loose: list[Row] = []
+        self._elsewhere: set[str] = set()
         self.ssh: set[str] = set()
 
     def build(self) -> list[Bundle]:
@@ -90,6 +91,7 @@ class Bundler:
             self._entry(entry)
         self._files()
         self._placeless()
+        self._elsewhere = _not_through_tunnels(self._rows)
         for row in self._rows.of("tunnel.file_saved", "tunnel.saved_copy"):
             self._saved(row)
         self._followers()
@@ -266,19 +268,12 @@ class Bundler:
             if remote.startswith("ssh-remote"):
                 self._is_ssh(row)
             return
-        if row.kind == "tunnel.saved_copy" and self._is_elsewhere(row):
+        if row.kind == "tunnel.saved_copy" and _folder(row) in self._elsewhere:
             return
         bundle = self._called(row, name) if name else None
         bundle = bundle or self._default(row, "vscode", create=bool(name))
         if bundle:
             bundle.add(SAVED, row)
-
-    def _is_elsewhere(self, copy: Row) -> bool:
-        """Whether the list beside a saved copy says that it was not saved through a tunnel."""
-        folder = copy.source.path.rpartition("/")[0]
-        lists = [row for row in self._rows.of("tunnel.file_saved") if row.source.path.rpartition("/")[0] == folder]
-        remotes = {row.get("remote_authority").casefold() for row in lists} - {""}
-        return bool(remotes) and not any(remote.startswith("tunnel") for remote in remotes)
 
     def _called(self, row: Row, name: str) -> Bundle | None:
         """The tunnel of that name; of several the one of the row's profile."""
@@ -349,12 +344,12 @@ class Bundler:
     def _remembered(self) -> None:
         """Prefetch of the program, told apart from others of its name by the data folder's files that it loaded."""
         for row in self._rows.of("prefetch.run"):
-            loaded = row.fields.get("file_names")
-            names = [norm(name) for name in loaded] if isinstance(loaded, tuple) else []
+            text = row.text()
             for _, bundle in sorted(self._found.items()):
                 hosts = [call.executable for _, call in bundle.calls if call.hosts]
-                by_files = any(inside(name, bundle.key) for name in names)
-                if by_files or any(same_path(path, row.get("executable")) for path in hosts if "\\" in path):
+                if f"{bundle.key}\\" in text or any(
+                    same_path(path, row.get("executable")) for path in hosts if "\\" in path
+                ):
                     bundle.add(TRACE, row)
 
     def _join(self) -> None:
@@ -386,6 +381,19 @@ def profile_in(path: str) -> str | None:
         if 0 <= index < len(parts) - 1:
             return parts[index + 1]
     return None
+
+
+def _folder(row: Row) -> str:
+    return row.source.path.rpartition("/")[0]
+
+
+def _not_through_tunnels(rows: Rows) -> set[str]:
+    """Folders of the history whose list says that the file was saved through something else (`ssh-remote+...`)."""
+    remotes: dict[str, set[str]] = {}
+    for row in rows.of("tunnel.file_saved"):
+        if remote := row.get("remote_authority").casefold():
+            remotes.setdefault(_folder(row), set()).add(remote)
+    return {folder for folder, names in remotes.items() if not any(name.startswith("tunnel") for name in names)}
 
 
 def _part_of(row: Row) -> str:
