@@ -15,7 +15,8 @@ from forensics.sessions.looked import Looked
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, stable_id, stamp
 from forensics.sessions.texts import pid
 from forensics.sessions.tunnel_bundle import LOG, NETWORK, RUN, SAVED, SERVER, STATE, Bundle
-from forensics.sessions.tunnel_bundler import Bundler, is_cli
+from forensics.sessions.tunnel_bundler import Bundler
+from forensics.sessions.tunnel_call import is_cli
 from forensics.sessions.tunnel_clients import Client, Clients, outside
 from forensics.sessions.tunnel_identity import Identity, account, connection_tokens, product
 from forensics.sessions.tunnel_periods import PROCESS_ENDED, Hosting, Period, close, when, window

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 
 from forensics.model import PersistenceEntry
-from forensics.sessions.exits import Exits, image
+from forensics.sessions.exits import Exits
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.rows import People, Row, Rows
-from forensics.sessions.texts import basename, norm, pid, same_path
+from forensics.sessions.texts import basename, norm, same_path
 from forensics.sessions.tunnel_bundle import (
     FILES,
     LOG,
@@ -29,11 +29,14 @@ from forensics.sessions.tunnel_bundle import (
 from forensics.sessions.tunnel_call import (
     TunnelCall,
     data_dir_of,
+    is_cli,
     product_of,
+    profile_in,
     servers_in,
     tunnel_call,
     wrapped_call,
 )
+from forensics.sessions.tunnel_terminals import add_typed
 
 _LOG_KINDS = frozenset(
     f"tunnel.{name}"
@@ -56,8 +59,6 @@ _OWN_FILE = re.compile(r"code_tunnel\.json|tunnel-(?:stable|insiders|oss|explora
 _SSH = re.compile(
     r"\\\.vscode-server(?:-insiders)?\\(?:bin\\|cli\\servers\\|code-(?:insiders-)?[0-9a-f]{40})", re.IGNORECASE
 )
-
-Shells = dict[int, list[tuple[Bundle, Row]]]
 
 
 class Bundler:
@@ -95,7 +96,7 @@ class Bundler:
         for row in self._rows.of("tunnel.file_saved", "tunnel.saved_copy"):
             self._saved(row)
         self._followers()
-        self._typed()
+        add_typed([bundle for _, bundle in sorted(self._found.items())], self._rows, self._exits, self._life)
         self._remembered()
         self._join()
         return [bundle for _, bundle in sorted(self._found.items()) if bundle.parts]
@@ -281,36 +282,6 @@ class Bundler:
         fitting = [bundle for _, bundle in sorted(self._found.items()) if name.casefold() in _names(bundle)]
         return min(fitting, key=lambda bundle: not _same(bundle.profile, profile), default=None)
 
-    def _typed(self) -> None:
-        """What was started or run in a terminal of the tunnel, by the process id of its shell.
-
-        4688 names the parent's id and image only; an id counts from the shell's start to its end or the next boot.
-        """
-        terminals = [(bundle, row) for _, bundle in sorted(self._found.items()) for row in bundle.of(PROCESS)]
-        shells: Shells = {}
-        for bundle, row in terminals:
-            number = pid(row.get("pid"))
-            if number is not None and "shellintegration" in row.get("command_line").casefold():
-                shells.setdefault(number, []).append((bundle, row))
-        if not shells:
-            return
-        for row in self._rows.of("process.created"):
-            self._in_terminal(row, pid(row.get("parent_pid")), row.get("parent_executable"), shells)
-        for row in self._rows.of("powershell.script_block"):
-            self._in_terminal(row, pid(row.get("pid")), "", shells)
-
-    def _in_terminal(self, row: Row, number: int | None, shell: str, shells: Shells) -> None:
-        for bundle, start in shells.get(number, ()) if number is not None else ():
-            if row.time is None or start.time is None or row.time < start.time:
-                continue
-            ends = self._exits.of(start)
-            over = bool(ends) and ends[0].time is not None and row.time > ends[0].time
-            other = bool(shell) and basename(shell) != image(start)
-            if not over and not other and not self._life.boot_between(start.time, row.time):
-                bundle.typed[row.id] = row
-                bundle.add(PROCESS if row.kind == "process.created" else SHELL, row)
-                return
-
     def _followers(self) -> None:
         """Server logs, shell history, what the desktop program and caches know: of the profile's tunnel, or of none."""
         history = self._rows.of("shell.history_line")
@@ -370,19 +341,6 @@ def _makes(call: TunnelCall) -> bool:
     return call.hosts or call.verb == "service install"
 
 
-def profile_in(path: str) -> str | None:
-    """The profile folder's name in a path; the service account whose profile it is below."""
-    parts = path.replace("/", "\\").split("\\")
-    lowered = [part.casefold() for part in parts]
-    if "systemprofile" in lowered:
-        return "SYSTEM"
-    for parent in ("users", "serviceprofiles"):
-        index = lowered.index(parent) if parent in lowered else -1
-        if 0 <= index < len(parts) - 1:
-            return parts[index + 1]
-    return None
-
-
 def _folder(row: Row) -> str:
     return row.source.path.rpartition("/")[0]
 
@@ -413,11 +371,6 @@ def _names(bundle: Bundle) -> set[str]:
 
 def _same(one: str | None, two: str) -> bool:
     return one is not None and one.casefold() == two.casefold()
-
-
-def is_cli(path: str) -> bool:
-    """Whether a data folder, or a path in one, is the CLI's; Remote-SSH keeps its own below `.vscode-server`."""
-    return ".vscode-server" not in path.casefold()
 
 
 def _forwarding(row: Row) -> bool:

@@ -214,3 +214,21 @@ def product_of(data_dir: str, quality: str = "") -> str:
     parts = norm(data_dir).split("\\")
     folders = load("tunnel")["data_folders"]
     return next((folders[part] for part in reversed(parts) if part in folders), "vscode")
+
+
+def profile_in(path: str) -> str | None:
+    """The profile folder's name in a path; the service account whose profile it is below."""
+    parts = path.replace("/", "\\").split("\\")
+    lowered = [part.casefold() for part in parts]
+    if "systemprofile" in lowered:
+        return "SYSTEM"
+    for parent in ("users", "serviceprofiles"):
+        index = lowered.index(parent) if parent in lowered else -1
+        if 0 <= index < len(parts) - 1:
+            return parts[index + 1]
+    return None
+
+
+def is_cli(path: str) -> bool:
+    """Whether a data folder, or a path in one, is the CLI's; Remote-SSH keeps its own below `.vscode-server`."""
+    return ".vscode-server" not in path.casefold()

@@ -25,8 +25,8 @@ HOST_DOWN = ("host crashed", "host shut down or restarted")
 _UP = frozenset(
     f"tunnel.{name}"
     for name in (
-        "host_started", "host_stopped", "created", "relay_connected", "relay_lost", "client_connected", "client_serving",
-        "server_started", "client_disconnected", "port_forwarded", "port_closed", "command_spawned",
+        "host_started", "host_stopped", "created", "relay_connected", "relay_lost", "client_connected",
+        "client_serving", "server_started", "client_disconnected", "port_forwarded", "port_closed", "command_spawned",
     )
 )  # fmt: skip
 _ATTACHED = ("starting as client to singleton", "connected to an existing tunnel process")
