@@ -16,7 +16,7 @@ from forensics.model import TunnelClient
 from forensics.sessions.exits import Exits
 from forensics.sessions.rows import Row, because, stamp
 from forensics.sessions.texts import basename, pid
-from forensics.sessions.tunnel_bundle import FILES, LOG, PROCESS, SERVER, STATE, Bundle
+from forensics.sessions.tunnel_bundle import FILES, LOG, PROCESS, SERVER, STATE, Bundle, log_order
 from forensics.sessions.tunnel_call import servers_in
 from forensics.sessions.tunnel_periods import HOST_DOWN, Period, once, when, window
 
@@ -234,7 +234,7 @@ def _served(rows: list[Row]) -> list[Client]:
 
 def _left(rows: list[Row], client: Client, row: Row) -> bool:
     """Whether a client's connection, or its process, ended before a later request with the same number."""
-    between = [item for item in rows if item.time and client.start <= item.time and item.order < row.order]
+    between = [item for item in rows if item.time and client.start <= item.time and log_order(item) < log_order(row)]
     return any(
         item.kind in ("tunnel.host_started", "tunnel.host_stopped")
         or (item.kind == "tunnel.client_disconnected" and item.get("rpc_id") == client.rpc)

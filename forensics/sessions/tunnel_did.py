@@ -9,7 +9,7 @@ from forensics.rules import load
 from forensics.sessions.exits import image
 from forensics.sessions.rows import Row, Rows, because, short
 from forensics.sessions.texts import basename, norm
-from forensics.sessions.tunnel_bundle import LOG, OTHER, PROCESS, SAVED, SERVER, SHELL, Bundle
+from forensics.sessions.tunnel_bundle import LOG, OTHER, PROCESS, SAVED, SERVER, SHELL, Bundle, line_of
 from forensics.sessions.tunnel_call import servers_in
 from forensics.sessions.tunnel_periods import Period, once, window
 
@@ -62,13 +62,8 @@ def _processes(bundle: Bundle) -> list[TunnelCommand]:
 def _history(bundle: Bundle) -> list[TunnelCommand]:
     """The lines of the profile's history in the order of their file: it has no times."""
     rows = bundle.of(OTHER, "shell.history_line")
-    ordered = sorted(rows, key=lambda row: (row.source.path, _line(row), row.id))
+    ordered = sorted(rows, key=lambda row: (row.source.path, line_of(row), row.id))
     return [TunnelCommand(None, row.kind, row.get("history_line")) for row in ordered]
-
-
-def _line(row: Row) -> int:
-    number = row.source.locator.rpartition(" ")[2]
-    return int(number) if number.isascii() and number.isdecimal() and len(number) < 12 else 0
 
 
 def history_reason(bundle: Bundle) -> str:

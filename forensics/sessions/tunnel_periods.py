@@ -15,7 +15,7 @@ from forensics.rules import load
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.rows import Row, because, stamp
 from forensics.sessions.texts import basename, pid
-from forensics.sessions.tunnel_bundle import FILES, LOG, STATE, Bundle
+from forensics.sessions.tunnel_bundle import FILES, LOG, STATE, Bundle, log_order
 from forensics.sessions.tunnel_runs import Run, Runs
 from forensics.times import from_iso
 
@@ -42,7 +42,7 @@ def window(name: str) -> timedelta:
 def once(rows: list[Row]) -> list[Row]:
     """Rows of which two files hold a copy (the desktop's log repeats the CLI's lines), each once."""
     found: dict[tuple[object, ...], Row] = {}
-    for row in sorted(rows, key=lambda item: item.order):
+    for row in sorted(rows, key=log_order):
         second = row.time.replace(microsecond=0) if row.time else None
         names = ("rpc_id", "channel_number", "connection_id", "port", "command_line", "reason")
         found.setdefault((row.kind, second, *(row.get(name) for name in names)), row)
