@@ -176,14 +176,15 @@ class Bundler:
                 self._loose.append(row)
 
     def _placeless(self) -> None:
-        """Logs that name no folder, by the tunnel's name in them or by the file that an output was sent to."""
+        """Logs that name no folder: by the tunnel's name in them, else by their profile now that all are known."""
         for path in sorted({row.source.path for row in self._loose}):
             rows = [row for row in self._loose if row.source.path == path]
             named = next((row for row in rows if row.get("tunnel_name")), None)
             bundle = self._called(named, named.get("tunnel_name")) if named else None
-            for row in rows if bundle else ():
-                if bundle:
-                    bundle.add(_part_of(row), row)
+            for row in rows:
+                owner = bundle or self._default(row, product_of("", row.get("quality")), create=False)
+                if owner:
+                    owner.add(_part_of(row), row)
 
     def _is_ssh(self, row: Row) -> None:
         profile = self._profile(row)
