@@ -13,10 +13,11 @@ from typing import Any
 EXACT = frozenset(
     {
         "sandbox_sessions", "tunnel_sessions", "hosting", "clients", "files_saved", "ports_forwarded", "cli_calls",
-        "host_writes", "mapped_folders",
+        "host_writes", "mapped_folders", "relay", "extensions",
     }
 )  # fmt: skip
-_FOLDED = frozenset({"vm_id", "wsb_path", "path", "source", "location", "task_name", "parent_process", "host"})
+_FOLDED = frozenset({"vm_id", "wsb_path", "path", "source", "location", "task_name", "parent_process", "host",
+                     "data_dir", "output_to"})  # fmt: skip
 
 
 def differences(expected: Any, actual: Any, where: str = "") -> list[str]:  # noqa: ANN401  # JSON values

@@ -132,6 +132,7 @@ class Task:
     run_level: str = "LeastPrivilege"
     triggers: str = ""
     hidden: bool = False
+    instances: str = "IgnoreNew"
     last_run: datetime | None = None
     last_end: datetime | None = None
     logs: tuple[str, ...] = ()
@@ -186,7 +187,8 @@ class Logon:
 class RegistryKey:
     """One key of a hive (`SYSTEM`, `SOFTWARE`, `NTUSER:<account>`, `USRCLASS:<account>`) with its values.
 
-    A value is `[type, data]`; binary data is hex or a mapping with `build:` (see `testdata.render_hives`).
+    A value is `[type, data]`; binary data is hex or a mapping with `build:` (see `testdata.render_hives`). One that was
+    removed and is only left in the hive's free cells is `{deleted: [type, data]}`.
     """
 
     hive: str
@@ -212,7 +214,10 @@ class FileRecord:
     `mtime` defaults to `birth`, `mft` and `atime` to `mtime`. `encoding` is a codec name; `local` texts hold the
     marker `@<ISO time>@`, which the renderer replaces by the host's local time in `stamp` form. A file with `deleted`
     is made and removed again: its record in the master file table and the change journal tell of it; `with_folder`:
-    so is its folder, which was made for it. `child_of` makes it a differencing VHDX of the disk of that path.
+    so is its folder, which was made for it. With `overwritten` its record has been given away since, so that only the
+    journal tells. `mark` is the text of its stream Zone.Identifier. `child_of` makes it a differencing VHDX of the disk
+    of that path. `vscdb` makes it a part of VS Code's state database (`part`: main or wal; `settled` and `later` as
+    `writers.vscdb` has them).
     """
 
     path: str
@@ -228,7 +233,10 @@ class FileRecord:
     newline: str = "\n"
     deleted: datetime | None = None
     with_folder: bool = False
+    overwritten: bool = False
+    mark: str | None = None
     child_of: str | None = None
+    vscdb: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,17 @@ from dissect.ntfs import NTFS
 
 from testdata.host import Host
 from testdata.journal import journal
-from testdata.render import Files, Rendered, after_wiping, folders, removed, removed_folders, whole
+from testdata.render import (
+    Files,
+    Rendered,
+    after_wiping,
+    folders,
+    marks,
+    overwritten,
+    removed,
+    removed_folders,
+    whole,
+)
 from testdata.writers import ewf, ntfs, vss
 
 SECTOR = 512
@@ -56,7 +66,7 @@ def describe(host: Host, files: Files) -> tuple[ntfs.Description, int]:
         {path: (file.data, file.times) for path, file in files.items()}, dirs, times,
         host.volume_serial << 32 | 0x1C9A_77E0, {path: (file.data, file.times) for path, file in gone.items()},
         (lambda references: journal(host, every, dirs, references)) if host.journal_start else None,
-        frozenset(removed_folders(host)),
+        frozenset(removed_folders(host)), overwritten(host), marks(host),
     )  # fmt: skip
     return described, volume_size(every)
 

@@ -16,7 +16,7 @@ from testdata.local import with_local_times
 from testdata.render_hives import hive_files
 from testdata.render_logs import write_log
 from testdata.tasks import task_xml
-from testdata.writers import prefetch, vhdx
+from testdata.writers import prefetch, vhdx, vscdb
 from testdata.writers.ntfs import Times
 
 DEVICE = "\\Device\\HarddiskVolume3"
@@ -82,6 +82,16 @@ def removed_folders(host: Host) -> dict[str, datetime]:
     return {path: moment for path, moment in gone if moment is not None}
 
 
+def overwritten(host: Host) -> frozenset[str]:
+    """The removed files whose records other files have since: only the journal knows them."""
+    return frozenset(inner_path(file.path) for file in host.files if file.overwritten)
+
+
+def marks(host: Host) -> dict[str, bytes]:
+    """The streams Zone.Identifier, by the path of their file."""
+    return {inner_path(file.path): file.mark.replace("\n", "\r\n").encode() for file in host.files if file.mark}
+
+
 def after_wiping(host: Host) -> dict[str, bytes | None]:
     """What the wiped files are afterwards: None where they are gone."""
     made: dict[str, bytes | None] = {}
@@ -105,6 +115,9 @@ def _content(host: Host, file: FileRecord) -> bytes:
         return base64.b64decode(file.base64)
     if file.child_of is not None:
         return vhdx.build(bytes(vhdx.BLOCK), {"absolute_win32_path": file.child_of})
+    if file.vscdb is not None:
+        made = vscdb.build(file.vscdb["settled"], file.vscdb.get("later", ()))
+        return made.wal if file.vscdb["part"] == "wal" else made.main
     if file.size is not None:
         return pattern(file.path, file.size)
     if file.text is None:

@@ -1,7 +1,8 @@
 """The hives of a described host: SYSTEM, SOFTWARE, and NTUSER.DAT and UsrClass.dat of each profile.
 
 What every Windows has (computer name, time zone, version, profile list, services, task cache) comes from the host
-itself, everything else from the scenario's `registry` sections. Values there are `[type, data]` or `{build: ...}`.
+itself, everything else from the scenario's `registry` sections. Values there are `[type, data]` or `{build: ...}`;
+`{deleted: [type, data]}` was removed and is left in free cells.
 """
 
 from __future__ import annotations
@@ -57,14 +58,15 @@ def _check_hives(host: Host, known: set[str]) -> None:
 def _put_key(writer: HiveWriter, key: RegistryKey) -> None:
     writer.key(key.key, key.written)
     for name, value in key.values.items():
-        if isinstance(value, dict):
+        if "build" in value:
             built = dict(value)
             name, data = _BUILDERS[built.pop("build")](name, built)
             writer.value(key.key, name, REG_BINARY, data)
         else:
-            kind, data = value
+            deleted = isinstance(value, dict)
+            kind, data = value["deleted"] if deleted else value
             number = _TYPES[kind]
-            writer.value(key.key, name, number, bytes.fromhex(data) if number in (0, 3) else data)
+            writer.value(key.key, name, number, bytes.fromhex(data) if number in (0, 3) else data, deleted=deleted)
 
 
 def _user_assist(name: str, entry: dict[str, Any]) -> tuple[str, bytes]:

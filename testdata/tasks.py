@@ -24,7 +24,7 @@ _PATTERN = """<?xml version="1.0" encoding="UTF-16"?>
     </Principal>
   </Principals>
   <Settings>
-    <MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>
+    <MultipleInstancesPolicy>{instances}</MultipleInstancesPolicy>
     <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>
     <Hidden>{hidden}</Hidden>
     <Enabled>true</Enabled>
@@ -49,6 +49,7 @@ def task_xml(host: Host, task: Task) -> str:
         triggers=task.triggers.rstrip("\n") or "    <BootTrigger>\n      <Enabled>true</Enabled>\n    </BootTrigger>",
         user=escape(task.run_as),
         level=task.run_level,
+        instances=task.instances,
         hidden="true" if task.hidden else "false",
         command=escape(task.command),
         arguments=arguments,

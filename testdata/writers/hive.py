@@ -39,6 +39,7 @@ class _Value:
     name: str
     type: int
     data: bytes
+    deleted: bool = False
 
 
 @dataclass
@@ -69,13 +70,13 @@ class HiveWriter:
             node = node.subkeys.setdefault(_fold(part), _Key(part, time))
         node.time = time
 
-    def value(self, path: str, name: str, type: int, data: Data) -> None:  # noqa: A002  # the registry's own word
+    def value(self, path: str, name: str, type: int, data: Data, *, deleted: bool = False) -> None:  # noqa: A002
         """Set a value of an existing key; "" is the default value.
 
         Text, numbers and lists are encoded as `type` wants them; bytes are stored as they are, so that malformed data
-        can be written too.
+        can be written too. A `deleted` one stands in free cells only, as after its removal from the key.
         """
-        self._find(path).values[_fold(name)] = _Value(name, type, encode(type, data))
+        self._find(path).values[_fold(name)] = _Value(name, type, encode(type, data), deleted)
 
     def delete_key(self, path: str) -> None:
         """Forget a key and all below it."""
@@ -278,6 +279,14 @@ class _Bins:
         self.put(offset, content)
         return offset
 
+    def word(self, offset: int, at: int) -> int:
+        """The 32-bit number `at` bytes into a cell."""
+        return int.from_bytes(self._data[offset + 4 + at : offset + 8 + at], "little")
+
+    def free(self, offset: int) -> None:
+        """Give the cell back; what it holds stays until the room is used again."""
+        struct.pack_into("<i", self._data, offset, -struct.unpack_from("<i", self._data, offset)[0])
+
     def content(self) -> bytes:
         """All bins."""
         return bytes(self._data)
@@ -324,7 +333,8 @@ class _Layout:
         flags = (_KEY_COMP_NAME if compressed else 0) | (_KEY_HIVE_ENTRY | _KEY_NO_DELETE if parent == NO_CELL else 0)
         node = struct.pack("<2sHQII", b"nk", flags, to_filetime(key.time), 0, parent)
         node += struct.pack("<IIII", len(children), 0, subkeys, NO_CELL)
-        node += struct.pack("<IIII", len(key.values), values, self._security, NO_CELL)
+        living = sum(not value.deleted for value in key.values.values())
+        node += struct.pack("<IIII", living, values, self._security, NO_CELL)
         node += struct.pack("<5I", *_widest(children), *_widest_values(key), 0)
         self._bins.put(cell, node + struct.pack("<HH", len(name), 0) + name)
 
@@ -341,9 +351,12 @@ class _Layout:
         return self._bins.add(struct.pack(f"<2sH{len(leaves)}I", b"ri", len(leaves), *leaves))
 
     def _value_list(self, values: list[_Value]) -> int:
-        if not values:
+        living = [self._value(value) for value in values if not value.deleted]
+        # Taking the last entry off a list counts it down; the entry stays in the cell.
+        removed = [self._removed_value(value) for value in values if value.deleted]
+        if not living:
             return NO_CELL
-        cells = [self._value(value) for value in values]
+        cells = living + removed
         return self._bins.add(struct.pack(f"<{len(cells)}I", *cells))
 
     def _value(self, value: _Value) -> int:
@@ -355,6 +368,13 @@ class _Layout:
             data = self._big_data(value.data) if size > _BIG_DATA_SEGMENT else self._bins.add(value.data)
         head = struct.pack("<2sHIIIHH", b"vk", len(name), size, data, value.type, int(compressed), 0)
         return self._bins.add(head + name)
+
+    def _removed_value(self, value: _Value) -> int:
+        cell = self._value(value)
+        if 4 < len(value.data) <= _BIG_DATA_SEGMENT:
+            self._bins.free(self._bins.word(cell, 8))
+        self._bins.free(cell)
+        return cell
 
     def _big_data(self, data: bytes) -> int:
         parts = [data[at : at + _BIG_DATA_SEGMENT] for at in range(0, len(data), _BIG_DATA_SEGMENT)]

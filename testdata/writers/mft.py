@@ -21,6 +21,7 @@ _FOLDERS = frozenset({".", "$Extend"})
 _IN_USE, _FOLDER = 1, 2
 _ARCHIVE, _HIDDEN_SYSTEM, _FOLDER_NAME = 0x20, 0x06, 0x10000000
 _WIN32 = 1
+_STREAM = 0x80
 _FIRST_ATTRIBUTE = 0x38
 
 
@@ -40,7 +41,8 @@ def build(told: Description) -> tuple[bytes, dict[str, int]]:
             table += _record(*about, told.folders[path], _index_root(), folder=True, in_use=not gone)
         else:
             data, times = told.contents[path] if path in told.contents else told.removed[path]
-            table += _record(*about, times, data, in_use=path in told.contents)
+            record = _record(*about, times, data, in_use=path in told.contents, mark=told.marks.get(path, b""))
+            table += bytes(_RECORD) if path in told.overwritten else record
     return bytes(table), references
 
 
@@ -58,12 +60,13 @@ def _system_records(whole: Times, total: int) -> Iterator[bytes]:
 
 def _record(
     number: int, parent: int, name: str, times: Times, content: bytes, *, sequence: int = 1, folder: bool = False,
-    in_use: bool = True, made: bool = False,
+    in_use: bool = True, made: bool = False, mark: bytes = b"",
 ) -> bytes:  # fmt: skip
     """One record; `content` of a file is its data, of a folder (or when `made`) the attribute that holds it."""
     attributes = [_standard(times, made=made), _name(parent, name, times.birth_only(), content, folder=folder)]
-    room = _RECORD - _FIRST_ATTRIBUTE - sum(map(len, attributes)) - 16
-    attributes.append(content if folder or made else _data(content, room))
+    stream = [_resident(_STREAM, mark, "Zone.Identifier")] if mark else []
+    room = _RECORD - _FIRST_ATTRIBUTE - sum(map(len, [*attributes, *stream])) - 16
+    attributes += [content if folder or made else _data(content, room), *stream]
     body = b"".join(
         attribute[:14] + struct.pack("<H", place) + attribute[16:] for place, attribute in enumerate(attributes)
     )

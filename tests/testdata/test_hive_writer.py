@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from Registry import Registry
 
 from forensics.formats.hive import Hive
+from forensics.formats.hive_carve import REACHABLE, carve
 from forensics.times import to_filetime
 from testdata.writers import hive as hive_writer
 from testdata.writers.hive import (
@@ -33,6 +34,20 @@ from tests.testdata.hive_readers import PARSERS, ROOT_TIME, TIME, Tree, any_pars
 def test_every_parser_reads_what_was_written(parse: Callable[[bytes], Tree]) -> None:
     writer, expected = software()
     assert parse(writer.build()) == readable(parse, expected)
+
+
+@any_parser
+def test_a_removed_value_is_left_in_free_cells_alone(parse: Callable[[bytes], Tree]) -> None:
+    writer = HiveWriter("ROOT", ROOT_TIME)
+    writer.key("Run", TIME)
+    writer.value("Run", "kept", REG_SZ, "a.exe")
+    writer.value("Run", "gone", REG_SZ, "C:\\Users\\田中\\b.exe", deleted=True)
+    data = writer.build()
+    assert parse(data)["Run"][1] == {"kept": (REG_SZ, hive_writer.encode(REG_SZ, "a.exe"))}
+    check_layout(data)
+    (value,) = carve(Hive.open(data)).loose
+    assert (value.key_path, value.value.name, value.value.data) == ("Run", "gone", "C:\\Users\\田中\\b.exe")
+    assert value.grade == REACHABLE
 
 
 def test_the_reader_of_the_tool_decodes_the_values() -> None:

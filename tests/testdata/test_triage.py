@@ -114,6 +114,31 @@ def test_another_reader_reads_the_journal(name):
     assert {path.rpartition("/")[2] for path in gone} <= created
 
 
+def test_a_mark_of_the_web_is_a_stream_of_its_file():
+    host = scenario("tunnel-interactive")
+    files = render(host)
+    table, references = mft.build(image.describe(host, files)[0])
+    volume = NTFS(mft=io.BytesIO(table))
+    marks = {inner_path(file.path): file.mark for file in host.files if file.mark}
+    assert len(marks) == 2
+    for path in files:
+        streams = {stream.name: stream for stream in volume.mft.get(references[path] & 0xFFFFFFFF).attributes.DATA}
+        assert set(streams) == ({"", "Zone.Identifier"} if path in marks else {""}), path
+        if path in marks:
+            assert streams["Zone.Identifier"].data().decode() == marks[path].replace("\n", "\r\n")
+
+
+def test_of_an_overwritten_file_only_the_journal_tells():
+    host = scenario("tunnel-unregistered-wiped")
+    files = taken(host)
+    gone = {inner_path(file.path) for file in host.files if file.overwritten}
+    assert len(gone) == 10
+    assert not gone & set(users(entries_of(files["$MFT"].data)))
+    records = UsnJrnl(io.BytesIO(files["$Extend/$J"].data), NTFS(mft=io.BytesIO(files["$MFT"].data))).records()
+    deleted = {record.filename for record in records if record.record.Reason & 0x200}
+    assert {path.rpartition("/")[2] for path in gone} <= deleted
+
+
 def test_what_the_collector_left_is_not_there():
     host = scenario("sandbox-no-auditing")
     assert host.not_taken
