@@ -54,7 +54,14 @@ TUNNEL_LOG_KINDS: dict[str, Kind] = {
         "Tunnel registered[: {tunnel_name}][, id {tunnel_id}][ in {tunnel_cluster}][ ({reason})]",
         {**_RELAY, "tunnel_name": str},
     ),
-    "tunnel.login": _log("Tunnel login[ with {provider_name}][ ({reason})]", {"provider_name": str, "reason": str}),
+    "tunnel.login": _log(
+        "Tunnel login[ with {provider_name}][ ({reason})][, code {user_code} to be entered at {url}]",
+        {"provider_name": str, "reason": str, "user_code": str, "url": str},
+    ),
+    "tunnel.link_shown": _log(
+        "Tunnel ready for its operator[: {tunnel_name}][, opens {opened_path}][ at {url}]",
+        {"tunnel_name": str, "opened_path": str, "url": str},
+    ),
     "tunnel.relay_connected": _log("Tunnel connected to the relay[, id {tunnel_id}][ in {tunnel_cluster}]", _RELAY),
     "tunnel.relay_lost": _log("Tunnel lost or closed its relay[: {reason}]", {"reason": str}),
     "tunnel.client_connected": _log("Client reached the tunnel[ on channel {channel_number}]", {"channel_number": str}),
@@ -76,6 +83,8 @@ TUNNEL_LOG_KINDS: dict[str, Kind] = {
     "tunnel.command_spawned": _log("Command started through the tunnel: {command_line}", {"command_line": str}),
     "tunnel.service_registered": _log("Tunnel registered to start at logon"),
     "tunnel.log_message": _log(
-        "Tunnel log: {log_message}", {"reason": str, "provider_name": str, "destination_host": str}, context=True
+        "Tunnel log: {log_message}",
+        {"reason": str, "provider_name": str, "destination_host": str, "peer_software": str, "product_version": str},
+        context=True,
     ),
 }  # fmt: skip

@@ -26,6 +26,7 @@ from forensics.artifacts._tunnel import (
 from forensics.artifacts._tunnel_kinds import SERVER_KINDS, TUNNEL_LOG_KINDS
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
 from forensics.formats import logzone, tunnellog
+from forensics.formats.tunnelid import link_of
 from forensics.formats.tunnellog import Line
 from forensics.model import Value, make_fact
 from forensics.times import Moment, NoTime
@@ -77,6 +78,16 @@ def _port(values: dict[str, str]) -> dict[str, Value | None]:
     return {"port": int(values["port"]), "public": public}
 
 
+def _link(values: dict[str, str]) -> dict[str, Value | None]:
+    url = values.get("url", "").strip()
+    link = link_of(url)
+    return {
+        "tunnel_name": values.get("tunnel_name") or (link.tunnel_name if link else None),
+        "opened_path": link.folder if link else None,
+        "url": url or None,
+    }
+
+
 class LogReader:
     """Turns the records of one CLI log into rows; keeps what ties lines together (rpc to server build)."""
 
@@ -108,7 +119,9 @@ class LogReader:
 
     def _moment(self, line: Line) -> tuple[Moment, str | None]:
         if not line.stamp:
-            return NoTime("a line without a stamp", ""), None
+            return NoTime(
+                f"a line without a stamp, after that of {line.after}" if line.after else "a line without a stamp", ""
+            ), None
         return logzone.resolve(line.stamp, self._zone, self._given.zone)
 
     def _event(self, line: Line) -> str:
@@ -144,7 +157,10 @@ class LogReader:
             inferred = (
                 "provider inferred from the host contacted" if line.meaning.event == "provider_contacted" else note
             )
-            return {"provider_name": values.get("provider"), "reason": inferred}
+            shown = {"user_code": values.get("user_code"), "url": values.get("url")}
+            return {"provider_name": values.get("provider"), "reason": inferred, **shown}
+        if event == "link_shown":
+            return _link(values)
         if event == "created":
             return {"tunnel_name": values.get("tunnel_name"), "reason": note, **_locator(values.get("locator", ""))}
         if event == "relay_connected":
@@ -154,6 +170,8 @@ class LogReader:
             "reason": values.get("reason"),
             "destination_host": values.get("destination_host"),
             "provider_name": values.get("provider"),
+            "peer_software": values.get("peer_software"),
+            "product_version": values.get("product_version"),
         }
 
     def _remember(self, rpc: str, found: dict[str, Value | None]) -> None:

@@ -36,7 +36,8 @@ class Line:
     """One record: its place, stamp (text, no zone), level, ids, message and what it means.
 
     `server` is the server's own line inside a `[codeserver.N]` record; `meaning` is then that line's. `more` holds
-    continuation lines. A record without `stamp` is text before the first stamped line (`banner` or stray).
+    continuation lines. A record without `stamp` is text before the first stamped line (`banner` or stray), or a result
+    that the CLI prints without one; `after` is then the stamp that was seen last.
     """
 
     number: int
@@ -52,6 +53,7 @@ class Line:
     server: Entry | None = None
     banner: bool = False
     cut: bool = False
+    after: str = ""
     more: list[str] = field(default_factory=list)
 
     @property
@@ -82,23 +84,30 @@ def parse_line(text: str, number: int = 0, offset: int = 0) -> Line | None:
 def records(source: Iterable[TextLine]) -> Iterator[Line]:
     """The records of a log, continuation lines joined to the record they follow."""
     current: Line | None = None
+    last = ""
     for raw in source:
-        line = parse_line(raw.text, raw.number, raw.offset)
+        line = parse_line(raw.text, raw.number, raw.offset) or _own(raw, current, last)
         if line:
             line.cut = raw.cut
+            last = line.stamp or last
             if current:
                 yield current
             current = line
-            continue
-        text = _ANSI.sub("", raw.text)
-        if current is None or (not current.stamp and text.strip()):
-            if current:
-                yield current
-            current = Line(raw.number, raw.offset, message=text, banner=is_banner(text), cut=raw.cut)
-        elif len(current.more) < _CONTINUATION_LIMIT:
-            current.more.append(text)
+        elif current and len(current.more) < _CONTINUATION_LIMIT:
+            current.more.append(_ANSI.sub("", raw.text))
     if current:
         yield current
+
+
+def _own(raw: TextLine, current: Line | None, last: str) -> Line | None:
+    """A line without a stamp as a record of its own: a known result, a banner, or what nothing stamped precedes."""
+    text = _ANSI.sub("", raw.text)
+    found, banner = meaning("cli", text), is_banner(text)
+    if not found.bare:
+        if current and (current.stamp or not text.strip()) and not banner:
+            return None
+        found = UNKNOWN
+    return Line(raw.number, raw.offset, message=text, meaning=found, banner=banner, after=last)
 
 
 def read(fh: BinaryIO) -> Iterator[Line]:
