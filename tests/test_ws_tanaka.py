@@ -61,6 +61,7 @@ ELSEWHERE = {
     "state_repository",
     "task_jobs",
     "vm_switch_nics",
+    "vscode_tunnel_service_log",
     "wer_reports",
 }
 PLANTED = {"Visual Studio Code Tunnel", "HelloSync", "\\GoogleUpdaterInternalService", "ScnCfgSvc"}
