@@ -89,3 +89,8 @@ TUNNEL_LOG_KINDS: dict[str, Kind] = {
         context=True,
     ),
 }  # fmt: skip
+
+
+def agent_host_kind() -> Kind:
+    """The kind of the lines of an agent host's log."""
+    return _log("Agent host log: {log_message}", context=True)

@@ -10,14 +10,16 @@ Source: `cli/src/log.rs`, `tunnels/*.rs` of microsoft/vscode. The zone of its st
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 from forensics.artifacts._tunnel import (
     BORN,
-    MODIFIED,
+    DESKTOP_LOGS,
     build,
     cli_globs,
     cut_line,
     log_fields,
+    log_zone,
     owner,
     server_fact,
     times,
@@ -95,6 +97,7 @@ class LogReader:
         self._given, self._zone = given, zone
         self._owner = owner(given)
         self._started = False
+        self._last: datetime | None = None
         self._providers: set[str] = set()
         self._builds: dict[str, dict[str, Value | None]] = {}
 
@@ -119,10 +122,11 @@ class LogReader:
 
     def _moment(self, line: Line) -> tuple[Moment, str | None]:
         if not line.stamp:
-            return NoTime(
-                f"a line without a stamp, after that of {line.after}" if line.after else "a line without a stamp", ""
-            ), None
-        return logzone.resolve(line.stamp, self._zone, self._given.zone)
+            after = f", after that of {line.after}" if line.after else ""
+            return NoTime(f"a line without a stamp{after}", ""), None
+        moment, other = logzone.resolve(line.stamp, self._zone, self._given.zone, self._last)
+        self._last = moment if isinstance(moment, datetime) else self._last
+        return moment, other
 
     def _event(self, line: Line) -> str:
         """The event of a record; a start is told twice and a provider's name stands at many lines, so by order."""
@@ -186,8 +190,7 @@ def parse(given: FileInput) -> Output:
         yield make_fact("log.empty", given.source(), times(given), fields)
         return
     yield from zeroed(_NAME, given)
-    evidence = tunnellog.evidence(given.fh, given.size)
-    reader = LogReader(given, logzone.decide(evidence, given.times.get(MODIFIED), given.zone))
+    reader = LogReader(given, log_zone(given))
     for line in tunnellog.read(given.fh):
         yield from reader.rows(line)
 
@@ -196,5 +199,6 @@ ARTIFACT = FileArtifact(
     name=_NAME,
     paths=cli_globs("tunnel-service.log", "tunnel-service.*.log", anywhere=("tunnel-service.log",)),
     parse=parse,
+    companions=DESKTOP_LOGS,
     emits={**TUNNEL_LOG_KINDS, **SERVER_KINDS, "log.empty": _EMPTY},
 )

@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import BinaryIO
+from itertools import islice
+from typing import BinaryIO, NamedTuple
 
 from forensics.formats import logzone
 from forensics.formats.messages import UNKNOWN, Meaning, is_banner, meaning
@@ -27,6 +28,9 @@ _LINE = re.compile(
 _PREFIX = re.compile(r"\[(tunnel|rpc|codeserver)\.(\d{1,10})\]")
 _MODULE = re.compile(r"\[(?P<module>[a-z_][a-z0-9_]{0,63}(?:::[a-z0-9_]{1,64}){0,8})\] (?P<text>.*)", re.DOTALL)
 _ANSI = re.compile(r"\x1b\[[0-9;?]{0,32}[A-Za-z]")
+_VERSION = re.compile(r"\bTunnel v(\d{1,3})\.(\d{1,4})")
+_A_DAY = timedelta(days=1)
+_OUTER_LINES = 50_000
 _HEAD_LINES = 2000
 _CONTINUATION_LIMIT = 500
 
@@ -123,10 +127,57 @@ def _pair(line: Line) -> tuple[datetime, timedelta] | None:
     return stamp, timedelta(hours=hours, minutes=minutes, seconds=seconds)
 
 
-def evidence(fh: BinaryIO, size: int) -> logzone.Evidence:
-    """What the first lines and the end of a log say about its zone."""
-    head = [line for _, line in zip(range(_HEAD_LINES), (parse_line(raw.text) for raw in lines(fh)), strict=False)]
-    end = [parse_line(text) for text in tail(fh, size)]
-    stamps = [stamp for line in (*head, *end) if line and (stamp := logzone.naive(line.stamp))]
-    pairs = [pair for line in (*head, *end) if line and (pair := _pair(line))]
-    return logzone.Evidence(stamps[0] if stamps else None, stamps[-1] if stamps else None, tuple(pairs[:50]))
+def _version(texts: list[str]) -> tuple[int, int] | None:
+    """What the CLI calls itself in the first lines, as far as dates of public logs are known by it."""
+    for text in texts:
+        if found := _VERSION.search(text):
+            return int(found[1]), int(found[2])
+    return None
+
+
+class Outer(NamedTuple):
+    """A line of the CLI in the desktop's log: the local stamp it was given there, its own, and its text."""
+
+    local: datetime
+    inner: datetime
+    key: str
+
+
+def _key(line: Line) -> str:
+    return f"{line.stamp} {line.rpc} {line.message[:300]}"
+
+
+def outer_lines(fh: BinaryIO) -> Iterator[Outer]:
+    """The CLI's lines in a `remoteTunnelService.log`, whose own stamps are local (budgeted)."""
+    for raw in islice(lines(fh), _OUTER_LINES):
+        entry = parse_text(raw.text)
+        local = logzone.naive(entry.stamp[:19]) if entry.stamp else None
+        line = parse_line(entry.message) if local else None
+        inner = logzone.naive(line.stamp) if line else None
+        if local and line and inner:
+            yield Outer(local, inner, _key(line))
+
+
+def evidence(fh: BinaryIO, size: int, outer: Iterable[Outer] = ()) -> logzone.Evidence:
+    """What the first lines and the end of a log say about its zone, held against the desktop's log."""
+    texts = [raw.text for raw in islice(lines(fh), _HEAD_LINES)]
+    found = [line for text in (*texts, *tail(fh, size)) if (line := parse_line(text))]
+    stamps = [stamp for line in found if (stamp := logzone.naive(line.stamp))]
+    pairs = [pair for line in found if (pair := _pair(line))]
+    first, last = (stamps[0], stamps[-1]) if stamps else (None, None)
+    same, near = _differences({_key(line) for line in found}, outer, first, last)
+    return logzone.Evidence(first, last, tuple(pairs[:50]), same, near, _version(texts))
+
+
+def _differences(
+    keys: set[str], outer: Iterable[Outer], first: datetime | None, last: datetime | None
+) -> tuple[tuple[timedelta, ...], tuple[timedelta, ...]]:
+    """How far the desktop's stamps are from the CLI's: of the same lines, and of others within a day of the log."""
+    same: list[timedelta] = []
+    near: list[timedelta] = []
+    for item in outer:
+        if item.key in keys:
+            same.append(item.local - item.inner)
+        elif first and last and first - _A_DAY <= item.inner <= last + _A_DAY:
+            near.append(item.local - item.inner)
+    return tuple(same[:50]), tuple(near[:50])
