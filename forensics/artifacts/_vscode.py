@@ -8,10 +8,10 @@ it anywhere.
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 from forensics.artifacts._tunnel import profile_user, windows_path
 from forensics.artifacts.base import FieldType, FileInput, Kind
-from forensics.artifacts.tunnel_file_history import resource_fields
 from forensics.model import Value
 
 _HOMES = (
@@ -24,6 +24,8 @@ _ANYWHERE = ("Users", "ProgramData", "Windows/Temp", "Temp")
 _DATA = re.compile(r"^(.*?)[\\/](?:logs|User)[\\/]", re.IGNORECASE)
 _USER_FOLDER = re.compile(r"^(.*)[\\/]User[\\/]", re.IGNORECASE)
 _LOG_FOLDER = re.compile(r"^(.*)[\\/]logs[\\/]", re.IGNORECASE)
+_URI = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]{0,40}):(?://(?P<authority>[^/]{0,300}))?(?P<path>/.*)?", re.DOTALL)
+_DRIVE = re.compile(r"/[A-Za-z]:(?=/|$)")
 OWNER: dict[str, FieldType] = {"user_data_dir": str, "profile_user": str}
 
 
@@ -38,6 +40,24 @@ def desktop_owner(given: FileInput) -> dict[str, Value | None]:
     path = windows_path(given.path)
     found = _LOG_FOLDER.match(path) or _USER_FOLDER.match(path)
     return {"user_data_dir": found.group(1) if found else None, "profile_user": profile_user(given)}
+
+
+def resource_fields(uri: str) -> dict[str, Value | None]:
+    """The saved file's path as Windows writes it, and the remote window's authority and tunnel name."""
+    found = _URI.fullmatch(uri)
+    if not found:
+        return {"saved_path": uri}
+    path = unquote(found["path"] or "", errors="replace")
+    if _DRIVE.match(path):
+        path = path[1].upper() + path[2:].replace("/", "\\")
+    authority = unquote(found["authority"] or "", errors="replace")
+    remote = authority if found["scheme"].casefold() == "vscode-remote" else ""
+    kind, _, name = remote.partition("+")
+    return {
+        "saved_path": path or uri,
+        "remote_authority": remote,
+        "tunnel_name": name if kind == "tunnel" else None,
+    }
 
 
 # Who turned on remote tunnel access: the log and the state database each tell it, so the kind is declared here.

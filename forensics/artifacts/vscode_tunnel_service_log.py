@@ -18,9 +18,9 @@ from typing import Any
 
 from forensics.artifacts._tunnel import BORN, MESSAGE_LIMIT, cut_line, zeroed
 from forensics.artifacts._tunnel_kinds import SERVER_KINDS, TUNNEL_LOG_KINDS
+from forensics.artifacts._tunnel_log import LogReader
 from forensics.artifacts._vscode import ACCOUNT, OWNER, desktop_globs, desktop_owner
 from forensics.artifacts.base import FieldType, FileArtifact, FileInput, Kind, Output
-from forensics.artifacts.tunnel_log import LogReader
 from forensics.formats import FormatError, desktoplog, guardedjson
 from forensics.formats.desktoplog import Record
 from forensics.formats.logzone import UNDECIDED, UTC_ZONE, LogZone
@@ -38,7 +38,7 @@ class _Inside(LogReader):
     """Rows of what the CLI printed, at the desktop's time."""
 
     def __init__(self, given: FileInput) -> None:
-        super().__init__(given, _UNREAD)
+        super().__init__(_NAME, given, _UNREAD)
         self._profile = desktop_owner(given)["profile_user"]
         self._outer = ""
         self._at: Moment = NoTime("a line without a stamp", "")
