@@ -64,6 +64,9 @@ ELSEWHERE = {
     "task_jobs",
     "tunnel_token",
     "vm_switch_nics",
+    "vscode_settings",
+    "vscode_state",
+    "vscode_storage",
     "vscode_tunnel_service_log",
     "wer_reports",
 }
