@@ -40,6 +40,7 @@ HIVES = {
 }
 _NAMED = 3  # file names that a row of coverage gives as examples
 PART_SIZE = 8 * 1024 * 1024  # below, sharing a log out costs more than it gains
+_MOST_BESIDE = 50  # companions by glob of one file
 _UNREAD = frozenset({"locked", "unreadable"})  # of a whole volume, where no path is said
 _NOTHING = "looked, found nothing"
 # Faults after which a file gives nothing more.
@@ -97,6 +98,8 @@ def patterns(artifacts: Iterable[Artifact]) -> tuple[str, ...]:
     for artifact in artifacts:
         if not isinstance(artifact, EventArtifact):
             wanted.update(sought(artifact))
+        if isinstance(artifact, FileArtifact):
+            wanted.update(name for name in artifact.companions if "*" in name)
     for globs in HIVES.values():
         wanted.update(globs)  # SYSTEM and SOFTWARE are needed for the host facts in any case
     return tuple(sorted(wanted))
@@ -120,11 +123,32 @@ def make_plan(
             waits = defer and item.same_as not in compared
             parts = min(processes, max(1, item.size // PART_SIZE)) if item.path.casefold().endswith(".evtx") else 1
             jobs += [
-                Job(item.path, item.size, names, str(spool / f"{number:06d}-{part}"), whose, hive, (part, parts), waits)
+                Job(
+                    item.path,
+                    item.size,
+                    names,
+                    str(spool / f"{number:06d}-{part}"),
+                    whose,
+                    hive,
+                    (part, parts),
+                    waits,
+                    beside=_beside(item, found, [artifact for artifact in artifacts if artifact.name in names]),
+                )
                 for part in range(parts)
             ]
     jobs.sort(key=lambda job: (-job.work, job.path, job.part))
     return Plan(tuple(jobs), host_hives(found))
+
+
+def _beside(item: Found, found: Sequence[Found], artifacts: Iterable[Artifact]) -> tuple[str, ...]:
+    """The found files of the same drive that an artifact of this file names as companions by a glob."""
+    files = [artifact for artifact in artifacts if isinstance(artifact, FileArtifact)]
+    globs = {name for artifact in files for name in artifact.companions if "*" in name}
+    if not globs:
+        return ()
+    drive = item.path.partition("/")[0]
+    mine = (other.path for other in found if globs & set(other.patterns) and other.path.partition("/")[0] == drive)
+    return tuple(sorted(mine)[:_MOST_BESIDE])
 
 
 def host_hives(found: Iterable[Found], drive: str = "C:") -> dict[str, str]:

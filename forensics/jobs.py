@@ -27,6 +27,7 @@ from forensics.artifacts.base import (
 )
 from forensics.evidence import EvidenceError, Found, OpenedEvidence, Opening, open_evidence
 from forensics.evidence.base import DAMAGE, live_path, reason
+from forensics.evidence.globs import GlobSet
 from forensics.evidence.opened import Digests
 from forensics.formats import FormatError
 from forensics.hives import LIMIT as _HIVE_LIMIT
@@ -52,7 +53,8 @@ class Job:
 
     `part` (index, count) is one of several jobs over a large event log, which is shared out by its chunks. `defer` lets
     artifacts put records off (see `deferred`); `only` are the offsets of such records, to be read after all, with the
-    file's `sha256` as the first reading had it, and whether it lies on `damaged` parts of the image.
+    file's `sha256` as the first reading had it, and whether it lies on `damaged` parts of the image. `beside` are the
+    files that its artifacts name as companions by a glob.
     """
 
     path: str
@@ -66,6 +68,7 @@ class Job:
     only: frozenset[int] | None = None
     sha256: str | None = None
     damaged: bool = False
+    beside: tuple[str, ...] = ()
 
     @property
     def work(self) -> int:
@@ -236,7 +239,7 @@ def _dispatch(job: Job, writer: Intake, stack: ExitStack) -> None:
     for artifact in wanted:
         if isinstance(artifact, FileArtifact):
             handle.seek(0)
-            beside = _companions(evidence, job.path, artifact, stack)
+            beside = _companions(evidence, job, artifact, stack)
             siblings = _siblings(evidence, job.path, artifact, writer, stack)
             writer.take(artifact, artifact.parse(replace(given, companions=beside, siblings=siblings)))
             count = writer.result.counts[artifact.name]
@@ -260,12 +263,15 @@ def _check(job: Job, evidence: OpenedEvidence, handle: BinaryIO, writer: Intake)
         writer.mark_damaged(damaged=True)
 
 
-def _companions(evidence: OpenedEvidence, path: str, artifact: FileArtifact, stack: ExitStack) -> dict[str, BinaryIO]:
-    """The files beside `path` that the artifact wants to look into; one that is not there is not missed."""
+def _companions(evidence: OpenedEvidence, job: Job, artifact: FileArtifact, stack: ExitStack) -> dict[str, BinaryIO]:
+    """The files beside the job's that the artifact wants to look into; one that is not there is not missed."""
     found: dict[str, BinaryIO] = {}
-    for name in artifact.companions:
+    exact = [name for name in artifact.companions if "*" not in name]
+    globs = GlobSet(name for name in artifact.companions if "*" in name)
+    others = [path.partition("/")[2] for path in job.beside]
+    for name in (*exact, *(other for other in others if globs.matches(other))):
         try:
-            found[name] = stack.enter_context(evidence.open(f"{path.partition('/')[0]}/{name}"))
+            found[name] = stack.enter_context(evidence.open(f"{job.path.partition('/')[0]}/{name}"))
         except (OSError, EvidenceError, EOFError, ValueError, zlib.error, struct.error):
             continue  # its own job says what is wrong with it
     return found

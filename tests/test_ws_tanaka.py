@@ -18,6 +18,7 @@ EXPECTED = json.loads((BUILT / "expected/sessions.json").read_text(encoding="utf
 # Told by other evidence: Windows Timeline databases are made in its own test, SRUM has no writer but a public sample.
 ELSEWHERE = {
     "activities_cache",
+    "agent_host_log",
     "amcache",
     "app_compat_store",
     "appx_packages",
@@ -55,12 +56,21 @@ ELSEWHERE = {
     "sandbox_disks",
     "sandbox_dumps",
     "sandbox_policies",
+    "serve_web_secrets",
+    "server_data_files",
+    "server_data_logs",
+    "server_extensions",
     "setupapi_log",
     "shimcache",
     "srum",
     "state_repository",
     "task_jobs",
+    "tunnel_token",
     "vm_switch_nics",
+    "vscode_settings",
+    "vscode_state",
+    "vscode_storage",
+    "vscode_tunnel_service_log",
     "wer_reports",
 }
 PLANTED = {"Visual Studio Code Tunnel", "HelloSync", "\\GoogleUpdaterInternalService", "ScnCfgSvc"}

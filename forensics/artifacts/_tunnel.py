@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from forensics.artifacts.base import FileInput
-from forensics.formats.logzone import LogZone
+from forensics.formats import tunnellog
+from forensics.formats.logzone import LogZone, decide
 from forensics.formats.serverlog import Entry
 from forensics.formats.textfile import holes
 from forensics.formats.tunnelid import server_of
@@ -26,32 +27,54 @@ _HOMES = (
 )
 _CLI_FOLDERS = (
     *(".vscode/cli", ".vscode-insiders/cli", ".vscode-oss/cli", ".vscode-cli"),
-    *(".cursor/cli", ".windsurf/cli", ".kiro/cli"),
+    *(".vscodium/cli", ".vscodium-insiders/cli", ".cursor/cli", ".windsurf/cli", ".kiro/cli"),
 )
 _SERVER_FOLDERS = (
     *(".vscode-server", ".vscode-server-insiders", ".vscode-server-oss", ".vscode-remote"),
     *(".cursor-server", ".windsurf-server", ".kiro-server"),
 )
-# `--cli-data-dir` may name any folder: the files are also looked for by name where users and programs can write.
+# A build of the server, by the exact shape of its folder: tells the CLI's `servers` from any other of that name.
+_BUILDS = tuple(
+    f"servers/{quality}-{'?' * 40}{web}" for quality in ("Stable", "Insiders", "Exploration") for web in ("", "-web")
+)
+# The desktop's logs of its own tunnel, which repeat the CLI's lines behind a local stamp.
+DESKTOP_LOGS = tuple(
+    f"Users/*/AppData/Roaming/{product}/logs/**/remoteTunnelService*.log"
+    for product in ("Code", "Code - Insiders", "VSCodium", "Cursor", "Windsurf", "Kiro")
+)
+# What the server's data folder is looked for in by name, beside the known places.
 _WRITABLE = ("Users", "ProgramData", "Windows/Temp", "Temp", "$Recycle.Bin")
 _SERVICE_PROFILE = re.compile(r"(?:^|/)serviceprofiles/([^/]+)/", re.IGNORECASE)
-_SERVERS = re.compile(r"^(.*?)[\\/]servers[\\/]", re.IGNORECASE)
+_SERVERS = re.compile(r"^(.*)[\\/]servers[\\/]", re.IGNORECASE)
+_CLI_FOLDER = re.compile(r"[\\/]\.[\w-]{1,40}[\\/]cli$|[\\/]\.vscode-cli$", re.IGNORECASE)
 _SERVER_DATA = re.compile(r"^(.*?)[\\/]data[\\/](?:logs|User)[\\/]", re.IGNORECASE)
 
 
-def _globs(homes: tuple[str, ...], names: tuple[str, ...], anywhere: tuple[str, ...]) -> tuple[str, ...]:
-    named = [f"{home}/{folder}/{name}" for home in _HOMES for folder in homes for name in names]
-    return (*named, *(f"{tree}/**/{name}" for tree in _WRITABLE for name in anywhere))
+def _named(folders: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{home}/{folder}/{name}" for home in _HOMES for folder in folders for name in names)
 
 
 def cli_globs(*names: str, anywhere: tuple[str, ...] | None = None) -> tuple[str, ...]:
-    """Globs for files of the CLI's data folder: at the known places, and by name (`anywhere`) in writable trees."""
-    return _globs(_CLI_FOLDERS, names, names if anywhere is None else anywhere)
+    """Globs for files of the CLI's data folder: at the known places, and by name (`anywhere`) on the whole volume.
+
+    `--cli-data-dir` and an environment variable may name any folder, so the name alone must do.
+    """
+    return (*_named(_CLI_FOLDERS, names), *(f"**/{name}" for name in (names if anywhere is None else anywhere)))
+
+
+def build_globs(*names: str) -> tuple[str, ...]:
+    """Globs for files in the folder of a server build, wherever on the volume it lies."""
+    return tuple(f"**/{build}/{name}" for build in _BUILDS for name in names)
+
+
+def in_cli_folder(given: FileInput) -> bool:
+    """Whether a file lies in a data folder of the CLI under one of its default names."""
+    return _CLI_FOLDER.search(windows_path(given.path).rpartition("\\")[0]) is not None
 
 
 def server_globs(*names: str) -> tuple[str, ...]:
     """Globs for files of the server's data folder (`.vscode-server` and its relatives)."""
-    return _globs(_SERVER_FOLDERS, names, names)
+    return (*_named(_SERVER_FOLDERS, names), *(f"{tree}/**/{name}" for tree in _WRITABLE for name in names))
 
 
 def windows_path(path: str) -> str:
@@ -121,6 +144,12 @@ def log_fields(text: str, level: str, number: int, offset: int, zone: LogZone) -
         "line_number": number,
         "file_offset": offset,
     }
+
+
+def log_zone(given: FileInput) -> LogZone:
+    """The zone of a CLI log's stamps: by the desktop's logs beside it, by itself, by its file's times."""
+    outer = [line for name in given.companions for line in tunnellog.outer_lines(given.companions[name])]
+    return decide(tunnellog.evidence(given.fh, given.size, outer), given.times.get(MODIFIED), given.zone)
 
 
 def server_fact(

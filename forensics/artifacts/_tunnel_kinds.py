@@ -6,6 +6,7 @@ from forensics.artifacts.base import FieldType, Kind
 
 _LOG: dict[str, FieldType] = {
     "log_level": str, "log_message": str, "log_zone": str, "log_zone_reason": str, "log_time_if_utc": str,
+    "log_outer_stamp": str, "log_inner_stamp": str,
     "line_number": int, "file_offset": int, "rpc_id": str, "data_dir": str, "profile_user": str,
 }  # fmt: skip
 _SERVER: dict[str, FieldType] = {
@@ -54,7 +55,14 @@ TUNNEL_LOG_KINDS: dict[str, Kind] = {
         "Tunnel registered[: {tunnel_name}][, id {tunnel_id}][ in {tunnel_cluster}][ ({reason})]",
         {**_RELAY, "tunnel_name": str},
     ),
-    "tunnel.login": _log("Tunnel login[ with {provider_name}][ ({reason})]", {"provider_name": str, "reason": str}),
+    "tunnel.login": _log(
+        "Tunnel login[ with {provider_name}][ ({reason})][, code {user_code} to be entered at {url}]",
+        {"provider_name": str, "reason": str, "user_code": str, "url": str},
+    ),
+    "tunnel.link_shown": _log(
+        "Tunnel ready for its operator[: {tunnel_name}][, opens {opened_path}][ at {url}]",
+        {"tunnel_name": str, "opened_path": str, "url": str},
+    ),
     "tunnel.relay_connected": _log("Tunnel connected to the relay[, id {tunnel_id}][ in {tunnel_cluster}]", _RELAY),
     "tunnel.relay_lost": _log("Tunnel lost or closed its relay[: {reason}]", {"reason": str}),
     "tunnel.client_connected": _log("Client reached the tunnel[ on channel {channel_number}]", {"channel_number": str}),
@@ -76,6 +84,13 @@ TUNNEL_LOG_KINDS: dict[str, Kind] = {
     "tunnel.command_spawned": _log("Command started through the tunnel: {command_line}", {"command_line": str}),
     "tunnel.service_registered": _log("Tunnel registered to start at logon"),
     "tunnel.log_message": _log(
-        "Tunnel log: {log_message}", {"reason": str, "provider_name": str, "destination_host": str}, context=True
+        "Tunnel log: {log_message}",
+        {"reason": str, "provider_name": str, "destination_host": str, "peer_software": str, "product_version": str},
+        context=True,
     ),
 }  # fmt: skip
+
+
+def agent_host_kind() -> Kind:
+    """The kind of the lines of an agent host's log."""
+    return _log("Agent host log: {log_message}", context=True)

@@ -100,8 +100,9 @@ def profile_in(path: str) -> str | None:
 class FileArtifact:
     """Files by glob. Globs are case-insensitive, relative to the Windows volume's root, `**` crosses folders.
 
-    `companions` are paths (no globs, relative to the root of the file's drive) of other files without which a file is
-    understood less well: they are opened beside it where the evidence has them, and parsed by their own artifacts.
+    `companions` are paths (relative to the root of the file's drive) of other files without which a file is
+    understood less well: they are opened beside it where the evidence has them, and parsed by their own artifacts. One
+    with `*` is a glob over the same drive; what it matches is given by its own path.
     `siblings` are the suffixes of files that belong to one file, beside it under its name (`-wal` of a database): they
     are collected with it and opened with it, from the same shadow copy, and are never parsed alone. `head_only`: the
     parser looks at a few places of what may be a disk of 100 GB, so the file is not hashed (its rows have no hash).

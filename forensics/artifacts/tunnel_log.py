@@ -9,156 +9,20 @@ Source: `cli/src/log.rs`, `tunnels/*.rs` of microsoft/vscode. The zone of its st
 
 from __future__ import annotations
 
-import re
-
-from forensics.artifacts._tunnel import (
-    BORN,
-    MODIFIED,
-    build,
-    cli_globs,
-    cut_line,
-    log_fields,
-    owner,
-    server_fact,
-    times,
-    zeroed,
-)
+from forensics.artifacts._tunnel import DESKTOP_LOGS, cli_globs, log_zone, owner, times, zeroed
 from forensics.artifacts._tunnel_kinds import SERVER_KINDS, TUNNEL_LOG_KINDS
+from forensics.artifacts._tunnel_log import LogReader
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
-from forensics.formats import logzone, tunnellog
-from forensics.formats.tunnellog import Line
+from forensics.formats import tunnellog
 from forensics.model import Value, make_fact
-from forensics.times import Moment, NoTime
 
 _NAME = "tunnel_log"
-_TOKEN = re.compile(r"--connection-token[= ]\"?([A-Za-z0-9_-]{20,64})(?![\w-])")
-_PIPE = re.compile(r"--socket-path[= ]\"?([^\"\s]{1,300})")
-_ENDPOINT = re.compile(r"https://(?P<id>[a-z0-9-]{3,60})-\{port\}\.(?P<cluster>[a-z0-9]{2,10})\.devtunnels\.ms")
-_LOCATOR_ID = re.compile(r"\bid: \"([^\"]{1,60})\"", re.IGNORECASE)
-_LOCATOR_CLUSTER = re.compile(r"\bcluster: \"([^\"]{1,20})\"", re.IGNORECASE)
-_SERVING_LIMIT = 10_000
 # The process writes its first lines within a second of its start: a log that stays empty was emptied, or its process
 # came to nothing.
 _EMPTY = Kind(
     "The log {file_name} of the tunnel CLI is empty[, profile {profile_user}]",
     {"file_name": str, "data_dir": str, "profile_user": str},
 )
-
-
-def _locator(text: str) -> dict[str, Value | None]:
-    """Id and cluster out of the debug form of a tunnel locator (its exact shape is from memory)."""
-    found, cluster = _LOCATOR_ID.search(text), _LOCATOR_CLUSTER.search(text)
-    return {
-        "tunnel_id": found.group(1) if found else None,
-        "tunnel_cluster": cluster.group(1) if cluster else None,
-    }
-
-
-def _endpoint(text: str) -> dict[str, Value | None]:
-    found = _ENDPOINT.search(text)
-    return {"tunnel_id": found["id"], "tunnel_cluster": found["cluster"]} if found else {}
-
-
-def _command(text: str) -> dict[str, Value | None]:
-    """A command line; of a server's also its connection token, pipe and build."""
-    token, pipe = _TOKEN.search(text), _PIPE.search(text)
-    return {
-        "command_line": text,
-        "tunnel_connection_token": token.group(1) if token else None,
-        "pipe_name": pipe.group(1).replace("\\\\", "\\") if pipe else None,
-        **build(text),
-    }
-
-
-def _port(values: dict[str, str]) -> dict[str, Value | None]:
-    public = values.get("public", "").casefold() == "true" if "public" in values else None
-    if "privacy" in values:
-        public = values["privacy"] == "Public"
-    return {"port": int(values["port"]), "public": public}
-
-
-class LogReader:
-    """Turns the records of one CLI log into rows; keeps what ties lines together (rpc to server build)."""
-
-    def __init__(self, given: FileInput, zone: logzone.LogZone) -> None:
-        self._given, self._zone = given, zone
-        self._owner = owner(given)
-        self._started = False
-        self._providers: set[str] = set()
-        self._builds: dict[str, dict[str, Value | None]] = {}
-
-    def rows(self, line: Line) -> Output:
-        """The row of a record, and a problem when the record was cut."""
-        if line.cut:
-            yield cut_line(_NAME, self._given, line.number, line.offset)
-        if line.banner or not line.text:
-            return
-        moment, other = self._moment(line)
-        common = log_fields(line.text, line.level, line.number, line.offset, self._zone)
-        common |= self._owner | {"rpc_id": line.rpc or None, "log_time_if_utc": other}
-        if line.server:
-            common |= self._builds.get(line.rpc, {})
-            yield from server_fact(self._given, line.server, moment, common, line.number)
-            return
-        event = self._event(line)
-        fields = self._fields(line, event)
-        context = event == "log_message" and not line.meaning.keep
-        source = self._given.source(f"line {line.number}")
-        yield make_fact(f"tunnel.{event}", source, {BORN: moment}, {**common, **fields}, context=context)
-
-    def _moment(self, line: Line) -> tuple[Moment, str | None]:
-        if not line.stamp:
-            return NoTime("a line without a stamp", ""), None
-        return logzone.resolve(line.stamp, self._zone, self._given.zone)
-
-    def _event(self, line: Line) -> str:
-        """The event of a record; a start is told twice and a provider's name stands at many lines, so by order."""
-        event, provider = line.meaning.event, line.meaning.values.get("provider", "")
-        if event == "provider_contacted":
-            event = "message" if provider in self._providers else "login"
-            self._providers.add(provider)
-        elif event == "singleton_started":
-            event = "message" if self._started else "host_started"
-        if event in ("host_started", "host_stopped"):
-            self._started = event == "host_started"
-        return "log_message" if event == "message" else event
-
-    def _fields(self, line: Line, event: str) -> dict[str, Value | None]:
-        values, note = line.meaning.values, line.meaning.note or None
-        if event == "client_serving":
-            self._remember(line.rpc, build(values["server_log"]))
-            return build(values["server_log"])
-        if event in ("port_forwarded", "port_closed"):
-            found = _port(values)
-            return found if event == "port_forwarded" else {"port": found["port"]}
-        if event in ("host_started", "server_started"):
-            found = _command(values["command_line"]) if event == "server_started" and "command_line" in values else {}
-            return {
-                "reason": note,
-                "server_pid": values.get("server_pid"),
-                "command_line": values.get("command_line"),
-            } | found
-        if event == "command_spawned":
-            return {"command_line": f"{values['command']} {values['arguments']}"}
-        if event == "login":
-            inferred = (
-                "provider inferred from the host contacted" if line.meaning.event == "provider_contacted" else note
-            )
-            return {"provider_name": values.get("provider"), "reason": inferred}
-        if event == "created":
-            return {"tunnel_name": values.get("tunnel_name"), "reason": note, **_locator(values.get("locator", ""))}
-        if event == "relay_connected":
-            return {"reason": note, **_endpoint(values.get("endpoint", ""))}
-        return {
-            "channel_number": values.get("channel_number"),
-            "reason": values.get("reason"),
-            "destination_host": values.get("destination_host"),
-            "provider_name": values.get("provider"),
-        }
-
-    def _remember(self, rpc: str, found: dict[str, Value | None]) -> None:
-        if rpc and found and len(self._builds) < _SERVING_LIMIT:
-            self._builds[rpc] = found
 
 
 def parse(given: FileInput) -> Output:
@@ -168,8 +32,7 @@ def parse(given: FileInput) -> Output:
         yield make_fact("log.empty", given.source(), times(given), fields)
         return
     yield from zeroed(_NAME, given)
-    evidence = tunnellog.evidence(given.fh, given.size)
-    reader = LogReader(given, logzone.decide(evidence, given.times.get(MODIFIED), given.zone))
+    reader = LogReader(_NAME, given, log_zone(given))
     for line in tunnellog.read(given.fh):
         yield from reader.rows(line)
 
@@ -178,5 +41,6 @@ ARTIFACT = FileArtifact(
     name=_NAME,
     paths=cli_globs("tunnel-service.log", "tunnel-service.*.log", anywhere=("tunnel-service.log",)),
     parse=parse,
+    companions=DESKTOP_LOGS,
     emits={**TUNNEL_LOG_KINDS, **SERVER_KINDS, "log.empty": _EMPTY},
 )

@@ -11,7 +11,7 @@ from forensics.artifacts._tunnel import (
     BORN,
     MODIFIED,
     build,
-    cli_globs,
+    build_globs,
     cut_line,
     log_fields,
     owner,
@@ -53,7 +53,7 @@ def parse(given: FileInput) -> Output:
 
 ARTIFACT = FileArtifact(
     name=_NAME,
-    paths=cli_globs("servers/*/log.txt"),
+    paths=build_globs("log.txt"),
     parse=parse,
     emits=SERVER_KINDS,
 )

@@ -17,7 +17,8 @@ MATCH_LIMIT = 32 * 1024
 class Meaning(NamedTuple):
     """What a message means. `event`: its name, `message` when only the text matters; `values`: the named parts.
 
-    `keep`: worth a row even away from a session. `known`: the catalogue has it.
+    `keep`: worth a row even away from a session. `known`: the catalogue has it. `bare`: it is printed without a stamp,
+    too, and then is a line of its own.
     """
 
     event: str
@@ -25,6 +26,7 @@ class Meaning(NamedTuple):
     keep: bool = False
     note: str = ""
     known: bool = True
+    bare: bool = False
 
 
 UNKNOWN = Meaning("message", {}, known=False)
@@ -38,13 +40,14 @@ class _Entry:
     note: str
     condition: str
     values: tuple[tuple[str, str], ...]
+    bare: bool
 
     def match(self, text: str) -> Meaning | None:
         found = self.pattern.fullmatch(text)
         if not found:
             return None
         values = {name: value for name, value in found.groupdict().items() if value is not None}
-        return Meaning(self.event, dict(self.values) | values, self.keep, self.note)
+        return Meaning(self.event, dict(self.values) | values, self.keep, self.note, bare=self.bare)
 
 
 def _entry(data: dict[str, Any]) -> _Entry:
@@ -55,6 +58,7 @@ def _entry(data: dict[str, Any]) -> _Entry:
         data.get("note", ""),
         data.get("module") or data.get("connection") or "",
         (("provider", data["provider"]),) if "provider" in data else (),
+        bool(data.get("bare")),
     )
 
 

@@ -10,12 +10,16 @@ import base64
 import hashlib
 import re
 from typing import NamedTuple
+from urllib.parse import unquote
 
 _OLD_ID = re.compile(r"[0123456789bcdfghjklmnpqrstvwxz]{8}")
 _NEW_ID = re.compile(r"[a-z0-9][a-z0-9-]{1,47}[a-z0-9]")
 _CLUSTER = re.compile(r"[a-z]{3,4}[0-9]{1,3}|asse|aue|brs|euw|use")
 # The CLI allows 20 characters; the service's own limit is wider and old names stay valid.
 _NAME = re.compile(r"[\w-]{1,60}", re.ASCII)
+_LINK = re.compile(
+    r"https://(?:insiders\.)?vscode\.dev/tunnel/(?P<name>[^/?#\s]{1,80})(?:/(?P<folder>[^?#]{0,1000}))?", re.IGNORECASE
+)
 _SERVER = re.compile(
     r"[\\/](?P<quality>Stable|Insiders|Exploration)-(?P<commit>[0-9a-f]{40})(?P<web>-web)?(?P<staging>\.staging)?"
     r"(?=[\\/]|$)",
@@ -56,6 +60,22 @@ def is_cluster(text: str) -> bool:
 def is_tunnel_name(text: str) -> bool:
     """Whether this is a name that the CLI could have given to a tunnel."""
     return _NAME.fullmatch(text) is not None
+
+
+class Link(NamedTuple):
+    """What a tunnel's link names: the tunnel, and the folder that it opens ("" when it opens none)."""
+
+    tunnel_name: str
+    folder: str
+
+
+def link_of(url: str) -> Link | None:
+    """The tunnel that `https://vscode.dev/tunnel/<name>[/<folder>]` leads to."""
+    match = _LINK.match(url)
+    if not match:
+        return None
+    folder = unquote(match["folder"] or "", errors="replace").strip()
+    return Link(unquote(match["name"], errors="replace"), folder)
 
 
 class Server(NamedTuple):

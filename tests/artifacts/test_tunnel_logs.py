@@ -147,7 +147,21 @@ class TestTunnelLog:
                 "info To grant access to the server, please log into https://github.com/login/device and use code "
                 "ABCD-1234",
                 "login",
-                {"provider_name": "github", "reason": "device code prompt"},
+                {
+                    "provider_name": "github",
+                    "reason": "device code prompt",
+                    "user_code": "ABCD-1234",
+                    "url": "https://github.com/login/device",
+                },
+            ),
+            (
+                "info Open this link in your browser https://vscode.dev/tunnel/lab/C:/Temp%20x",
+                "link_shown",
+                {
+                    "tunnel_name": "lab",
+                    "opened_path": "C:/Temp x",
+                    "url": "https://vscode.dev/tunnel/lab/C:/Temp%20x",
+                },
             ),
             ("info Successfully registered service...", "service_registered", {}),
         ],
@@ -185,11 +199,13 @@ class TestTunnelLog:
         for name in ("cli_stdout_v1_127.log", "tunnel_service_2023_debug.log"):
             facts, problems = run(tunnel_log.ARTIFACT, LOG, (samples / "vscode-tunnel" / name).read_bytes())
             assert problems == []
-            assert all(fact.times for fact in facts)
+            untimed = [fact.fields["line_number"] for fact in facts if not fact.times]
+            assert untimed == ([9, 12, 14, 15] if "stdout" in name else [])
             kinds[name] = [fact.kind.partition(".")[2] for fact in facts if not fact.context]
         assert kinds == {
             "cli_stdout_v1_127.log": [
-                "login", "created", "client_connected", "server_started", "port_forwarded", "client_disconnected",
+                "login", "login", "created", "log_message", "link_shown", "link_shown", "client_connected",
+                "server_started", "port_forwarded", "client_disconnected",
             ],
             "tunnel_service_2023_debug.log": ["host_started", "login", "login", "relay_connected"],
         }  # fmt: skip
