@@ -115,7 +115,7 @@ class Tunnels:
             host=self.label,
             data_dir=bundle.data_dir if bundle.stated else None,
             relay=ups,
-            extensions=did.extensions(bundle),
+            extensions=did.extensions(bundle, periods),
             connection_tokens=connection_tokens(bundle),
         )
 
@@ -133,7 +133,7 @@ class Tunnels:
             if is_cli(row.source.path):
                 known.add(row.get("connection_id"))
             else:
-                runs.setdefault(row.source.path.rpartition("/")[0], []).append(row)
+                runs.setdefault(_server_run(row.source.path), []).append(row)
         other = []
         for rows in runs.values():
             first = next((row.time for row in rows if row.time), None)
@@ -220,6 +220,12 @@ def earlier(periods: list[Period], connected: list[Client]) -> list[str]:
             reasons.append(because(text, client.rows))
         current.last_seen = max(current.last_seen or client.start, client.end or client.start)
     return reasons
+
+
+def _server_run(path: str) -> str:
+    """The folder of one run of the server (`data/logs/<stamp>`), in whatever part of it a log lies."""
+    before, logs, rest = path.partition("/data/logs/")
+    return f"{before}{logs}{rest.partition('/')[0]}" if logs else path.rpartition("/")[0]
 
 
 def _network_reason(bundle: Bundle) -> str:

@@ -46,6 +46,16 @@ _LOG_KINDS = frozenset(
         "service_registered", "log_message",
     )
 )  # fmt: skip
+# What the tunnel's server writes while it runs; its other rows are of files that others may have made.
+_SERVER_LOG = frozenset(
+    f"server.{name}"
+    for name in (
+        "started", "stopped", "idle", "window_opened", "window_closed", "window_lost", "window_reconnected",
+        "window_expired", "second_client", "extension_host_started", "extension_host_exited", "extension_installed",
+        "log_message", "terminal_started", "repository_opened", "git_command", "workspace_used", "extension_activated",
+    )
+)  # fmt: skip
+_NO_SERVER = ("server.web_", "server.agent_host")
 _HISTORY = frozenset({"tunnel.file_saved", "tunnel.saved_copy"})
 # These alone show that a tunnel was hosted, registered or used.
 _ANCHORS = frozenset(
@@ -286,9 +296,12 @@ class Bundler:
     def _followers(self) -> None:
         """Server logs, shell history, what the desktop program and caches know: of the profile's tunnel, or of none."""
         history = self._rows.of("shell.history_line")
+        # `code serve-web` and agent hosts keep files in the same folders and need no tunnel.
+        server = [row for row in self._rows.under("server.") if not row.kind.startswith(_NO_SERVER)]
         about_tunnels = [row for row in self._rows.under("vscode.") if "tunnel" in row.kind]
         choose: tuple[tuple[list[Row], str, str], ...] = (
-            (self._rows.under("server."), SERVER, "vscode"),
+            ([row for row in server if row.kind in _SERVER_LOG], SERVER, "vscode"),
+            ([row for row in server if row.kind not in _SERVER_LOG], OTHER, "vscode"),
             (history, OTHER, "vscode"),
             ([row for row in history if "devtunnel" in row.get("history_line").casefold()], OTHER, "devtunnel"),
             (about_tunnels, OTHER, "vscode"),
@@ -299,7 +312,7 @@ class Bundler:
                 self._follow(row, part, product)
 
     def _follow(self, row: Row, part: str, product: str) -> None:
-        stated = row.get("data_dir") if part == SERVER else ""
+        stated = row.get("data_dir") if row.kind.startswith("server.") else ""
         if not is_cli(stated):
             self._is_ssh(row)
             return

@@ -37,6 +37,8 @@ def commands(bundle: Bundle) -> tuple[TunnelCommand, ...]:
     found += [TunnelCommand(row.time, row.kind, row.get("host_application")) for row in shells]
     scripts = bundle.of(SHELL, "powershell.script_block")
     found += [TunnelCommand(row.time, row.kind, short(row.get("script_text"), 4000)) for row in scripts]
+    found += [TunnelCommand(row.time, row.kind, row.first("executable", "log_message"))
+              for row in bundle.of(SERVER, "server.terminal_started")]  # fmt: skip
     dated = sorted([*found, *_processes(bundle)], key=lambda item: (_text(item.time), item.command))
     return (*dated, *_history(bundle))
 
@@ -98,10 +100,15 @@ def ports(bundle: Bundle, periods: list[Period]) -> tuple[ForwardedPort, ...]:
     return tuple(found)
 
 
-def extensions(bundle: Bundle) -> tuple[InstalledExtension, ...]:
-    """The extensions that the server installed on this host; one that two logs tell of counts once."""
+def extensions(bundle: Bundle, periods: list[Period]) -> tuple[InstalledExtension, ...]:
+    """The extensions that the server installed on this host; one that two logs tell of counts once.
+
+    The list of extensions that are there is shared with Remote-SSH: of it only what came while the tunnel was hosted.
+    """
     found: list[InstalledExtension] = []
-    for row in once(bundle.of(SERVER, "server.extension_installed")):
+    there = [row for row in bundle.of(OTHER, "server.extension_present") if row.time and any(
+        period.covers(row.time) for period in periods)]  # fmt: skip
+    for row in [*once(bundle.of(SERVER, "server.extension_installed")), *there]:
         name = row.get("extension_id")
         twin = any(
             item.id.casefold() == name.casefold() and (item.time is None or row.time is None

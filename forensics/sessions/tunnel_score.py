@@ -26,6 +26,8 @@ from forensics.sessions.tunnel_clients import Client
 from forensics.sessions.tunnel_periods import Period
 
 _TELLING = (STATE, LOG, SERVER, PROCESS, SAVED, SHELL, FILES, TRACE, NETWORK)
+# A licence or a login says that a tunnel was prepared, not that there was one.
+_WEAK = frozenset({"tunnel.consent", "tunnel.token", "tunnel.account"})
 _PERSONAL = (2, 7, 10, 11)  # logon types of a person at the screen, near or far
 
 
@@ -33,8 +35,8 @@ def certainty(bundle: Bundle, periods: list[Period]) -> tuple[str, str]:
     """Confirmed: two kinds of evidence by different components; probable: one; possible: an autostart or `null`."""
     found = {part: rows for part in _TELLING if (rows := _evidence(bundle, part, periods))}
     state = found.get(STATE, [])
-    live = [row for row in state if row.kind != "tunnel.consent" and row.fields.get("tunnel_unregistered") is not True]
-    if state and not live and (len(found) == 1 or all(row.kind == "tunnel.consent" for row in state)):
+    live = [row for row in state if row.kind not in _WEAK and row.fields.get("tunnel_unregistered") is not True]
+    if state and not live and (len(found) == 1 or all(row.kind in _WEAK for row in state)):
         del found[STATE]
     rows = [group[0] for group in found.values()]
     names = ", ".join(found)
