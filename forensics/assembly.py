@@ -17,6 +17,7 @@ from forensics.evidence.regular import open_regular
 from forensics.intake import HiveNote, JobResult
 from forensics.model import Coverage, Event, Evidence, Fact, Problem, Verdicts, to_plain
 from forensics.naming import Naming
+from forensics.sessions.tunnel_links import linked
 from forensics.store import Sorter, Store
 from forensics.timeline import EVENTS, EventStore, Undated, events_of, order_key, undated_of, undated_store
 
@@ -120,7 +121,7 @@ class CaseBuilder:
             evidence=self._evidence,
             events=events,
             undated=undated_store(self._undated),
-            verdicts=merge_verdicts(self._verdicts),
+            verdicts=merge_verdicts(linked(self._verdicts)),
             problems=sorted(self._problems, key=problem_key),
             coverage=self._coverage,
             run={

@@ -171,7 +171,7 @@ def timeline(
     """
     from forensics.assembly import check_target
     from forensics.case import CaseExistsError
-    from forensics.hosts import cases
+    from forensics.hosts import cases, link
     from forensics.leftovers import left_behind
     from forensics.pipeline import Options
     from forensics.show import Log, Shower, zone_of
@@ -195,6 +195,8 @@ def timeline(
             for name, case in cases(*evidence, options=options, progress=shower):
                 shower.stage("writing the case")
                 made.append((case, case.save(output / name, force=force)))
+            if len(made) > 1:
+                link(made)
     except CaseExistsError as error:
         raise click.UsageError(str(error)) from None
     except Exception as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from forensics.evidence.several import each
 from forensics.model import Host
 from forensics.pipeline import Options, Progress, analyse, survey_of, unopened
 from forensics.runinfo import bulk
+from forensics.sessions.tunnel_links import linked
 from forensics.text import one_line
 from forensics.workers import Workers
 
@@ -44,6 +45,21 @@ def cases(
     for host, outcome in each(chosen.opening, work):
         case = unopened(path, host, outcome, chosen) if isinstance(outcome, EvidenceError) else outcome
         yield _folder_name(host, taken) if host else "", case
+
+
+def link(made: Sequence[tuple[Case, Path]]) -> None:
+    """Name in each case the other hosts of the run with the same tunnel; `made` are all cases with their folders.
+
+    This can only be told when the last host is done: the document of a case that it changes is written again.
+    """
+    from forensics.export import sessions_json
+
+    for (case, place), verdicts in zip(made, linked([case.verdicts for case, _ in made]), strict=True):
+        if verdicts is not case.verdicts:
+            case.verdicts = verdicts
+            part = place / "sessions.json.part"
+            sessions_json.write(case, part)
+            part.replace(place / "sessions.json")
 
 
 def _folder_name(host: str, taken: set[str]) -> str:

@@ -34,13 +34,22 @@ from forensics.verdicts import (
     HostWrite as HostWrite,
 )
 from forensics.verdicts import (
+    InstalledExtension as InstalledExtension,
+)
+from forensics.verdicts import (
     Launch as Launch,
+)
+from forensics.verdicts import (
+    LinkedHost as LinkedHost,
 )
 from forensics.verdicts import (
     MappedFolder as MappedFolder,
 )
 from forensics.verdicts import (
     PersistenceEntry as PersistenceEntry,
+)
+from forensics.verdicts import (
+    RelayPeriod as RelayPeriod,
 )
 from forensics.verdicts import (
     SandboxCapability as SandboxCapability,

@@ -129,7 +129,12 @@ class SandboxCapability:
 
 @dataclass(frozen=True, slots=True)
 class HostingPeriod:
-    """One time span in which a tunnel process was up."""
+    """One time span in which a tunnel process was up.
+
+    `start_latest`: it was up by then; `end_earliest`: it still was then; either may be known where start or end is not.
+    `output_to`: the file that its output was sent to. `start_if_utc`, `end_if_utc`: the other reading of a log whose
+    time zone is undecided; null where it is decided.
+    """
 
     start: datetime | None
     end: datetime | None
@@ -137,16 +142,38 @@ class HostingPeriod:
     command_line: str | None
     pid: int | None
     as_service: bool | None
+    user: str | None = None
+    output_to: str | None = None
+    start_latest: datetime | None = None
+    end_earliest: datetime | None = None
+    start_if_utc: datetime | None = None
+    end_if_utc: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RelayPeriod:
+    """One connection of the tunnel to its relay: in between a client could reach the host. `end` null: not told."""
+
+    start: datetime | None
+    end: datetime | None
+    end_reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class TunnelClient:
-    """One remote client. `end_kind`: disconnected | expired | tunnel_stopped | unknown."""
+    """One remote client. `end_kind`: disconnected | expired | tunnel_stopped | host_shutdown | unknown.
+
+    `windows`: editor windows seen for it; `reconnects`: how often it came back after its connection was lost;
+    `second_client`: the server said that another client came while it waited for this one.
+    """
 
     start: datetime | None
     end: datetime | None
     server_commit: str | None
     end_kind: str
+    windows: int = 0
+    reconnects: int = 0
+    second_client: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +204,29 @@ class ForwardedPort:
 
 
 @dataclass(frozen=True, slots=True)
+class InstalledExtension:
+    """An extension that the tunnel's server installed on this host. `source` names the artifact."""
+
+    time: datetime | None
+    id: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedHost:
+    """Another host of the same run with the same tunnel. `by`: tunnel_id | connection_token."""
+
+    host: str
+    by: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class TunnelSession:
-    """One tunnel of one profile, with all that the host remembers of it."""
+    """One tunnel of one profile, with all that the host remembers of it.
+
+    `connection_tokens`: what its servers were started with, by which other hosts can be tied to it (a hash of the id).
+    """
 
     id: str
     product: str
@@ -203,6 +251,11 @@ class TunnelSession:
     bytes_sent: int | None = None
     bytes_received: int | None = None
     host: str = ""
+    data_dir: str | None = None
+    relay: tuple[RelayPeriod, ...] = ()
+    extensions: tuple[InstalledExtension, ...] = ()
+    linked_hosts: tuple[LinkedHost, ...] = ()
+    connection_tokens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,7 +216,8 @@ class FileRecord:
     is made and removed again: its record in the master file table and the change journal tell of it; `with_folder`:
     so is its folder, which was made for it. With `overwritten` its record has been given away since, so that only the
     journal tells. `mark` is the text of its stream Zone.Identifier. `child_of` makes it a differencing VHDX of the disk
-    of that path.
+    of that path. `vscdb` makes it a part of VS Code's state database (`part`: main or wal; `settled` and `later` as
+    `writers.vscdb` has them).
     """
 
     path: str
@@ -235,6 +236,7 @@ class FileRecord:
     overwritten: bool = False
     mark: str | None = None
     child_of: str | None = None
+    vscdb: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

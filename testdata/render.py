@@ -16,7 +16,7 @@ from testdata.local import with_local_times
 from testdata.render_hives import hive_files
 from testdata.render_logs import write_log
 from testdata.tasks import task_xml
-from testdata.writers import prefetch, vhdx
+from testdata.writers import prefetch, vhdx, vscdb
 from testdata.writers.ntfs import Times
 
 DEVICE = "\\Device\\HarddiskVolume3"
@@ -115,6 +115,9 @@ def _content(host: Host, file: FileRecord) -> bytes:
         return base64.b64decode(file.base64)
     if file.child_of is not None:
         return vhdx.build(bytes(vhdx.BLOCK), {"absolute_win32_path": file.child_of})
+    if file.vscdb is not None:
+        made = vscdb.build(file.vscdb["settled"], file.vscdb.get("later", ()))
+        return made.wal if file.vscdb["part"] == "wal" else made.main
     if file.size is not None:
         return pattern(file.path, file.size)
     if file.text is None:

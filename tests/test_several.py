@@ -208,3 +208,25 @@ def test_a_profile_folder_is_taken_for_one(tmp_path: Path, what: str) -> None:
     assert [item["profile_user"] for item in document["tunnel_sessions"]] == ["田中"]
     assert document["evidence"][0]["kind"].startswith("profile folder in ")
     assert any(row.get("source_path") == "C:/Users/田中/NTUSER.DAT" for row in run.lines("timeline.jsonl"))
+
+
+# -- one tunnel on two hosts ---------------------------------------------------------------------------------------
+
+
+def test_the_same_tunnel_on_two_hosts_is_linked(tmp_path: Path) -> None:
+    """Of two machines with one tunnel's file each names the other, whichever is done first."""
+    old, new = ("WS-TANAKA".encode("utf-16-le"), OTHER.encode("utf-16-le"))
+    kept = {name: data for name, data in tree().items() if "config/S" in name or name.endswith("code_tunnel.json")}
+    top = tmp_path / "machines"
+    top.mkdir()
+    zipped(top / "a.zip", under("C/", kept))
+    zipped(top / "b.zip", under("C/", {name: data.replace(old, new) for name, data in kept.items()}))
+    run = timeline(top, tmp_path / "cases", "--json")
+    links = {}
+    for item in json.loads(run.out):
+        (session,) = item["tunnel_sessions"]
+        links[item["host"]["name"]] = [(link["host"], link["by"]) for link in session["linked_hosts"]]
+    assert links == {"WS-TANAKA": [(OTHER, "tunnel_id")], OTHER: [("WS-TANAKA", "tunnel_id")]}
+    saved = json.loads((run.case / "a.zip" / "sessions.json").read_text(encoding="utf-8"))
+    assert saved["tunnel_sessions"][0]["linked_hosts"][0]["host"] == OTHER
+    assert not list(run.case.rglob("*.part"))

@@ -57,6 +57,9 @@ ELSEWHERE = {
     "sandbox_dumps",
     "sandbox_policies",
     "serve_web_secrets",
+    "server_data_files",
+    "server_data_logs",
+    "server_extensions",
     "setupapi_log",
     "shimcache",
     "srum",
@@ -65,6 +68,10 @@ ELSEWHERE = {
     "tunnel_output",
     "tunnel_token",
     "vm_switch_nics",
+    "vscode_settings",
+    "vscode_state",
+    "vscode_storage",
+    "vscode_tunnel_service_log",
     "wer_reports",
 }
 PLANTED = {"Visual Studio Code Tunnel", "HelloSync", "\\GoogleUpdaterInternalService", "ScnCfgSvc"}

@@ -6,6 +6,7 @@ from forensics.artifacts.base import FieldType, Kind
 
 _LOG: dict[str, FieldType] = {
     "log_level": str, "log_message": str, "log_zone": str, "log_zone_reason": str, "log_time_if_utc": str,
+    "log_outer_stamp": str, "log_inner_stamp": str,
     "line_number": int, "file_offset": int, "rpc_id": str, "data_dir": str, "profile_user": str,
 }  # fmt: skip
 _SERVER: dict[str, FieldType] = {

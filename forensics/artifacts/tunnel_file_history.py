@@ -9,38 +9,17 @@ Source: `workingCopyHistoryService.ts` of microsoft/vscode; the percent-encoding
 
 from __future__ import annotations
 
-import re
 from typing import Any
-from urllib.parse import unquote
 
 from forensics.artifacts._tunnel import server_globs, server_owner
+from forensics.artifacts._vscode import resource_fields
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
 from forensics.formats import FormatError, guardedjson
-from forensics.model import Problem, Value, make_fact
+from forensics.model import Problem, make_fact
 from forensics.times import Moment, NoTime, from_unix
 
 _NAME = "tunnel_file_history"
 _ENTRIES = 10_000
-_URI = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]{0,40}):(?://(?P<authority>[^/]{0,300}))?(?P<path>/.*)?", re.DOTALL)
-_DRIVE = re.compile(r"/[A-Za-z]:(?=/|$)")
-
-
-def resource_fields(uri: str) -> dict[str, Value | None]:
-    """The saved file's path as Windows writes it, and the remote window's authority and tunnel name."""
-    found = _URI.fullmatch(uri)
-    if not found:
-        return {"saved_path": uri}
-    path = unquote(found["path"] or "", errors="replace")
-    if _DRIVE.match(path):
-        path = path[1].upper() + path[2:].replace("/", "\\")
-    authority = unquote(found["authority"] or "", errors="replace")
-    remote = authority if found["scheme"].casefold() == "vscode-remote" else ""
-    kind, _, name = remote.partition("+")
-    return {
-        "saved_path": path or uri,
-        "remote_authority": remote,
-        "tunnel_name": name if kind == "tunnel" else None,
-    }
 
 
 def _saved(entry: dict[str, Any]) -> Moment:

@@ -37,7 +37,8 @@ def build(
     label = host.name or evidence_name
     life = HostLife(rows)
     entries = persistence(rows, host, label)
-    sandboxes = Sandboxes(rows, host, label, life, Looked(coverage))
+    looked = Looked(coverage)
+    sandboxes = Sandboxes(rows, host, label, life, looked)
     sessions = sandboxes.sessions()
     found = sandboxes.findings() + capability_findings(rows, label)
     found += others(rows, life, [*sessions, *found], label)
@@ -45,7 +46,7 @@ def build(
         sandbox_sessions=sessions,
         sandbox_configs=sandboxes.configurations(),
         sandbox_capability=capability(rows, sessions, label),
-        tunnel_sessions=Tunnels(rows, host, label, life, entries).sessions(),
+        tunnel_sessions=Tunnels(rows, host, label, life, entries, looked).sessions(),
         persistence=entries,
         anti_forensics=anti_forensics(rows, host, label, sandboxes.removed),
         findings=tuple(dated(item, rows) for item in found),

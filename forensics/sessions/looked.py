@@ -28,6 +28,9 @@ SOURCES = {
     "the master file table": "mft_entries",
     "boots and shutdowns in the System log": "event_system_power",
     ".wsb files": "wsb_files",
+    "the CLI's log": "tunnel_log",
+    "the server's logs": "remoteagent_log",
+    "the server's console log": "tunnel_server_log",
 }
 LAUNCH = ("process starts in the Security log", "process starts of Sysmon")
 PERSON = (*LAUNCH, "UserAssist", "BAM")

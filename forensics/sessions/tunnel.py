@@ -6,58 +6,36 @@ account behind a pure CLI login, and files that were only read.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
-
-from forensics.model import (
-    CONFIRMED,
-    POSSIBLE,
-    PROBABLE,
-    ForwardedPort,
-    Host,
-    PersistenceEntry,
-    SavedFile,
-    TunnelCommand,
-    TunnelSession,
-    stable_id,
-)
-from forensics.rules import load
+from forensics.model import Host, PersistenceEntry, TunnelSession, stable_id
 from forensics.rules.engine import capped, hits, rules_of, total
-from forensics.sessions.exits import Exits, image
+from forensics.sessions import tunnel_did as did
+from forensics.sessions.exits import Exits
 from forensics.sessions.hostlife import HostLife
-from forensics.sessions.rows import Group, People, Row, Rows, because, grouped, ids_of, is_service_sid, short
-from forensics.sessions.texts import basename, norm
-from forensics.sessions.tunnel_bundle import (
-    LOG,
-    OTHER,
-    PROCESS,
-    RUN,
-    SAVED,
-    SERVER,
-    SHELL,
-    STATE,
-    Bundle,
-    Bundler,
-)
-from forensics.sessions.tunnel_call import data_dir_of, servers_in
-from forensics.sessions.tunnel_periods import (
-    Client,
-    Period,
-    clients,
-    hosting,
-    once,
-    reconcile,
-    server_starts,
-    window,
-)
+from forensics.sessions.looked import Looked
+from forensics.sessions.rows import People, Row, Rows, because, ids_of, stamp
+from forensics.sessions.texts import pid
+from forensics.sessions.tunnel_bundle import LOG, NETWORK, RUN, SAVED, SERVER, STATE, Bundle
+from forensics.sessions.tunnel_bundler import Bundler
+from forensics.sessions.tunnel_call import is_cli
+from forensics.sessions.tunnel_clients import Client, Clients, outside
+from forensics.sessions.tunnel_identity import Identity, account, connection_tokens, product
+from forensics.sessions.tunnel_periods import PROCESS_ENDED, Hosting, Period, close, when, window
+from forensics.sessions.tunnel_relay import relay
+from forensics.sessions.tunnel_runs import Runs
+from forensics.sessions.tunnel_score import Facts, certainty
+from forensics.times import windows_zone
 
 TECHNIQUE = "T1219.001"  # Remote Access Tools: IDE Tunneling
-_TOKEN = re.compile(r"--connection-token[= ]\"?([A-Za-z0-9_-]{40,64})")
-_TELLING = (STATE, LOG, SERVER, PROCESS, SAVED, SHELL)
+_SERVICE_NAMES = (".tunnels.api.visualstudio.com", ".devtunnels.ms")
+_CLIENT_SOURCES = ("the CLI's log", "the server's logs", "the server's console log")
 _UNKNOWABLE = (
     "the client's address is not recorded on this host (the server listens on a named pipe); the account's sign-in log"
-    " has it"
+    " has it",
+    "files that a client only read or downloaded leave no record of their own here",
+)
+_DEV_UNKNOWABLE = (
+    "who connected through a dev tunnel, and when, is not recorded on this host: devtunnel writes no log; the account's"
+    " sign-in log and the service have it",
 )
 
 
@@ -65,288 +43,211 @@ class Tunnels:
     """Everything about tunnels that the rows of one host tell."""
 
     def __init__(
-        self, rows: Rows, host: Host, host_label: str, life: HostLife, entries: tuple[PersistenceEntry, ...]
-    ) -> None:
+        self, rows: Rows, host: Host, host_label: str, life: HostLife, entries: tuple[PersistenceEntry, ...],
+        looked: Looked | None = None,
+    ) -> None:  # fmt: skip
         self.label, self.life, self.rows = host_label, life, rows
-        self.people = People(host.users)
+        self.people, self._looked = People(host.users), looked or Looked()
         self._exits = Exits(rows, life)
-        self._bundles = Bundler(rows, self.people, entries, life, self._exits).build()
+        self._runs = Runs(rows, self.people, life, self._exits, window("same_start"))
+        zone = windows_zone(host.timezone or "", host.bias_minutes)[0] if host.timezone or host.bias_minutes else None
+        self._facts = Facts(rows, self.people, zone)
+        bundler = Bundler(rows, self.people, entries, life, self._exits)
+        self._bundles = bundler.build()
+        self._ssh = bundler.ssh
 
     def sessions(self) -> tuple[TunnelSession, ...]:
         """One entry for each tunnel, in order of its data folder."""
         return tuple(self._session(bundle) for bundle in self._bundles)
 
     def _session(self, bundle: Bundle) -> TunnelSession:
-        identity = _identity(bundle)
-        periods, period_reasons, extra = hosting(bundle, self.life, self._exits)
-        connected = clients(bundle, periods)
-        more_reasons, more_rows = reconcile(periods, connected, self.life)
-        period_reasons, extra = [*period_reasons, *more_reasons], [*extra, *more_rows]
-        word, word_why = _certainty(bundle)
-        account, provider, provider_why = _account(bundle)
-        saved, commands, ports = _saved(bundle), _commands(bundle), _ports(bundle)
-        unregistered = identity is not None and identity.fields.get("tunnel_unregistered") is True
-        tunnel_id = _named(bundle, "tunnel_id")
-        lookups = self._lookups(periods)
-        facts = self._facts(bundle, periods, connected, saved, ports)
-        scored = hits(rules_of("tunnel"), facts | {"unregistered": unregistered})
+        hosting = Hosting(bundle, self.life, self._runs).build()
+        periods = hosting.periods
+        ssh_reason = self._disown(bundle, periods)
+        clients = Clients(bundle, periods, self._exits)
+        connected = clients.build()
+        more_reasons, extra = reconcile(periods, connected, self.life)
+        more_reasons += earlier(periods, connected)
+        periods.sort(key=when)
+        self._network(bundle, periods)
+        identity = Identity(bundle, periods, self._exits)
+        ups, relay_reasons = relay(bundle, periods)
+        word, word_why = certainty(bundle, periods)
+        who, provider, provider_why = account(bundle)
+        saved, ports = did.saved(bundle), did.ports(bundle, periods)
+        sent, received, traffic = did.traffic(self.rows, bundle, periods)
+        facts = self._facts.of(bundle, periods, connected, ports, saved)
+        scored = hits(rules_of("tunnel"), facts | {"unregistered": identity.unregistered})
         reasons = [
-            word_why, *_identity_reasons(bundle, identity), *_token_reasons(bundle, tunnel_id), *period_reasons,
-            *_client_reasons(bundle, connected), provider_why, *_history_reason(bundle), *_lookup_reason(lookups),
-            *(because(str(hit), _basis(hit.rule, bundle, connected)) for hit in scored), capped(scored), _UNKNOWABLE,
+            word_why, *identity.reasons, *hosting.reasons, *more_reasons, *relay_reasons, ssh_reason,
+            *self._client_reasons(bundle, connected), *clients.reasons, provider_why, did.history_reason(bundle),
+            _network_reason(bundle), did.traffic_reason(sent, received, traffic), _zone_reason(bundle),
+            *(because(str(hit), _basis(hit.rule, bundle, connected, identity)) for hit in scored), capped(scored),
+            self._facts.hours_reason if periods else "",
+            *(_DEV_UNKNOWABLE if bundle.product == "devtunnel" else _UNKNOWABLE),
         ]  # fmt: skip
         attack = {TECHNIQUE, *(item for hit in scored for item in hit.attack)}
         attack |= {item for entry in bundle.entries for item in entry.attack}
+        used = [*bundle.every, *hosting.extra, *clients.extra, *extra, *identity.extra, *traffic]
         return TunnelSession(
             id=stable_id("tunnel", self.label, bundle.key),
-            product=_product(bundle),
+            product=product(bundle),
             profile_user=bundle.profile,
-            tunnel_name=_named(bundle, "tunnel_name") or _name_option(bundle),
-            tunnel_id=tunnel_id,
-            cluster=_named(bundle, "tunnel_cluster"),
-            account=account,
+            tunnel_name=identity.name,
+            tunnel_id=identity.id,
+            cluster=identity.cluster,
+            account=who,
             provider=provider,
-            unregistered=unregistered,
+            unregistered=identity.unregistered,
             hosting=tuple(period.done() for period in periods),
             clients=tuple(client.done() for client in connected),
             persistence=tuple(sorted(entry.id for entry in bundle.entries)),
             files_saved=saved,
-            commands=commands,
+            commands=did.commands(bundle),
             ports_forwarded=ports,
             certainty=word,
             score=total(scored),
             reasons=tuple(dict.fromkeys(reason for reason in reasons if reason)),
             attack=tuple(sorted(attack)),
-            events=ids_of([*bundle.every, *extra, *lookups]),
+            events=ids_of(used),
+            bytes_sent=sent,
+            bytes_received=received,
             host=self.label,
+            data_dir=bundle.data_dir if bundle.stated else None,
+            relay=ups,
+            extensions=did.extensions(bundle, periods),
+            connection_tokens=connection_tokens(bundle),
         )
 
-    def _lookups(self, periods: list[Period]) -> list[Row]:
+    def _disown(self, bundle: Bundle, periods: list[Period]) -> str:
+        """Give up what Remote-SSH left in the server's folder, which both use: it is told apart by the runs.
+
+        A run of the server is the tunnel's when a window of it is also in the CLI's own folder or log, or when it began
+        while the tunnel was hosted.
+        """
+        if (bundle.profile or "").casefold() not in self._ssh:
+            return ""
+        runs: dict[str, list[Row]] = {}
+        known: set[str] = set()
+        for row in [*bundle.of(SERVER), *bundle.of(LOG)]:
+            if is_cli(row.source.path):
+                known.add(row.get("connection_id"))
+            else:
+                runs.setdefault(_server_run(row.source.path), []).append(row)
+        other = []
+        for rows in runs.values():
+            first = next((row.time for row in rows if row.time), None)
+            hosted = first is not None and any(period.covers(first) for period in periods)
+            if not hosted and not {row.get("connection_id") for row in rows} & (known - {""}):
+                other += rows
+        bundle.drop(SERVER, other)
+        text = (
+            "the profile's server folder also holds runs outside the hosting: they are of Remote-SSH, which uses it too"
+        )
+        return because(text, other) if other else ""
+
+    def _network(self, bundle: Bundle, periods: list[Period]) -> None:
         """DNS look-ups and connections of the tunnel service's names while the tunnel was up."""
-        spans = [(period.start, period.end or period.last_seen) for period in periods if period.start]
+        spans = [(period.start, period.end or period.last_seen, period.pid) for period in periods if period.start]
         slack = window("channel_to_rpc")
-        found = []
         for row in self.rows.of("dns.queried", "network.connected"):
             name = row.first("query_name", "destination_host").casefold().rstrip(".")
-            if not name.endswith((".tunnels.api.visualstudio.com", ".devtunnels.ms")) or row.time is None:
+            if not name.endswith(_SERVICE_NAMES) or row.time is None:
                 continue
-            if any(start and start - slack <= row.time <= (end or start) + slack for start, end in spans):
-                found.append(row)
-        return found
+            number = pid(row.get("pid"))
+            for start, end, host in spans:
+                own = number is not None and number == host
+                until = end or (row.time if own else start)
+                if start and until and start - slack <= row.time <= until + slack:
+                    bundle.add(NETWORK, row)
 
-    def _facts(
-        self,
-        bundle: Bundle,
-        periods: list[Period],
-        connected: list[Client],
-        saved: tuple[SavedFile, ...],
-        ports: tuple[ForwardedPort, ...],
-    ) -> dict[str, object]:
-        hosts = [(row, call) for row, call in bundle.calls if call.hosts or call.verb == "service install"]
-        executables = {call.executable: None for _, call in hosts}
-        for entry in bundle.entries:
-            executables.setdefault((entry.command or "").strip().strip('"').partition('"')[0].partition(" --")[0])
-        sids = {self.people.of(row)[1] for row, _ in hosts}
-        return {
-            "executables": tuple(path for path in executables if "\\" in path or "/" in path),
-            "executable_names": tuple(dict.fromkeys(basename(path) for path in executables)),
-            "renamed": any(call.renamed for _, call in hosts),
-            "command_lines": tuple(row.get("command_line") for row, _ in hosts)
-            + tuple(period.command_line for period in periods if period.command_line),
-            "parents": tuple(parent for row, _ in hosts if (parent := row.get("parent_executable"))),
-            "as_service": any(period.as_service for period in periods)
-            or any(not entry.deleted for entry in bundle.entries),
-            "clients": len(connected),
-            "user_is_service": bundle.profile == "SYSTEM" or any(is_service_sid(sid) for sid in sids),
-            "public_port": any(port.public for port in ports),
-            "saved_paths": tuple(dict.fromkeys(file.path for file in saved)),
-            "data_dir": bundle.data_dir,
-            "data_dir_odd": data_dir_of(bundle.data_dir) is None and bundle.product != "devtunnel",
-            "product": bundle.product,
-        }
+    def _client_reasons(self, bundle: Bundle, connected: list[Client]) -> list[str]:
+        """How many came; when none did, whether that is known."""
+        if connected:
+            rows = [row for client in connected for row in client.rows]
+            return [because(f"{len(connected)} remote connections are recorded", rows)]
+        if bundle.product == "devtunnel":
+            return []
+        undated = [row for row in bundle.of(SERVER, "server.window_opened") if row.time is None]
+        if undated:
+            text = f"{len(undated)} connections are recorded without a usable time (is the host's zone known?)"
+            return [because(f"{text}; they are undated facts", undated)]
+        words = self._looked.told(_CLIENT_SOURCES, None)
+        if bundle.of(STATE, "tunnel.server_used") or bundle.of(SERVER):
+            return [f"a server for remote clients was downloaded or ran; the logs at hand name no connection{words}"]
+        if bundle.of(LOG) or not self._looked.known:
+            text = "no remote connection is recorded in the logs at hand (the CLI's log holds its last run only)"
+            return [text + words]
+        return [f"whether clients connected is not known: nothing at hand would tell of them{words}"]
 
 
-def _identity(bundle: Bundle) -> Group | None:
-    """The newest state of code_tunnel.json; without times the one that names a tunnel."""
-    groups = grouped(bundle.of(STATE, "tunnel.identity"))
+def reconcile(periods: list[Period], connected: list[Client], life: HostLife) -> tuple[list[str], list[Row]]:
+    """Correct periods that ended with one process although clients came later: (reasons, rows used).
 
-    def newest(group: Group) -> tuple[str, bool, str]:
-        times = group.times.values()
-        return (max(times).isoformat() if times else "", bool(group.get("tunnel_id")), group.source.path)
-
-    return max(groups, key=newest, default=None)
-
-
-def _identity_reasons(bundle: Bundle, identity: Group | None) -> list[str]:
-    if identity is None:
-        text = "no code_tunnel.json: name and id are known only as far as other traces tell them"
-        return [text] if bundle.product != "devtunnel" else []
-    rows = bundle.of(STATE, "tunnel.identity")
-    if identity.fields.get("tunnel_unregistered") is True:
-        return [because("code_tunnel.json holds null: the tunnel was unregistered at the service", rows)]
-    name = f"{identity.get('tunnel_name')} ({identity.get('tunnel_id')})"
-    return [because(f"code_tunnel.json names the tunnel {name}", rows)]
-
-
-def _named(bundle: Bundle, field: str) -> str | None:
-    """A name or id: of code_tunnel.json first, then of the log, then of whatever else tells it; the newest of each."""
-    for rows in (bundle.of(STATE, "tunnel.identity"), bundle.of(LOG), bundle.of(SAVED), bundle.every):
-        stated = [row for row in rows if row.get(field)]
-        if stated:
-            return max(stated, key=lambda row: (row.time is not None, row.order)).get(field)
-    return None
+    The first process of a hosting often starts a hidden second one and ends; without the CLI's log only that is seen.
+    """
+    reasons: list[str] = []
+    extra: list[Row] = []
+    starts = [period.start for period in periods if period.start]
+    for period in periods:
+        if period.start is None or period.end is None or period.reason != PROCESS_ENDED:
+            continue
+        following = min((start for start in starts if start > period.start), default=None)
+        later = [client for client in connected
+                 if period.end < client.start and (not following or client.start < following)
+                 and not life.boot_between(period.end, client.start)]  # fmt: skip
+        if not later:
+            continue
+        last = max(client.end or client.start for client in later)
+        text = f"the process that began hosting ended at {stamp(period.end)}, but clients came until {stamp(last)}"
+        reasons.append(because(f"{text}: hosting went on in another process", later[-1].rows))
+        period.end, period.reason, period.last_seen = None, None, last
+        extra += close(period, life, reasons)
+    return reasons, extra
 
 
-def _name_option(bundle: Bundle) -> str | None:
-    return next((name for _, call in bundle.calls if (name := call.options.get("--name"))), None)
+def earlier(periods: list[Period], connected: list[Client]) -> list[str]:
+    """Add the periods that clients alone tell of: the CLI's log holds its last run only."""
+    reasons: list[str] = []
+    current: Period | None = None
+    starts = sorted(period.start for period in periods if period.start)
+    for client in sorted(outside(connected, periods), key=lambda item: item.start):
+        last = current.last_seen if current else None
+        if current is None or last is None or any(last < start <= client.start for start in starts):
+            current = Period(None, start_latest=client.start, last_seen=client.start)
+            periods.append(current)
+            text = f"hosting at {stamp(client.start)} is known by its clients alone: when it began is not recorded"
+            reasons.append(because(text, client.rows))
+        current.last_seen = max(current.last_seen or client.start, client.end or client.start)
+    return reasons
 
 
-def _product(bundle: Bundle) -> str:
-    """By the server's quality where one is known, else by the data folder or program."""
-    qualities = {row.get("quality").casefold() for row in bundle.every if row.get("quality")}
-    qualities |= {found[1].casefold() for row in bundle.of(PROCESS) if (found := servers_in(row.get("command_line")))}
-    return "vscode-insiders" if qualities == {"insiders"} else bundle.product
+def _server_run(path: str) -> str:
+    """The folder of one run of the server (`data/logs/<stamp>`), in whatever part of it a log lies."""
+    before, logs, rest = path.partition("/data/logs/")
+    return f"{before}{logs}{rest.partition('/')[0]}" if logs else path.rpartition("/")[0]
 
 
-def _certainty(bundle: Bundle) -> tuple[str, str]:
-    """Confirmed: two kinds of evidence by different components; probable: one; possible: an autostart or `null`."""
-    found = {part: bundle.of(part) for part in _TELLING if bundle.of(part)}
-    state = found.get(STATE, [])
-    live = [row for row in state if row.kind != "tunnel.consent" and row.fields.get("tunnel_unregistered") is not True]
-    if state and not live and (len(found) == 1 or all(row.kind == "tunnel.consent" for row in state)):
-        del found[STATE]
-    rows = [group[0] for group in found.values()]
-    names = ", ".join(found)
-    if len(found) >= 2:
-        return CONFIRMED, because(f"confirmed: {len(found)} kinds of evidence of the tunnel ({names})", rows)
-    if found:
-        extra = " and an autostart entry for it" if bundle.of(RUN) else ""
-        return PROBABLE, because(f"probable: one kind of evidence of the tunnel ({names}){extra}", rows)
-    text = "possible: only an autostart entry, a consent or the state after unregistering; no run of the tunnel is seen"
-    return POSSIBLE, because(text, [*state, *bundle.of(RUN)])
-
-
-def _token_reasons(bundle: Bundle, tunnel_id: str | None) -> list[str]:
-    """The server's connection token is the hash of the tunnel's id: it ties a process to the tunnel."""
-    if not tunnel_id:
-        return []
-    stated = {row.get("tunnel_connection_token") for row in bundle.of(STATE, "tunnel.identity")} - {""}
-    token = base64.urlsafe_b64encode(hashlib.sha256(tunnel_id.encode()).digest()).decode().rstrip("=")
-    # Newer versions put an "a" before a token that would begin with a dash and be taken for an option.
-    wanted = stated | {token, "a" + token}
-    same = [
-        row
-        for row in server_starts(bundle)
-        if (match := _TOKEN.search(row.get("command_line"))) and match.group(1) in wanted
-    ]
-    same += [row for row in bundle.of(LOG, "tunnel.server_started") if row.get("tunnel_connection_token") in wanted]
-    text = "the connection token of the server is the hash of this tunnel's id"
-    return [because(text, same)] if same else []
-
-
-def _client_reasons(bundle: Bundle, connected: list[Client]) -> list[str]:
-    if connected:
-        rows = [row for client in connected for row in client.rows]
-        return [because(f"{len(connected)} remote connections are recorded", rows)]
-    undated = [row for row in bundle.of(SERVER, "server.window_opened") if row.time is None]
-    if undated:
-        text = f"{len(undated)} connections are recorded without a usable time (is the host's zone known?)"
-        return [because(f"{text}; they are undated facts", undated)]
-    if bundle.of(STATE, "tunnel.server_used") or bundle.of(SERVER):
-        return ["a server for remote clients was downloaded or ran; the logs at hand name no connection"]
-    return ["no remote connection is recorded in the logs at hand (the CLI's log holds its last run only)"]
-
-
-def _account(bundle: Bundle) -> tuple[str | None, str | None, str]:
-    """(account, provider, reason). The CLI keeps no account on disk; the provider shows by what it talks to."""
-    rows = sorted(bundle.every, key=lambda row: row.order)
-    account = next((row.get("account") for row in reversed(rows) if row.get("account")), None)
-    stated = [row for row in rows if row.get("provider_name").casefold() in ("github", "microsoft")]
-    if stated:
-        provider = stated[-1].get("provider_name").casefold()
-        text = f"provider {provider}: from the log (inferred where it only names a host)"
-        return account, provider, because(text, stated)
-    for name, provider in load("tunnel")["login_hosts"].items():
-        told = [row for row in bundle.of(LOG) if name in row.text()]
-        if told:
-            return account, provider, because(f"provider {provider}: the CLI talks to {name} (inference)", told)
-    return account, None, ""
-
-
-def _saved(bundle: Bundle) -> tuple[SavedFile, ...]:
-    """The saves of the history, each with the hash of the copy that the editor keeps beside its list."""
-    copies = {_copy_key(row.source.path): row for row in bundle.of(SAVED, "tunnel.saved_copy")}
-    found: dict[tuple[object, ...], SavedFile] = {}
-    for row in bundle.of(SAVED, "tunnel.file_saved"):
-        copy = copies.get(_copy_key(f"{row.source.path.rpartition('/')[0]}/{row.get('saved_id')}"))
-        digest = (copy.get("file_sha256") or copy.source.sha256) if copy else None
-        found.setdefault((row.time, norm(row.get("saved_path"))), SavedFile(row.time, row.get("saved_path"), digest))
-    return tuple(found.values())
-
-
-def _copy_key(path: str) -> str:
-    return path.replace("\\", "/").casefold()
-
-
-def _commands(bundle: Bundle) -> tuple[TunnelCommand, ...]:
-    """What was run: by the tunnel's own record, in its terminals, and in the profile's undated history."""
-    spawned = once(bundle.of(LOG, "tunnel.command_spawned"))
-    shells = [row for row in bundle.of(SHELL) if "shellintegration" in row.get("host_application").casefold()]
-    found = [TunnelCommand(row.time, row.kind, row.first("command_line", "log_message")) for row in spawned]
-    found += [TunnelCommand(row.time, row.kind, row.get("host_application")) for row in shells]
-    scripts = bundle.of(SHELL, "powershell.script_block")
-    found += [TunnelCommand(row.time, row.kind, short(row.get("script_text"), 4000)) for row in scripts]
-    processes: list[TunnelCommand] = []
-    for row in bundle.of(PROCESS):
-        line = row.first("command_line", "executable")
-        twin = any(
-            known.command == line and known.time and row.time and row.time - known.time <= window("same_process")
-            for known in processes
-        )
-        if (row.id in bundle.typed or _is_command(row)) and not twin:
-            processes.append(TunnelCommand(row.time, row.kind, line))
-    history = [TunnelCommand(None, row.kind, row.get("history_line")) for row in bundle.of(OTHER, "shell.history_line")]
-    dated = sorted([*found, *processes], key=lambda item: (item.time.isoformat() if item.time else "", item.command))
-    return (*dated, *history)
-
-
-def _is_command(row: Row) -> bool:
-    """A process that the server's terminal or the server itself started, apart from the server's own helpers."""
-    if row.kind != "process.created" or image(row) in load("tunnel")["infrastructure"]:
-        return False
-    by_server = basename(row.get("parent_executable")) == "node.exe" and servers_in(row.get("parent_executable"))
-    in_terminal = "shellintegration" in row.get("parent_command_line").casefold()
-    return bool(by_server) or (in_terminal and servers_in(row.get("parent_command_line")) is not None)
-
-
-def _ports(bundle: Bundle) -> tuple[ForwardedPort, ...]:
-    found = []
-    for row in once(bundle.of(LOG, "tunnel.port_forwarded")):
-        port, public = row.fields.get("port"), row.fields.get("public")
-        if isinstance(port, int):
-            found.append(ForwardedPort(row.time, port, public if isinstance(public, bool) else None))
-    return tuple(found)
-
-
-def _history_reason(bundle: Bundle) -> list[str]:
-    rows = bundle.of(OTHER, "shell.history_line")
-    text = "the profile's PowerShell history has no times: its lines may have been typed outside the tunnel"
-    return [because(text, rows)] if rows else []
-
-
-def _lookup_reason(lookups: list[Row]) -> list[str]:
+def _network_reason(bundle: Bundle) -> str:
+    rows = bundle.of(NETWORK)
     text = "names of the tunnel service were looked up or connected to while it was up"
-    return [because(text, lookups)] if lookups else []
+    return because(text, rows) if rows else ""
 
 
-def _basis(rule: str, bundle: Bundle, connected: list[Client]) -> list[Row]:
+def _zone_reason(bundle: Bundle) -> str:
+    rows = [row for row in bundle.of(LOG) if row.get("log_time_if_utc")]
+    text = "the zone of the log is undecided: its times are read as local; the other reading (UTC) stands beside them"
+    return because(text, rows) if rows else ""
+
+
+def _basis(rule: str, bundle: Bundle, connected: list[Client], identity: Identity) -> list[Row]:
     """The rows that a rule's facts come from."""
     if rule == "TUN-01":
         return [row for client in connected for row in client.rows]
     if rule == "TUN-08":
-        return bundle.of(STATE, "tunnel.identity")
+        return identity.unregistered_by
     if rule == "TUN-09":
-        return bundle.of(LOG, "tunnel.port_forwarded")
+        return bundle.of(LOG, "tunnel.port_forwarded") or [row for row, call in bundle.calls if call.anonymous]
     if rule == "TUN-10":
         return bundle.of(SAVED)
     return [row for row, _ in bundle.calls] + bundle.of(RUN)

@@ -9,7 +9,7 @@ from forensics.artifacts import (
     tunnel_lock,
     tunnel_server_lru,
 )
-from forensics.artifacts.tunnel_file_history import resource_fields
+from forensics.artifacts._vscode import resource_fields
 from forensics.evidence.globs import GlobSet
 from tests.artifacts.file_inputs import (
     BORN,

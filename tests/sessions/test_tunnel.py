@@ -2,56 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-
 import pytest
 
-from forensics.model import TunnelSession, Value
+from forensics.model import Value
 from forensics.sessions.tunnel_call import TunnelCall, data_dir_of, servers_in, tunnel_call
 from tests.sessions.factory import SYSTEM, Scene, at
-
-PROFILE = "C:\\Users\\田中"
-CLI = f"{PROFILE}\\.vscode\\cli"
-COMMIT = "f1a4fb101478ce6ec82fe9627c43efbf9e98c813"
-SERVER = f"{CLI}\\servers\\Stable-{COMMIT}\\server"
-TOKEN = base64.urlsafe_b64encode(hashlib.sha256(b"k3hq9wzt").digest()).decode().rstrip("=")
-CODE = f"{PROFILE}\\AppData\\Local\\Temp\\code.exe"
-RUN = f"{CODE} --verbose --cli-data-dir {CLI} tunnel service internal-run --log-to-file {CLI}\\tunnel-service.log"
-LOG = CLI.replace("\\", "/") + "/tunnel-service.log"
-MTIME = "Content Modification Time"
-OWNER: dict[str, Value] = {"data_dir": CLI, "profile_user": "田中"}
-
-
-def only(scene: Scene) -> TunnelSession:
-    (session,) = scene.build().tunnel_sessions
-    return session
-
-
-class Tunnel(Scene):
-    """A scene with the files of one CLI data folder."""
-
-    def line(self, kind: str, seconds: float, path: str = LOG, **fields: Value) -> None:
-        self._count += 1
-        self.file(f"tunnel.{kind}", path, {"Creation Time": seconds}, f"line {self._count}", **{**OWNER, **fields})
-
-    def state(self, kind: str, name: str, seconds: float | None, **fields: Value) -> None:
-        times = {} if seconds is None else {MTIME: seconds}
-        self.file(f"tunnel.{kind}", f"{CLI}/{name}".replace("\\", "/"), times, **{**OWNER, **fields})
-
-    def identity(self, seconds: float | None = 0) -> None:
-        self.state(
-            "identity", "code_tunnel.json", seconds, tunnel_name="print-svc-07", tunnel_id="k3hq9wzt",
-            tunnel_cluster="jpe1", tunnel_connection_token=TOKEN, tunnel_unregistered=False,
-        )  # fmt: skip
-
-    def window(self, kind: str, seconds: float, connection: str, path: str = "") -> None:
-        place = path or f"{PROFILE}/.vscode-server/data/logs/20241205T101555/remoteagent.log".replace("\\", "/")
-        self._count += 1
-        self.file(
-            f"server.window_{kind}", place, {"Creation Time": seconds}, f"line {self._count}",
-            connection_id=connection, profile_user="田中",
-        )  # fmt: skip
+from tests.sessions.tunnels import CLI, CODE, COMMIT, MTIME, PROFILE, RUN, SERVER, TOKEN, Tunnel, only
 
 
 @pytest.fixture
@@ -376,7 +332,7 @@ class TestNoTunnel:
     ("line", "expected"),
     [
         (RUN, ("vscode", "service internal-run", False)),
-        ("code.exe  tunnel user login --provider github", ("vscode", "user", False)),
+        ("code.exe  tunnel user login --provider github", ("vscode", "user login", False)),
         ('"C:\\x y\\code-tunnel.exe" tunnel status', ("vscode", "status", False)),
         ("code tunnel", ("vscode", "host", False)),
         ("code.exe tunnel --name status --random-name", ("vscode", "host", False)),

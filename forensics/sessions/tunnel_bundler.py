@@ -1,0 +1,392 @@
+"""Which rows of a host belong to which tunnel, and what only looks like one.
+
+The desktop program asking `tunnel status`, a `.vscode-server` left by Remote-SSH, port forwarding by the editor, and
+other products' tunnels never make one. A dev tunnel and a code tunnel of one profile are two.
+"""
+
+from __future__ import annotations
+
+import re
+
+from forensics.model import PersistenceEntry
+from forensics.sessions.exits import Exits
+from forensics.sessions.hostlife import HostLife
+from forensics.sessions.rows import People, Row, Rows
+from forensics.sessions.texts import basename, norm, same_path
+from forensics.sessions.tunnel_bundle import (
+    FILES,
+    LOG,
+    OTHER,
+    PROCESS,
+    RUN,
+    SAVED,
+    SERVER,
+    SHELL,
+    STATE,
+    TRACE,
+    Bundle,
+)
+from forensics.sessions.tunnel_call import (
+    TunnelCall,
+    data_dir_of,
+    is_cli,
+    product_of,
+    profile_in,
+    servers_in,
+    tunnel_call,
+    wrapped_call,
+)
+from forensics.sessions.tunnel_terminals import add_typed
+
+_LOG_KINDS = frozenset(
+    f"tunnel.{name}"
+    for name in (
+        "host_started", "host_stopped", "created", "login", "relay_connected", "relay_lost", "client_connected",
+        "client_serving", "server_started", "client_disconnected", "port_forwarded", "port_closed", "command_spawned",
+        "service_registered", "log_message",
+    )
+)  # fmt: skip
+# What the tunnel's server writes while it runs; its other rows are of files that others may have made.
+_SERVER_LOG = frozenset(
+    f"server.{name}"
+    for name in (
+        "started", "stopped", "idle", "window_opened", "window_closed", "window_lost", "window_reconnected",
+        "window_expired", "second_client", "extension_host_started", "extension_host_exited", "extension_installed",
+        "log_message", "terminal_started", "repository_opened", "git_command", "workspace_used", "extension_activated",
+    )
+)  # fmt: skip
+_NO_SERVER = ("server.web_", "server.agent_host")
+_HISTORY = frozenset({"tunnel.file_saved", "tunnel.saved_copy"})
+# These alone show that a tunnel was hosted, registered or used.
+_ANCHORS = frozenset(
+    {
+        "tunnel.identity", "tunnel.lock", "tunnel.server_used", "tunnel.host_started", "tunnel.created",
+        "tunnel.relay_connected", "tunnel.client_connected", "tunnel.client_serving", "tunnel.file_saved",
+    }
+)  # fmt: skip
+_FILE_KINDS = ("usn.file_created", "usn.file_written", "usn.file_renamed", "usn.file_deleted", "mft.entry")
+_OWN_FILE = re.compile(r"code_tunnel\.json|tunnel-(?:stable|insiders|oss|exploration)\.lock|tunnel-service\.log")
+_SSH = re.compile(
+    r"\\\.vscode-server(?:-insiders)?\\(?:bin\\|cli\\servers\\|code-(?:insiders-)?[0-9a-f]{40})", re.IGNORECASE
+)
+
+
+class Bundler:
+    """Builds the bundles of one host. `ssh`: profiles (folded) that hold signs of Remote-SSH, known after `build`."""
+
+    def __init__(
+        self, rows: Rows, people: People, entries: tuple[PersistenceEntry, ...], life: HostLife, exits: Exits
+    ) -> None:
+        self._rows, self._people, self._entries = rows, people, entries
+        self._life, self._exits = life, exits
+        self._found: dict[str, Bundle] = {}
+        self._hints: dict[str, tuple[str, str]] = {}
+        self._loose: list[Row] = []
+        self._elsewhere: set[str] = set()
+        self.ssh: set[str] = set()
+
+    def build(self) -> list[Bundle]:
+        """All bundles, by key."""
+        self._state_and_log()
+        # What hosts a tunnel first: what was called before it (a login) belongs to a tunnel that is known then.
+        calls = [(row, tunnel_call(row.get("command_line"))) for row in self._rows.of("process.created")]
+        for row, call in sorted(calls, key=lambda item: (item[1] is None or not _makes(item[1]), item[0].order)):
+            self._process(row, call)
+        for row in self._rows.of("vscode.cli_spawned"):
+            spawned = tunnel_call(row.get("command_line"))
+            if spawned:
+                self._call(row, spawned, LOG)
+        for row in self._rows.of("powershell.started"):
+            self._shell(row)
+        for entry in self._entries:
+            self._entry(entry)
+        self._files()
+        self._placeless()
+        self._elsewhere = _not_through_tunnels(self._rows)
+        for row in self._rows.of("tunnel.file_saved", "tunnel.saved_copy"):
+            self._saved(row)
+        self._followers()
+        add_typed([bundle for _, bundle in sorted(self._found.items())], self._rows, self._exits, self._life)
+        self._remembered()
+        self._join()
+        return [bundle for _, bundle in sorted(self._found.items()) if bundle.parts]
+
+    def _bundle(self, data_dir: str, product: str, profile: str | None, *, stated: bool = True) -> Bundle:
+        key = norm(data_dir)
+        bundle = self._found.setdefault(key, Bundle(key, data_dir, product, profile))
+        bundle.profile = bundle.profile or profile
+        bundle.stated = bundle.stated or stated
+        return bundle
+
+    def _profile(self, row: Row) -> str | None:
+        """The profile folder's name that a row belongs to: as stated, by its source's place, by its account."""
+        if stated := row.get("profile_user") or profile_in(row.source.path):
+            return stated
+        name, sid = self._people.of(row)
+        return "SYSTEM" if name == "SYSTEM" else self._people.folder(name, sid)
+
+    def _default(self, row: Row, product: str, create: bool) -> Bundle | None:
+        """The bundle of the row's profile at the usual place; without `create` only one that is known already."""
+        profile = self._profile(row)
+        if profile is None:
+            return None
+        dev = product == "devtunnel"
+        mine = [item for _, item in sorted(self._found.items())
+                if _same(item.profile, profile) and (item.product == "devtunnel") is dev]  # fmt: skip
+        fitting = [item for item in mine if item.product == product] or mine
+        if fitting or not create:
+            return fitting[0] if fitting else None
+        return self._bundle(self._usual(row, profile, product), product, profile, stated=False)
+
+    def _usual(self, row: Row, profile: str, product: str) -> str:
+        folder = {"vscode-insiders": ".vscode-insiders"}.get(product, ".vscode")
+        place = "AppData\\Local\\DevTunnels" if product == "devtunnel" else f"{folder}\\cli"
+        home = self._people.profile(*self._people.of(row)) or f"C:\\Users\\{profile}"
+        if profile == "SYSTEM":
+            home = "C:\\Windows\\System32\\config\\systemprofile"
+        return f"{home}\\{place}"
+
+    def _placed(self, row: Row) -> tuple[str, str] | None:
+        """(data folder, product) that a row names or lies in; the desktop's copy of the log lies in neither."""
+        stated = row.get("data_dir")
+        if stated and not _is_desktop(row):
+            return stated, product_of(stated, row.get("quality"))
+        return self._hints.get(row.source.path) or (None if _is_desktop(row) else data_dir_of(row.source.path))
+
+    def _hint(self, row: Row) -> None:
+        """A log that lies elsewhere (the program's output in a file) names the folder of the server that it starts."""
+        server = servers_in(row.get("log_message"))
+        if server and not row.get("data_dir") and is_cli(server[0]) and data_dir_of(row.source.path) is None:
+            self._hints.setdefault(row.source.path, (server[0], product_of(*server[:2])))
+
+    def _state_and_log(self) -> None:
+        rows = []
+        for row in self._rows.under("tunnel."):
+            if row.kind in _HISTORY or _forwarding(row):
+                continue
+            if is_cli(row.get("data_dir")) and is_cli(row.source.path):
+                rows.append(row)
+                self._hint(row)
+            else:
+                self._is_ssh(row)
+        anchors = [row for row in rows if row.kind in _ANCHORS]
+        for row in sorted(anchors, key=lambda item: (self._placed(item) is None, item.order)):
+            placed = self._placed(row)
+            if placed:
+                self._bundle(*placed, self._profile(row))
+            else:
+                self._default(row, product_of("", row.get("quality")), create=True)
+        for row in rows:
+            placed = self._placed(row)
+            default = None if placed else self._default(row, product_of("", row.get("quality")), create=False)
+            bundle = self._found.get(norm(placed[0])) if placed else default
+            if bundle:
+                bundle.add(_part_of(row), row)
+            else:
+                self._loose.append(row)
+
+    def _placeless(self) -> None:
+        """Logs that name no folder: by the tunnel's name in them, else by their profile now that all are known."""
+        for path in sorted({row.source.path for row in self._loose}):
+            rows = [row for row in self._loose if row.source.path == path]
+            named = next((row for row in rows if row.get("tunnel_name")), None)
+            bundle = self._called(named, named.get("tunnel_name")) if named else None
+            for row in rows:
+                owner = bundle or self._default(row, product_of("", row.get("quality")), create=False)
+                if owner:
+                    owner.add(_part_of(row), row)
+
+    def _is_ssh(self, row: Row) -> None:
+        profile = self._profile(row)
+        if profile:
+            self.ssh.add(profile.casefold())
+
+    def _process(self, row: Row, call: TunnelCall | None) -> None:
+        line = row.get("command_line")
+        if call:
+            self._call(row, call)
+            return
+        if _SSH.search(line) or _SSH.search(row.get("executable")):
+            self._is_ssh(row)
+        server = servers_in(line) or servers_in(row.get("executable")) or servers_in(row.get("parent_executable"))
+        server = server or servers_in(row.get("parent_command_line"))
+        if server and is_cli(server[0]):
+            self._bundle(server[0], product_of(*server[:2]), self._profile(row)).add(PROCESS, row)
+
+    def _call(self, row: Row, call: TunnelCall, part: str = PROCESS) -> None:
+        """Hosting and installing calls make a tunnel; others (unregister, prune, kill) belong to one that is known."""
+        making = _makes(call)
+        data_dir = call.options.get("--cli-data-dir")
+        bundle: Bundle | None
+        if call.product == "devtunnel":
+            bundle = self._dev(row, call)
+        elif data_dir and (making or norm(data_dir) in self._found):
+            bundle = self._bundle(data_dir, call.product, self._profile(row) if making else None)
+        else:
+            bundle = self._default(row, call.product, create=making)
+        if bundle and call.verb != "status":
+            bundle.calls.append((row, call))
+            bundle.add(part if making else OTHER, row)
+
+    def _dev(self, row: Row, call: TunnelCall) -> Bundle | None:
+        """The dev tunnel that a call names, else the one of the profile: those that no call names stand together."""
+        profile, ident = self._profile(row), call.named_tunnel[0]
+        if profile and ident:
+            key = f"{self._usual(row, profile, call.product)}\\{ident}"
+            if call.hosts or norm(key) in self._found:
+                return self._bundle(key, call.product, profile, stated=False)
+        return self._default(row, call.product, create=call.hosts)
+
+    def _shell(self, row: Row) -> None:
+        """A terminal with the editor's shell integration out of a tunnel's server folder."""
+        server = servers_in(row.get("host_application"))
+        if server and is_cli(server[0]):
+            self._bundle(server[0], product_of(*server[:2]), profile_in(server[0])).add(SHELL, row)
+
+    def _entry(self, entry: PersistenceEntry) -> None:
+        call = wrapped_call(entry.command or "")
+        if call is None or not _makes(call):
+            return
+        data_dir = call.options.get("--cli-data-dir")
+        rows = self._rows.named(entry.events)
+        bundle = self._bundle(data_dir, call.product, profile_in(data_dir) or entry.user) if data_dir else None
+        if bundle is None and rows:
+            bundle = self._default(rows[0], call.product, create=True)
+        if bundle:
+            bundle.entries.append(entry)
+            for row in rows:
+                bundle.add(RUN, row)
+
+    def _files(self) -> None:
+        """Births, changes and deletions of the CLI's own files and of its servers' folders."""
+        for row in self._rows.of(*_FILE_KINDS):
+            path = row.get("file_path")
+            server = servers_in(path)
+            if _SSH.search(path):
+                self._is_ssh(row)
+            placed: tuple[str, str] | None = None
+            if server and is_cli(server[0]):
+                placed = server[0], product_of(*server[:2])
+            elif _OWN_FILE.fullmatch(basename(path)) and is_cli(path):
+                folder = path.replace("/", "\\").rpartition("\\")[0]
+                placed = data_dir_of(path) or ((folder, product_of(folder)) if folder[1:3] == ":\\" else None)
+            if placed:
+                self._bundle(*placed, profile_in(placed[0])).add(FILES, row)
+
+    def _saved(self, row: Row) -> None:
+        """The history names the tunnel in its address; without one it may be of Remote-SSH and only follows."""
+        remote, name = row.get("remote_authority").casefold(), row.get("tunnel_name")
+        if remote and not remote.startswith("tunnel"):
+            if remote.startswith("ssh-remote"):
+                self._is_ssh(row)
+            return
+        if row.kind == "tunnel.saved_copy" and _folder(row) in self._elsewhere:
+            return
+        bundle = self._called(row, name) if name else None
+        bundle = bundle or self._default(row, "vscode", create=bool(name))
+        if bundle:
+            bundle.add(SAVED, row)
+
+    def _called(self, row: Row, name: str) -> Bundle | None:
+        """The tunnel of that name; of several the one of the row's profile."""
+        profile = self._profile(row) or ""
+        fitting = [bundle for _, bundle in sorted(self._found.items()) if name.casefold() in _names(bundle)]
+        return min(fitting, key=lambda bundle: not _same(bundle.profile, profile), default=None)
+
+    def _followers(self) -> None:
+        """Server logs, shell history, what the desktop program and caches know: of the profile's tunnel, or of none."""
+        history = self._rows.of("shell.history_line")
+        # `code serve-web` and agent hosts keep files in the same folders and need no tunnel.
+        server = [row for row in self._rows.under("server.") if not row.kind.startswith(_NO_SERVER)]
+        about_tunnels = [row for row in self._rows.under("vscode.") if "tunnel" in row.kind]
+        choose: tuple[tuple[list[Row], str, str], ...] = (
+            ([row for row in server if row.kind in _SERVER_LOG], SERVER, "vscode"),
+            ([row for row in server if row.kind not in _SERVER_LOG], OTHER, "vscode"),
+            (history, OTHER, "vscode"),
+            ([row for row in history if "devtunnel" in row.get("history_line").casefold()], OTHER, "devtunnel"),
+            (about_tunnels, OTHER, "vscode"),
+            (self._rows.under("devtunnel."), STATE, "devtunnel"),
+        )
+        for rows, part, product in choose:
+            for row in rows:
+                self._follow(row, part, product)
+
+    def _follow(self, row: Row, part: str, product: str) -> None:
+        stated = row.get("data_dir") if row.kind.startswith("server.") else ""
+        if not is_cli(stated):
+            self._is_ssh(row)
+            return
+        placed = data_dir_of(row.source.path) or ((stated, "") if stated else None)
+        if placed is None and product == "devtunnel" and row.get("tunnel_id"):
+            bundle = self._default(row, product, create=True)
+        else:
+            bundle = self._found.get(norm(placed[0])) if placed else self._default(row, product, create=False)
+        if placed and bundle is None and part == SERVER:
+            bundle = self._bundle(placed[0], placed[1] or product_of(placed[0]), self._profile(row))
+        if bundle:
+            bundle.add(part, row)
+
+    def _remembered(self) -> None:
+        """Prefetch of the program, told apart from others of its name by the data folder's files that it loaded."""
+        for row in self._rows.of("prefetch.run"):
+            text = row.text()
+            for _, bundle in sorted(self._found.items()):
+                hosts = [call.executable for _, call in bundle.calls if call.hosts]
+                if f"{bundle.key}\\" in text or any(
+                    same_path(path, row.get("executable")) for path in hosts if "\\" in path
+                ):
+                    bundle.add(TRACE, row)
+
+    def _join(self) -> None:
+        """Bundles that name the same tunnel id are one tunnel; the one that hosts keeps its place."""
+        by_id: dict[str, Bundle] = {}
+        for key, bundle in sorted(self._found.items(), key=lambda item: (not item[1].calls, item[0])):
+            rows = [row for row in bundle.of(STATE, "tunnel.identity") if row.get("tunnel_id")]
+            ident = max(rows, key=lambda row: (row.time is not None, row.order)).get("tunnel_id") if rows else ""
+            if not ident:
+                continue
+            known = by_id.setdefault(ident, bundle)
+            if known is not bundle:
+                known.take(bundle)
+                del self._found[key]
+
+
+def _makes(call: TunnelCall) -> bool:
+    return call.hosts or call.verb == "service install"
+
+
+def _folder(row: Row) -> str:
+    return row.source.path.rpartition("/")[0]
+
+
+def _not_through_tunnels(rows: Rows) -> set[str]:
+    """Folders of the history whose list says that the file was saved through something else (`ssh-remote+...`)."""
+    remotes: dict[str, set[str]] = {}
+    for row in rows.of("tunnel.file_saved"):
+        if remote := row.get("remote_authority").casefold():
+            remotes.setdefault(_folder(row), set()).add(remote)
+    return {folder for folder, names in remotes.items() if not any(name.startswith("tunnel") for name in names)}
+
+
+def _part_of(row: Row) -> str:
+    """Whatever a log holds is one kind of evidence, also its lines of which nothing else is known."""
+    return LOG if row.kind in _LOG_KINDS or "log_message" in row.fields else STATE
+
+
+def _is_desktop(row: Row) -> bool:
+    return basename(row.source.path).startswith("remotetunnel")
+
+
+def _names(bundle: Bundle) -> set[str]:
+    rows = [*bundle.of(STATE, "tunnel.identity"), *bundle.of(LOG)]
+    names = {row.get("tunnel_name").casefold() for row in rows}
+    return (names | {call.options.get("--name", "").casefold() for _, call in bundle.calls}) - {""}
+
+
+def _same(one: str | None, two: str) -> bool:
+    return one is not None and one.casefold() == two.casefold()
+
+
+def _forwarding(row: Row) -> bool:
+    """Whether a state file is of port forwarding alone (`port_forwarding_tunnel.json`, `forwarding-stable.lock`)."""
+    return basename(row.source.path).startswith(("port_forwarding", "forwarding-"))
