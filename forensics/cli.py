@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from forensics.case import Case
     from forensics.evidence.base import Opening
+    from forensics.pipeline import Options
 
 T = TypeVar("T")
 COMPLETE, USAGE, PARTIAL, UNOPENED, DAMAGED = 0, 2, 3, 4, 5
@@ -154,6 +155,8 @@ def opening_options(command: Callable[..., None]) -> Callable[..., None]:
               help="Wall clock of one file's parser, beside 1 s a MiB.")  # fmt: skip
 @click.option("--job-memory", type=click.IntRange(256, 1_048_576), default=2048, show_default=True, metavar="MIB",
               help="Memory of one worker process.")  # fmt: skip
+@click.option("--extract", "extract", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Write the saved copies of a remote editor's history there, under neutral names.")  # fmt: skip
 @opening_options
 @click.option("--json", "as_json", is_flag=True, help="Print the sessions document on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No summary and no progress.")
@@ -163,6 +166,7 @@ def timeline(
     evidence: tuple[Path, ...], output: Path, *, force: bool, context_minutes: float, all_events: bool,
     start: datetime | None, end: datetime | None, display_tz: str, jobs: int | None, job_seconds: float,
     job_memory: int, opening: Opening, as_json: bool, quiet: bool, verbose: bool, log_file: Path | None,
+    extract: Path | None,
 ) -> None:  # fmt: skip
     """The main job: evidence in, a case folder with timeline and sessions out.
 
@@ -184,6 +188,8 @@ def timeline(
                       Limits(seconds=job_seconds, memory=job_memory * MIB, jobs=jobs or 0), opening)  # fmt: skip
     try:
         check_target(output, evidence, force=force, log_file=log_file)
+        if extract is not None:
+            _check_extract(extract, evidence, output)
         log = Log(log_file)
     except (CaseExistsError, OSError) as error:
         raise click.UsageError(str(error)) from None
@@ -197,6 +203,9 @@ def timeline(
                 made.append((case, case.save(output / name, force=force)))
             if len(made) > 1:
                 link(made)
+            if extract is not None:
+                shower.stage("extracting saved copies")
+                _extract(evidence, extract, options, quiet=quiet)
     except CaseExistsError as error:
         raise click.UsageError(str(error)) from None
     except Exception as error:
@@ -209,6 +218,32 @@ def timeline(
     with _printing():
         _tell(made, output, zone, as_json=as_json, quiet=quiet, verbose=verbose)
     sys.exit(max(_code(case) for case, _ in made))
+
+
+def _check_extract(folder: Path, evidence: tuple[Path, ...], output: Path) -> None:
+    """Refuse a folder in the evidence, in the case or with something in it before anything is read."""
+    from forensics.assembly import is_inside
+    from forensics.case import CaseExistsError
+
+    for path in evidence:
+        if is_inside(folder, path):
+            raise CaseExistsError(f"{folder} lies inside the evidence {path}, which is never written to")
+    if folder.resolve().is_relative_to(output.resolve()) or output.resolve().is_relative_to(folder.resolve()):
+        raise CaseExistsError(f"{folder} and the case {output} lie in each other: copies need a folder of their own")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CaseExistsError(f"{folder} is not an empty folder: nothing is extracted into it")
+
+
+def _extract(evidence: tuple[Path, ...], folder: Path, options: Options, *, quiet: bool) -> None:
+    """Write the saved copies and say how many."""
+    from forensics.extraction import MANIFEST, saved_copies
+
+    lines = saved_copies(evidence, folder, options)
+    left = sum(line.file is None for line in lines)
+    files = len({line.file for line in lines if line.file})
+    if not quiet:
+        more = f", {left} left out (see the manifest)" if left else ""
+        click.echo(f"{files} saved copies extracted to {folder}{more}; {MANIFEST} says where they are from", err=True)
 
 
 def _tell(

@@ -37,7 +37,7 @@ ORDER = [
     {"assembly", "reading"},
     {"runinfo"},
     {"pipeline"},
-    {"hosts", "show", "verify", "content"},
+    {"hosts", "show", "verify", "content", "extraction"},
     {"cli"},
     {"preloaded"},
     {"__main__"},
