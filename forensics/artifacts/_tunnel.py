@@ -49,6 +49,11 @@ def cli_globs(*names: str, anywhere: tuple[str, ...] | None = None) -> tuple[str
     return _globs(_CLI_FOLDERS, names, names if anywhere is None else anywhere)
 
 
+def home_globs(*paths: str) -> tuple[str, ...]:
+    """Globs for these paths below every profile, those of services included."""
+    return tuple(f"{home}/{path}" for home in _HOMES for path in paths)
+
+
 def server_globs(*names: str) -> tuple[str, ...]:
     """Globs for files of the server's data folder (`.vscode-server` and its relatives)."""
     return _globs(_SERVER_FOLDERS, names, names)

@@ -28,7 +28,7 @@ def test_a_download_of_the_cli_is_kept() -> None:
 @pytest.mark.parametrize(
     ("url", "kept"),
     [
-        ("https://update.code.visualstudio.com/commit:f1a4fb101478ce6ec82fe9627c43efbf9e98c813/server-win32-x64/stable", True),
+        ("https://update.code.visualstudio.com/commit:f1a4fb10/server-win32-x64/stable", True),
         ("http://198.51.100.7/vscode_cli_win32_x64_cli.zip", True),
         ("https://fs.microsoft.com/fs/windows/config.json", False),
         ("C:\\Windows\\system32\\cmd.exe", False),
