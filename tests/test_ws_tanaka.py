@@ -69,6 +69,7 @@ ELSEWHERE = {
     "tunnel_policies",
     "vm_switch_nics",
     "wer_reports",
+    "winsw_config",
 }
 PLANTED = {"Visual Studio Code Tunnel", "HelloSync", "\\GoogleUpdaterInternalService", "ScnCfgSvc"}
 
