@@ -21,6 +21,7 @@ ELSEWHERE = {
     "amcache",
     "app_compat_store",
     "appx_packages",
+    "bits_queue",
     "capability_access",
     "cbs_log",
     "cbs_packages",

@@ -59,7 +59,6 @@ ARTIFACT = FileArtifact(
     name=_NAME,
     paths=(
         *(f"{tree}/**/*.xml" for tree in ("Users", "ProgramData", "Windows/Temp", "Temp")),
-        *("*/*.xml", "*/*/*.xml"),
         *(f"{tree}/**/*.{end}" for tree in ("Users/Public", "ProgramData", "Windows/Temp") for end in ("yml", "yaml")),
     ),
     parse=parse,
