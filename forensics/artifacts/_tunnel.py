@@ -72,6 +72,11 @@ def in_cli_folder(given: FileInput) -> bool:
     return _CLI_FOLDER.search(windows_path(given.path).rpartition("\\")[0]) is not None
 
 
+def home_globs(*paths: str) -> tuple[str, ...]:
+    """Globs for these paths below every profile, those of services included."""
+    return tuple(f"{home}/{path}" for home in _HOMES for path in paths)
+
+
 def server_globs(*names: str) -> tuple[str, ...]:
     """Globs for files of the server's data folder (`.vscode-server` and its relatives)."""
     return (*_named(_SERVER_FOLDERS, names), *(f"{tree}/**/{name}" for tree in _WRITABLE for name in names))

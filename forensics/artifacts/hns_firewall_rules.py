@@ -4,8 +4,9 @@ The Host Network Service adds a pair of rules (`HNS Container Networking - DNS (
 network of guests and never removes it, so the list is a history of such networks; that of the Default Switch, which the
 Sandbox uses, is `C08CB7B8-9B3C-408E-8E30-5E16A3AEB444`, that of WSL `790E58B4-7939-4434-9358-89AE7DDBE87F` (public
 listings). A rule that lets port 47000 in or names a watched program is a door that was opened: the port is published
-for MirrorFace from memory only. Other rules (some 500) are not told. All rules share one key, so the time is that of
-the last change of any.
+for MirrorFace from memory only. Rules of editors and of `node.exe` are context: what runs in a tunnel's terminal may
+listen beyond the host, while the tunnel itself only calls out. Other rules (some 500) are not told. All rules share one
+key, so the time is that of the last change of any.
 
 Format: `v2.30|Action=Allow|Active=TRUE|Dir=In|Protocol=6|LPort=47000|App=...|Name=...|`, [MS-GPFAS] 2.2.2.
 """
@@ -16,7 +17,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from forensics.artifacts._registry import place
+from forensics.artifacts._registry import file_name, place
 from forensics.artifacts.base import FileInput, Kind, Output, RegistryArtifact
 from forensics.formats.hive import Hive, Key, RegValue
 from forensics.model import Fact, Value, make_fact
@@ -71,7 +72,8 @@ def _read(value: RegValue, text: str) -> _Rule:
 
 def _row(given: FileInput, key: Key, rule: _Rule, control_set: str | None) -> Iterator[Fact]:
     network = _HNS.match(rule.get("name")) or _HNS.match(rule.value.name)
-    if not network and not _matters(rule):
+    kept = _matters(rule)
+    if not network and not kept and not _of_editor(rule):
         return
     active = rule.get("active").casefold()
     fields: dict[str, Value | None] = {
@@ -93,7 +95,7 @@ def _row(given: FileInput, key: Key, rule: _Rule, control_set: str | None) -> It
     }
     times: dict[str, Moment | None] = {"Content Modification Time": key.last_write}
     source = place(given, key, rule.value.name)
-    yield make_fact("firewall.rule", source, times, fields, context=network is not None)
+    yield make_fact("firewall.rule", source, times, fields, context=network is not None or not kept)
 
 
 def _matters(rule: _Rule) -> bool:
@@ -101,6 +103,10 @@ def _matters(rule: _Rule) -> bool:
     if ports & {str(port) for port in load("firewall")["ports"]}:
         return True
     return is_watched(rule.get("app"), rule.get("name"), rule.value.name)
+
+
+def _of_editor(rule: _Rule) -> bool:
+    return any(file_name(program).casefold() in load("firewall")["programs"] for program in rule.fields.get("app", ()))
 
 
 def _meaning(network: str) -> str | None:

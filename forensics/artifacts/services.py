@@ -2,6 +2,8 @@
 
 A service is a classic way of coming back, and older VS Code builds registered the tunnel as a service `code_tunnel`.
 For a shared host process (svchost) the code is in `ServiceDll`, which counts as much as the command line.
+Wrappers (NSSM, srvany) run what `Parameters\\Application` and `AppParameters` say: that is then the command line, and
+the service's own program is told as `wrapper_command_line`; NSSM's `AppStdout` is where the output goes.
 A stock Windows has some 700 entries. Those whose program and DLL lie directly in a folder of Windows, and which are no
 interpreter, become context; that is a judgement by path, not by content.
 The time is the key's last write: any later change of the entry moves it. A removed service is recovered from free cells
@@ -32,6 +34,7 @@ class _Service:
     name: str
     image: str | None
     library: str | None
+    wrapped: str | None
     account: str | None
     start: str | None
 
@@ -66,19 +69,31 @@ def _services(hive: Hive) -> Iterator[tuple[str, Key, _Service]]:
 def _read(key: Key) -> _Service | None:
     """The entry, None for a key that starts nothing (performance counters, settings of drivers)."""
     image = text_of(key, "ImagePath")
-    library = text_of(key.subkey("Parameters"), "ServiceDll") or text_of(key, "ServiceDll")
+    parameters = key.subkey("Parameters")
+    library = text_of(parameters, "ServiceDll") or text_of(key, "ServiceDll")
     if image is None and library is None:
         return None
     start = number_of(key, "Start")
     label = None if start is None else _START.get(start, str(start))
     if label == "auto" and number_of(key, "DelayedAutostart"):
         label = "auto (delayed)"
-    return _Service(key.name, image, library, text_of(key, "ObjectName"), label)
+    return _Service(key.name, image, library, _wrapped(parameters), text_of(key, "ObjectName"), label)
+
+
+def _wrapped(parameters: Key | None) -> str | None:
+    """What a wrapper starts in the service's stead, the path quoted where it has to be."""
+    program, arguments = text_of(parameters, "Application"), text_of(parameters, "AppParameters")
+    if not program:
+        return None
+    quoted = f'"{program}"' if " " in program and not program.startswith('"') else program
+    return f"{quoted} {arguments}" if arguments else quoted
 
 
 def _row(given: FileInput, key: Key, service: _Service, control_set: str | None) -> Iterator[Fact]:
-    stock = all(looks_stock(path) for path in (service.image, service.library) if path)
-    watched = is_watched(service.name, service.image or "", service.library or "")
+    programs = (service.image, service.library, service.wrapped)
+    stock = all(looks_stock(path) for path in programs if path)
+    watched = is_watched(service.name, *(path or "" for path in programs))
+    wrapper = key.subkey("Parameters") if service.wrapped else None
     yield make_fact(
         "service.configured",
         place(given, key),
@@ -89,7 +104,10 @@ def _row(given: FileInput, key: Key, service: _Service, control_set: str | None)
             "entry_name": service.name,
             "service_name": service.name,
             "service_display_name": text_of(key, "DisplayName"),
-            "command_line": service.image,
+            "command_line": service.wrapped or service.image,
+            "wrapper_command_line": service.image if service.wrapped else None,
+            "working_directory": text_of(wrapper, "AppDirectory"),
+            "output_path": text_of(wrapper, "AppStdout") or text_of(wrapper, "AppStderr"),
             "target_path": service.library,
             "start_type": service.start,
             "service_account": service.account,
@@ -117,7 +135,8 @@ ARTIFACT = RegistryArtifact(
     parse=parse,
     emits={
         "service.configured": Kind(
-            "Service {service_name}[ ({start_type})][ runs {command_line}][ with {target_path}][ as {service_account}]",
+            "Service {service_name}[ ({start_type})][ runs {command_line}][ with {target_path}][ as {service_account}]"
+            "[, through {wrapper_command_line}][, output to {output_path}]",
             {
                 "mechanism": str,
                 "location": str,
@@ -125,6 +144,9 @@ ARTIFACT = RegistryArtifact(
                 "service_name": str,
                 "service_display_name": str,
                 "command_line": str,
+                "wrapper_command_line": str,
+                "working_directory": str,
+                "output_path": str,
                 "target_path": str,
                 "start_type": str,
                 "service_account": str,

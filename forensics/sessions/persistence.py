@@ -23,6 +23,7 @@ from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_servi
 from forensics.sessions.texts import basename, split_command
 
 _TASKS = ("task.defined", "task.cached", "task.registered", "task.updated", "task.deleted")
+_WRAPPED = "service.wrapper_config"
 _SERVICES = ("service.configured", "service.installed")
 # Kinds whose rows say that an entry is there, not that it was made once.
 _DEFINITIONS = frozenset({"task.defined", "task.cached", "service.configured", "autorun.configured"})
@@ -65,7 +66,7 @@ class Entry:
 
 _RANK = {
     "task.defined": 0, "task.cached": 1, "task.updated": 2, "task.registered": 3, "service.configured": 0,
-    "service.installed": 1, "autorun.configured": 0, "registry.value_set": 1,
+    _WRAPPED: -1, "service.installed": 1, "autorun.configured": 0, "registry.value_set": 1,
 }  # fmt: skip
 
 
@@ -92,6 +93,10 @@ def _merged(rows: Rows, people: People) -> list[Entry]:
         there = entries.get((mechanism, owner, name))
         lives = there is not None and any(not item.deleted and item.kind in _DEFINITIONS for item in there.rows)
         _into(entries, mechanism, owner, f"{name}{_GONE}" if lives else name, row)
+    for row in rows.of(_WRAPPED):
+        wrapped = entries.get(("service", "", row.get("service_name").casefold()))
+        if wrapped:
+            wrapped.rows.append(row)  # what the service really runs goes before the wrapper's own command line
     for row in rows.of("registry.value_set"):
         _set_value(entries, row, people)
     for row in rows.of("tunnel.service_registered"):
@@ -276,7 +281,11 @@ def _remarks(entry: Entry) -> list[str]:
     disabled = [row for row in entry.rows if row.fields.get("enabled") is False]
     if disabled:
         found.append(because("switched off", disabled))
-    commands = {" ".join(row.get("command_line").casefold().replace('"', "").split()) for row in entry.rows} - {""}
+    wrapped = [row for row in entry.rows if row.kind == _WRAPPED or row.get("wrapper_command_line")]
+    if wrapped:
+        found.append(because("a service wrapper starts this command, the service's own program is another", wrapped))
+    own = [row.first("wrapper_command_line", "command_line") for row in entry.rows if row.kind != _WRAPPED]
+    commands = {" ".join(command.casefold().replace('"', "").split()) for command in own} - {""}
     if len(commands) > 1:
         found.append(because("its command changed, or differs between the artifacts", entry.rows))
     orphan = [row for row in entry.rows if row.kind == "task.cached" and "is gone" in row.get("reason")]

@@ -115,6 +115,8 @@ EXPECTED = {
 # Every fact of the 281 samples, by kind and event id.
 COUNTS = {
     ("antivirus.acted", 1117): 5, ("antivirus.detected", 1116): 6, ("antivirus.setting_changed", 5007): 25,
+    ("bits.job", 3): 257, ("bits.job", 4): 126, ("bits.job", 5): 84, ("bits.transfer", 59): 165,
+    ("bits.transfer", 60): 132, ("bits.transfer", 61): 492,
     ("clock.changed", 4616): 61, ("file.created", 11): 664,
     ("file.deleted", 23): 438, ("file.stream_created", 15): 3, ("log.cleared", 104): 2, ("log.cleared", 1102): 14,
     ("logon.ended", 4634): 39, ("logon.ended", 4647): 74, ("logon.explicit", 4648): 188,

@@ -67,6 +67,20 @@ def test_another_control_set_tells_only_what_differs() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ("C:\\Users\\a\\AppData\\Local\\Programs\\Microsoft VS Code\\Code.exe", True),
+        ("C:\\Program Files\\nodejs\\node.exe", True),
+        ("C:\\tools\\barcode.exe", False),
+    ],
+)
+def test_rules_of_editors_are_context(program: str, told: bool) -> None:
+    text = f"v2.30|Action=Allow|Active=TRUE|Dir=In|Protocol=6|App={program}|Name=x|"
+    facts, _ = run(ARTIFACT, hive([rule("{A}", text)]), SYSTEM)
+    assert [(fact.context, fact.fields["executable"]) for fact in facts] == ([(True, program)] if told else [])
+
+
 @pytest.mark.samples
 def test_a_real_system_without_such_rules(samples: Path) -> None:
     opened = Hive.open((samples / "hives" / "SYSTEM_B").read_bytes())

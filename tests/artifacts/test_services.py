@@ -127,3 +127,22 @@ def test_a_real_system(samples: Path) -> None:
     kept = [str(fact.fields["service_name"]) for fact in facts if not fact.context]
     assert (len(facts), len(kept)) == (596, 22)
     assert {"gupdate", "TrustedInstaller"} <= set(kept)
+
+
+def test_a_wrapper_tells_what_it_runs() -> None:
+    tree = service("C:\\Windows\\System32\\srvany.exe", dword("Start", 2))
+    tree["Parameters"] = {
+        "": [
+            ("Application", 2, utf16("C:\\Program Data\\code.exe")),
+            ("AppParameters", 2, utf16("tunnel --accept-server-license-terms --name pc")),
+            ("AppDirectory", 2, utf16("C:\\Program Data")),
+            ("AppStdout", 2, utf16("C:\\Program Data\\output.txt")),
+        ]
+    }
+    (fact,), problems = run(ARTIFACT, hive({"Updater": tree}), SYSTEM)
+    assert problems == []
+    assert fact.fields["command_line"] == '"C:\\Program Data\\code.exe" tunnel --accept-server-license-terms --name pc'
+    assert fact.fields["wrapper_command_line"] == "C:\\Windows\\System32\\srvany.exe"
+    assert fact.fields["output_path"] == "C:\\Program Data\\output.txt"
+    assert fact.fields["working_directory"] == "C:\\Program Data"
+    assert not fact.context

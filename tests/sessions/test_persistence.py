@@ -50,6 +50,24 @@ class TestMerging:
         assert "T1127.001" in entry.attack
         assert "T1053.005" in entry.attack
 
+    def test_what_a_wrapper_runs_is_the_command_of_its_service(self) -> None:
+        scene = Scene()
+        wrapper, hive = "C:\\ProgramData\\Upd\\upd.exe", "C:/Windows/System32/config/SYSTEM"
+        command = "C:\\ProgramData\\Upd\\code.exe tunnel --accept-server-license-terms"
+        place = "ControlSet001\\Services\\Upd"
+        service: dict[str, Value] = {"service_name": "Upd", "service_account": "LocalSystem"}
+        scene.file("service.configured", hive, {MTIME: 3}, place, command_line=wrapper, mechanism="service", **service)
+        scene.add("service.installed", 2.9, command_line=wrapper, **service)
+        config, path = "C:/ProgramData/Upd/upd.xml", "C:\\ProgramData\\Upd\\upd.xml"
+        told: dict[str, Value] = {"service_name": "UPD", "command_line": command, "file_path": path}
+        scene.file("service.wrapper_config", config, {MTIME: 1}, "file", **told)
+        scene.file("service.wrapper_config", "C:/x/other.xml", {MTIME: 1}, "file", service_name="NotInstalled")
+        entry = only(scene)
+        assert entry.command == command
+        assert any("wrapper" in reason for reason in entry.reasons)
+        assert not any("command changed" in reason for reason in entry.reasons)
+        assert entry.user == "SYSTEM"
+
     def test_a_service_in_three_places(self) -> None:
         scene = Scene()
         exe = "C:\\ProgramData\\ScnCfg\\ScnCfg32.exe"

@@ -57,6 +57,10 @@ REAL = [
     ("Microsoft-Windows-PowerShell/Operational", 4104, f"{SERVER}/Microsoft-Windows-PowerShell%4Operational.evtx"),
     ("Windows PowerShell", 800, f"{ATTACK}/emotet/exec_emotet_ps_800_get-item.evtx"),
     *(("Microsoft-Windows-Sysmon/Operational", number, SYSMON) for number in (1, 5, 11, 12, 13, 17, 18)),
+    *(
+        ("Microsoft-Windows-Bits-Client/Operational", number, f"{ATTACK}/Command and Control/bits_openvpn.evtx")
+        for number in (3, 4, 59)
+    ),
     ("Microsoft-Windows-Sysmon/Operational", 3, f"{ATTACK}/Command and Control/DE_sysmon-3-rdp-tun.evtx"),
 ]
 # Windows 7 and the first Windows 10 wrote the event log service's own events without Version, Opcode, Correlation and

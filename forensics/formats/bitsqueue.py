@@ -1,0 +1,112 @@
+"""The job queue of BITS (`qmgr.db`, before Windows 10 1607 `qmgr0.dat` and `qmgr1.dat`), read by the form of its texts.
+
+A file of a job is stored as three counted UTF-16 texts in a row: where it goes, where it comes from, and the temporary
+file; then its size and the bytes that were transferred. That is so in both kinds of file (from memory of published
+readers of them), in a blob of the database and as it stands. They are found by an address in the middle, so jobs in
+free pages are found as well, and which table or job they belong to is not known. Neither are there times.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+_BLOCK, _OVERLAP = 8 * 1024 * 1024, 64 * 1024
+_MOST_CHARS = 4096
+_MOST_FILES = 100_000
+_MARK = re.compile(re.escape("://".encode("utf-16-le")))
+_SCHEMES = tuple(scheme.encode("utf-16-le") for scheme in ("https", "http", "ftp", "file"))
+_UNKNOWN = 2**64 - 1
+_BAD = re.compile(r"[\x00-\x1f\ufffe\uffff\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedFile:
+    """One file of a job. "" and None: not there, or not known. `offset` is that of the address's text in the file."""
+
+    offset: int
+    url: str
+    target: str
+    temporary: str
+    size: int | None
+    transferred: int | None
+
+
+def read(fh: BinaryIO) -> Iterator[QueuedFile]:
+    """The files named in the queue, each different one once, by their first place."""
+    seen: set[tuple[str, str, str]] = set()
+    last = -1
+    for start, block, final in _blocks(fh):
+        for match in _MARK.finditer(block):
+            if not final and match.start() > len(block) - _OVERLAP // 2:
+                break  # may be cut here; the next piece has it whole
+            found = _at(block, _address(block, match.start()), start)
+            if found is None or found.offset <= last:
+                continue
+            last = found.offset
+            known = (found.url, found.target, found.temporary)
+            if known not in seen:
+                seen.add(known)
+                yield found
+            if len(seen) >= _MOST_FILES:
+                return
+
+
+def _blocks(fh: BinaryIO) -> Iterator[tuple[int, bytes, bool]]:
+    """Pieces that overlap by more than a job's file takes, each with its place and whether it is the last one."""
+    fh.seek(0)
+    start, kept, following = 0, b"", fh.read(_BLOCK)
+    while following:
+        block, following = kept + following, fh.read(_BLOCK)
+        yield start, block, not following
+        kept = block[-_OVERLAP:]
+        start += len(block) - len(kept)
+
+
+def _address(block: bytes, mark: int) -> int:
+    """Where the address begins that has its `://` at `mark`; -1 when no scheme stands before it."""
+    for scheme in _SCHEMES:
+        if block[max(0, mark - len(scheme)) : mark].lower() == scheme:
+            return mark - len(scheme)
+    return -1
+
+
+def _at(block: bytes, at: int, start: int) -> QueuedFile | None:
+    """The file whose address begins at `at`, None when no counted text begins there."""
+    url, end = _counted(block, at - 4)
+    if not url:
+        return None
+    temporary, after = _counted(block, end)
+    sizes: tuple[int, ...] = ()
+    if temporary and after + 16 <= len(block):
+        sizes = struct.unpack_from("<QQ", block, after)
+    size, transferred = (None if value >= _UNKNOWN >> 1 else value for value in sizes or (_UNKNOWN, _UNKNOWN))
+    return QueuedFile(start + at, url, _before(block, at - 4), temporary, size, transferred)
+
+
+def _counted(block: bytes, at: int) -> tuple[str, int]:
+    """The text at a count of characters (its NUL is one of them), and where it ends; "" when there is none."""
+    if at < 0 or at + 4 > len(block):
+        return "", at
+    count = struct.unpack_from("<I", block, at)[0]
+    end = at + 4 + 2 * count
+    if not 2 <= count <= _MOST_CHARS or end > len(block) or block[end - 2 : end] != b"\x00\x00":
+        return "", at
+    text = block[at + 4 : end - 2].decode("utf-16-le", "replace")
+    return ("", at) if _BAD.search(text) else (text, end)
+
+
+def _before(block: bytes, end: int) -> str:
+    """The counted text that ends at `end`: the count is sought backwards over at most as many characters as it may."""
+    if end < 2 or block[end - 2 : end] != b"\x00\x00":
+        return ""
+    for count in range(2, min(_MOST_CHARS, (end - 4) // 2) + 1):
+        at = end - 2 * count - 4
+        if struct.unpack_from("<I", block, at)[0] == count:
+            text, stop = _counted(block, at)
+            if text and stop == end:
+                return text
+    return ""
