@@ -135,6 +135,7 @@ _OWNER: dict[str, FieldType] = {
     "browser": str,
     "browser_profile": str,
     "profile_user": str,
+    "user_name": str,
     "database_state": str,
     "url": str,
     "referrer_url": str,
