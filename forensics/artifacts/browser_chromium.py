@@ -4,8 +4,9 @@ On the host of a tunnel it tells how the CLI came (`vscode_cli_win32_x64_cli.zip
 linked it), and shows a device login (`github.com/login/device`) where the operator or a deceived user typed the code in
 this host's own browser. The other end of the tunnel, `vscode.dev/tunnel/<name>`, stands in the operator's browser, not
 here (unless it was tried here). `.wsb` files that were downloaded are told as well. A visit may have been made on
-another device of the same account and come by synchronisation: then it says so. Browsers forget after 90 days; what
-was cleared is gone from the tables, and free pages are not carved. Logins in addresses are left out.
+another device of the same account and come by synchronisation: then it says so. Browsers forget after 90 days. What
+was cleared is gone: the browser has SQLite overwrite it (from memory), so free pages are not carved. Logins in
+addresses are left out.
 
 `History` is SQLite, its last changes lie in the journal beside it; times are microseconds since 1601 UTC. A page whose
 visits are gone gives one row with its last visit. Schema: Chromium's components/history/core/browser (url_database.cc,

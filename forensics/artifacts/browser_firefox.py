@@ -3,7 +3,8 @@ r"""History of Firefox and its relatives (`places.sqlite`): pages visited and fi
 Tells how a tunnel's program came to the host, and shows a device login that was finished in this host's own browser.
 Firefox keeps years of it, as long as there is room. A download stands as two notes about its address: where it was
 written (whose time is that of the start), and how it ended; only the last download of an address is kept. What was
-cleared is gone from the tables, and free pages are not carved. Logins in addresses are left out.
+cleared is gone: Firefox has SQLite overwrite it (from memory), so free pages are not carved. Logins in addresses are
+left out.
 
 Times are microseconds since 1970 UTC, the end of a download milliseconds. A page whose visits are gone gives one row
 with its last visit. Schema: Firefox's toolkit/components/places (nsPlacesTables.h), downloads as

@@ -106,6 +106,7 @@ def test_addresses_that_are_kept(url: str) -> None:
         "https://github.com/microsoft/vscode",
         "https://login.microsoftonline.com/common/oauth2/v2.0/authorize?client_id=x",
         "https://code.visualstudio.com/docs",
+        "https://registry.npmjs.org/@biomejs/cli-win32-x64/-/cli-win32-x64-1.9.4.tgz",
         "https://marketplace.visualstudio.com/items?itemName=ms-python.python",
     ],
 )
