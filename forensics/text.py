@@ -19,12 +19,25 @@ _UNSAFE = re.compile(
 )
 _ONE_LINE = re.compile("[\t\n]")
 _SECRET = re.compile(
-    r"(?P<keep>--(?:access-token|refresh-token|host-token)[= ]+\"?|[?&]tkn=|\btkn=)[^\s\"&]+"
+    r"(?P<keep>--(?:access-token|refresh-token|host-token)[= ]+\"?|[?&]tkn=|\btkn="
+    r"|[?&#](?:access_token|refresh_token|id_token|device_code)=)[^\s\"&]+"
     r"|\bgh[opusr]_[A-Za-z0-9]{6,}|\bgithub_pat_[A-Za-z0-9_]{10,}"
     r"|\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+){0,2}"
 )
 # Every secret that `_SECRET` finds contains one of these.
-_SECRET_MARKS = ("eyJ", "github_pat_", "-token", "tkn=", "gho_", "ghp_", "ghu_", "ghs_", "ghr_")
+_SECRET_MARKS = (
+    "eyJ",
+    "github_pat_",
+    "-token",
+    "_token=",
+    "device_code=",
+    "tkn=",
+    "gho_",
+    "ghp_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+)
 
 
 class Cleaned(NamedTuple):

@@ -54,6 +54,9 @@ def test_one_line_is_one_line_of_limited_length(text: str, limit: int) -> None:
         ("http://127.0.0.1:8000/?tkn=SECRET1234", "SECRET1234"),
         ("bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.s5p", "eyJhbGciOiJIUzI1NiJ9"),
         ("github_pat_11ABCDEFG0123456789", "github_pat_11ABCDEFG0123456789"),
+        ("https://a.example/cb#access_token=a1b2c3&x=1", "a1b2c3"),
+        ("GET https://a.example/cb?refresh_token=a1b2c3", "a1b2c3"),
+        ("https://a.example/cb?x=1&device_code=a1b2c3", "a1b2c3"),
     ],
 )
 def test_secrets_are_masked(text: str, hidden: str) -> None:
@@ -67,7 +70,9 @@ def test_the_connection_token_is_a_hash_and_stays() -> None:
     assert mask_secrets(line) == line
 
 
-SECRETS = st.sampled_from(["gho_abcdef123", "eyJhbGciOiJIUzI1NiJ9", "--host-token x", "tkn=1", "github_pat_1234567890"])
+SECRETS = st.sampled_from(
+    ["gho_abcdef123", "eyJhbGciOiJIUzI1NiJ9", "--host-token x", "tkn=1", "github_pat_1234567890", "?id_token=x"]
+)
 
 
 @given(st.lists(st.one_of(st.text(alphabet=st.characters(), max_size=20), SECRETS), max_size=4))

@@ -29,10 +29,11 @@ PROCESS_EXITED: Kind = kind(
 )  # fmt: skip
 
 DNS_QUERIED: Kind = kind(
-    "DNS name looked up: {query_name}[ by {executable}][, answer {query_results}][, status {query_status}]",
+    "DNS name looked up: {query_name}[ by {executable}][, answer {query_results}][, status {query_status}]"
+    "[; {host_meaning}]",
     {
         **USER,
-        "query_name": str, "query_results": str, "query_status": str, "query_type": str,
+        "query_name": str, "host_meaning": str, "query_results": str, "query_status": str, "query_type": str,
         "executable": str, "executable_name": str, "pid": str, "process_guid": str, "sysmon_utc_time": str,
     },
     context=True,

@@ -1,11 +1,13 @@
 r"""Amcache: what programs were on the machine, with SHA-1, publisher and version, long after they are gone.
 
 The hash finds a renamed `code.exe` or `WindowsSandbox.exe` by what it is, in a file that is rarely wiped; the Sandbox
-of the Store stands among the applications. `Windows\AppCompat\Programs\Amcache.hve` is filled by the inventory task of
-the compatibility appraiser and when programs run or are installed: an entry says that a file was there, not that it
-ran, and the key's last write is when the entry was written, not when anything ran. The SHA-1 covers the first
-31,457,280 bytes of a file (found by others): `hash_is_partial` says of which it cannot be compared. The date a program
-was linked is what its maker wrote; dates of installation are told as they stand, their zone is not documented.
+of the Store stands among the applications. VS Code's CLI is signed but has no version resource, so a program of
+Microsoft's without product and original name is kept outside Windows' own folders, with the reason (inferred).
+`Windows\AppCompat\Programs\Amcache.hve` is filled by the inventory task of the compatibility appraiser and when
+programs run or are installed: an entry says that a file was there, not that it ran, and the key's last write is when
+the entry was written, not when anything ran. The SHA-1 covers the first 31,457,280 bytes of a file (found by others):
+`hash_is_partial` says of which it cannot be compared. The date a program was linked is what its maker wrote; dates of
+installation are told as they stand, their zone is not documented.
 
 Kinds of keys: `InventoryApplicationFile` and `InventoryApplication` (Windows 10 1607 and later; names documented by
 Microsoft as diagnostic events), before and beside them `File\<volume>\<file reference>` and `Programs`, whose values
@@ -26,6 +28,7 @@ from forensics.formats import FormatError
 from forensics.formats.hive import Hive, Key
 from forensics.formats.hive_values import Decoded
 from forensics.model import Fact, Problem, Value, make_fact
+from forensics.rules.programs import role_of
 from forensics.rules.watch import is_watched
 from forensics.times import Moment, from_filetime, from_iso, from_unix, iso
 
@@ -169,13 +172,27 @@ def _file_row(given: FileInput, key: Key, path: str | None, fields: dict[str, Va
     if not path:
         return lost(_NAME, source, FormatError("an entry of a file without its path"))
     kept = [text for text in (path, *fields.values()) if isinstance(text, str)]
+    role = role_of(file_name(path), (path,)) if path.casefold().endswith("node.exe") else None
+    reason = _NAMELESS if _is_nameless(path, fields) else role.reason if role and role.watched else None
     return make_fact(
         "amcache.file",
         source,
         {_WRITTEN: key.last_write},
-        {"executable": path, "executable_name": file_name(path), **fields, "key_path": key.path},
-        context=not is_watched(*kept),
+        {"executable": path, "executable_name": file_name(path), **fields, "reason": reason, "key_path": key.path},
+        context=not is_watched(*kept) and not reason,
     )
+
+
+_NAMELESS = "Microsoft's, but without product and original name: so is VS Code's CLI, whatever it is called (inferred)"
+_OWN_PLACES = re.compile(r"^(?:[a-z]:|%[a-z]+%)?\\(?:windows|program files(?: \(x86\))?)\\(?!temp\\)", re.IGNORECASE)
+
+
+def _is_nameless(path: str, fields: dict[str, Value | None]) -> bool:
+    """Whether this may be the CLI of VS Code by what is missing: its file has no version resource."""
+    named = any(fields.get(name) for name in ("product_name", "product_version", "original_file_name"))
+    microsoft = "microsoft" in str(fields.get("publisher") or "").casefold()
+    program = path.casefold().endswith(".exe")
+    return microsoft and program and not named and not _OWN_PLACES.match(path)
 
 
 # -- programs --------------------------------------------------------------------------------------------------------
@@ -246,6 +263,7 @@ _OF_FILES = (
     "file_created_at",
     "file_modified_at",
     "file_reference",
+    "reason",
 )
 _OF_PROGRAMS = ("installed_at", "installed_from", "install_folder", "uninstall_command", "uninstall_key")
 
@@ -256,7 +274,8 @@ ARTIFACT = RegistryArtifact(
     emits={
         "amcache.file": Kind(
             "{executable} was on the machine (Amcache entry written then; no run)[, SHA-1 {file_sha1}]"
-            "[ of its first 30 MiB{hash_is_partial:flag}][, {product_name}][ {product_version}][, by {publisher}]",
+            "[ of its first 30 MiB{hash_is_partial:flag}][, {product_name}][ {product_version}][, by {publisher}]"
+            "[; {reason}]",
             {
                 **dict.fromkeys((*_SHARED, *_OF_FILES), str),
                 "hash_is_partial": bool,

@@ -2,6 +2,7 @@
 
 A rule that lets port 47000 in was this group's way to its backdoor, and the host network service adds a pair of rules
 (`HNS Container Networking - ...`) for each network it makes for sandboxes, WSL and containers (rules/firewall.yml).
+A rule for `code.exe` or `node.exe` says that somebody let them listen: a tunnel only goes out, and needs none.
 Those and rules for watched programs are kept, the rest is context. That a sandbox's first network leaves such an event
 is from memory.
 
@@ -66,7 +67,8 @@ def matters(name: str, changed_by: str = "", program: str = "", ports: str = "")
     """Whether a rule of this name, program and ports is worth keeping by itself."""
     lowered = name.casefold()
     known_name = any(text in lowered for text in load("firewall")["rule_names"])
-    return known_name or _opens(ports) or is_watched(name, changed_by, program)
+    known_program = (file_name(program) or "").casefold() in load("firewall")["programs"]
+    return known_name or known_program or _opens(ports) or is_watched(name, changed_by, program)
 
 
 def _rule(record: Record) -> Made:

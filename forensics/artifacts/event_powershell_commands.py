@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 
 from forensics.artifacts._evtx import Made, fact, kind, known, named_account, pick
+from forensics.artifacts._vscode_terminal import is_remote_terminal, terminal_of
 from forensics.artifacts.base import EventArtifact
 from forensics.formats.evtx import Record
 from forensics.model import Fact, Source
@@ -63,7 +64,9 @@ def parse(record: Record, source: Source) -> Iterator[Fact]:
         fields["user_sid"] = record.user_sid
     if record.process_id:
         fields["pid"] = str(record.process_id)
-    kept = is_watched(*(str(text) for text in fields.values() if text))
+    texts = [str(text) for text in fields.values() if text]
+    fields["terminal_of"] = whose = terminal_of(*texts)
+    kept = is_watched(*texts) or is_remote_terminal(whose)
     yield fact("powershell.command", record, source, fields, context=not kept)
 
 
@@ -78,11 +81,11 @@ ARTIFACT = EventArtifact(
     emits={
         "powershell.command": kind(
             "PowerShell carried out[ {cmdlet}][: {script_text}][; {command_details}][, in {script_path}]"
-            "[, as {user_name}]",
+            "[, as {user_name}][, in a terminal of {terminal_of}]",
             {
                 "cmdlet": str, "script_text": str, "command_details": str, "host_application": str,
                 "engine_version": str, "script_path": str, "user_name": str, "user_domain": str, "user_sid": str,
-                "pid": str,
+                "pid": str, "terminal_of": str,
             },
             context=True,
         )

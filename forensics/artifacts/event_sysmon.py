@@ -41,6 +41,7 @@ from forensics.formats import FormatError, zoneid
 from forensics.formats.evtx import Record
 from forensics.formats.sandboxids import SYSTEM, pipe_guid, read_pipe
 from forensics.model import Fact, Source
+from forensics.rules.hosts import host_meaning
 from forensics.rules.watch import is_autostart_key, is_watched
 
 Said = tuple[Made, bool]  # the fields, and whether they are worth keeping by themselves
@@ -95,6 +96,7 @@ def _connected(record: Record) -> Said:
         "destination_ip": known(data.get("DestinationIp")),
         "destination_port": known(data.get("DestinationPort")),
         "destination_host": known(data.get("DestinationHostname")),
+        "host_meaning": host_meaning(data.get("DestinationHostname")),
     }
     return fields, is_watched(data.get("Image", ""), data.get("DestinationHostname", ""))
 
@@ -145,6 +147,7 @@ def _query(record: Record) -> Said:
     data = record.data
     fields = _process(record) | {
         "query_name": known(data.get("QueryName")),
+        "host_meaning": host_meaning(data.get("QueryName")),
         "query_results": known(data.get("QueryResults")),
         "query_status": known(data.get("QueryStatus")),
     }
@@ -216,11 +219,12 @@ ARTIFACT = EventArtifact(
         "dns.queried": DNS_QUERIED,
         "network.connected": kind(
             "{executable} connected from {source_ip}[:{source_port}] to {destination_ip}[:{destination_port}]"
-            "[ ({destination_host})][, {protocol}]",
+            "[ ({destination_host})][, {protocol}][; {host_meaning}]",
             {
                 **_PROCESS,
                 "protocol": str, "initiated": bool, "source_ip": str, "source_port": str, "source_host": str,
                 "destination_ip": str, "destination_port": str, "destination_host": str,
+                "host_meaning": str,
             },
             context=True,
         ),

@@ -2,7 +2,8 @@
 
 Works without any log: WINDOWSSANDBOX.EXE, WSB.EXE, CMPROXYD.EXE (one run for about one VM, inferred), CODE-TUNNEL.EXE
 give run times, and the list of files names the `.wsb` and the `sandbox.vhdx` that were opened, also after both are
-gone.
+gone. CODE.EXE is the desktop as well as the tunnel's CLI, and NODE.EXE is anything: the files that they loaded tell
+them apart, and a renamed CLI from other programs (`program_role`; rules/programs.yml, inferred).
 Clients only, and only while prefetching is on. The list is long (a thousand names is possible): the names that bear on
 sessions come first, then the others, 300 in all; nothing else of the row is cut.
 https://github.com/libyal/libscca/blob/main/documentation/Windows%20Prefetch%20File%20(PF)%20format.asciidoc
@@ -13,6 +14,7 @@ from __future__ import annotations
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
 from forensics.formats import FormatError, prefetch
 from forensics.model import Problem, make_fact
+from forensics.rules.programs import role_of
 from forensics.rules.watch import is_watched
 from forensics.times import Moment, NoTime
 
@@ -39,7 +41,8 @@ def parse(given: FileInput) -> Output:
 
 def _rows(given: FileInput, found: prefetch.Prefetch) -> Output:
     names, watched = _file_names(found.files)
-    context = not watched and not is_watched(found.executable, found.executable_path or "")
+    role = role_of(found.executable, [*found.files, *([found.executable_path] if found.executable_path else [])])
+    kept = watched or is_watched(found.executable, found.executable_path or "") or (role is not None and role.watched)
     runs: tuple[Moment, ...] = found.last_runs or (NoTime("no run time in the file", ""),)
     for number, moment in enumerate(runs):
         yield make_fact(
@@ -54,8 +57,10 @@ def _rows(given: FileInput, found: prefetch.Prefetch) -> Output:
                 "volume_paths": tuple(volume.device_path for volume in found.volumes),
                 "prefetch_hash": found.path_hash,
                 "prefetch_version": found.version,
+                "program_role": role.name if role else None,
+                "reason": role.reason if role else None,
             },
-            context=context,
+            context=not kept,
         )
 
 
@@ -74,7 +79,8 @@ ARTIFACT = FileArtifact(
     parse=parse,
     emits={
         "prefetch.run": Kind(
-            "{executable_name} ran (prefetch {prefetch_hash}), run count {run_count}[, from {executable}]",
+            "{executable_name} ran (prefetch {prefetch_hash}), run count {run_count}[, from {executable}]"
+            "[, {program_role}: {reason}]",
             {
                 "executable_name": str,
                 "executable": str,
@@ -83,6 +89,8 @@ ARTIFACT = FileArtifact(
                 "volume_paths": tuple[str, ...],
                 "prefetch_hash": str,
                 "prefetch_version": int,
+                "program_role": str,
+                "reason": str,
             },
             context=True,
             data_type="windows:prefetch:execution",

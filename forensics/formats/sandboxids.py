@@ -28,7 +28,14 @@ _GUID = r"\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?"
 _PIPES = (
     ("sandbox service", re.compile(rf"\\wsandbox\\{_GUID}", re.IGNORECASE)),
     ("virtual machine", re.compile(rf"\\{_GUID}")),
-    ("code server", re.compile(rf"\\code-{_GUID}", re.IGNORECASE)),
+    # Insiders' as in VS Code's source; the names of forks from memory.
+    (
+        "code server",
+        re.compile(
+            rf"\\(?:code|cursor|windsurf|codium|kiro)(?:-insiders|-exploration|-oss)?-{_GUID}",
+            re.IGNORECASE,
+        ),
+    ),
 )
 
 

@@ -274,7 +274,7 @@ class TestSysmon:
             **SAID, "executable": "C:\\Users\\t\\code-tunnel.exe", "executable_name": "code-tunnel.exe",
             "protocol": "tcp", "initiated": True, "source_ip": "10.0.0.2", "source_port": "50100",
             "destination_ip": "20.1.2.3", "destination_port": "443",
-            "destination_host": TUNNEL,
+            "destination_host": TUNNEL, "host_meaning": "dev tunnels, service",
         }  # fmt: skip
 
     @pytest.mark.parametrize(("path", "context"), [("C:\\x\\default.wsb", False), ("C:\\x\\a.txt", True)])
@@ -327,7 +327,7 @@ class TestSysmon:
         assert (fact.kind, fact.context) == ("dns.queried", False)
         assert own(fact) == {
             **SAID, "executable": "C:\\a.exe", "executable_name": "a.exe", "query_name": "abc.devtunnels.ms",
-            "query_status": "0", "query_results": "1.2.3.4;",
+            "query_status": "0", "query_results": "1.2.3.4;", "host_meaning": "dev tunnels, forwarded port",
         }  # fmt: skip
 
 
@@ -348,7 +348,9 @@ class TestPowerShell:
             "a": "Available", "b": "None", "c": self.DETAIL.format(application)
         })  # fmt: skip
         assert (fact.kind, fact.context) == ("powershell.started", context)
-        assert own(fact) == {"host_application": application, "engine_version": "5.1.19041.1"}
+        assert own(fact) == {
+            "host_application": application, "engine_version": "5.1.19041.1", "powershell_host_id": "1",
+        }  # fmt: skip
 
     def test_script(self):
         fact = one("Microsoft-Windows-PowerShell/Operational", 4104, pid=5500, user_sid="S-1-5-18", data={
@@ -422,7 +424,7 @@ def test_dns_client():
     assert (fact.kind, fact.context) == ("dns.queried", False)
     assert own(fact) == {
         "query_name": "global.rel.tunnels.api.visualstudio.com", "query_type": "1", "query_status": "0",
-        "query_results": "20.1.2.3;", "pid": "77",
+        "query_results": "20.1.2.3;", "pid": "77", "host_meaning": "dev tunnels, management, first contact",
     }  # fmt: skip
 
 

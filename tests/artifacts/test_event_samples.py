@@ -122,7 +122,7 @@ COUNTS = {
     ("logon.ended", 4634): 39, ("logon.ended", 4647): 74, ("logon.explicit", 4648): 188,
     ("logon.succeeded", 4624): 1355, ("network.connected", 3): 109, ("pipe.created", 17): 20,
     ("pipe.opened", 18): 29, ("powershell.command", 800): 4, ("powershell.command", 4103): 1,
-    ("powershell.script_block", 4104): 10,
+    ("powershell.script_block", 4104): 10, ("powershell.console_started", 40961): 1,
     ("process.created", 1): 965, ("process.created", 4688): 84, ("process.exited", 5): 53,
     ("process.exited", 4689): 43, ("registry.key_changed", 12): 221, ("registry.value_set", 13): 497,
     ("service.installed", 7045): 38, ("service.start_type_changed", 7040): 169,

@@ -75,3 +75,36 @@ def test_real_files(samples: Path) -> None:
         assert all(fact.times and fact.fields["file_names"] for fact in facts)
     for path in sorted((samples / "prefetch" / "bad").iterdir()):
         assert parse(path.read_bytes(), path.name)[0] == []
+
+
+SERVER = f"{DEVICE}\\USERS\\H\\.VSCODE\\CLI\\SERVERS\\STABLE-F1A4FB101478CE6EC82FE9627C43EFBF9E98C813\\SERVER"
+DESKTOP = f"{DEVICE}\\USERS\\H\\APPDATA\\LOCAL\\PROGRAMS\\MICROSOFT VS CODE"
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "role", "context"),
+    [
+        ("CODE.EXE", [f"{DESKTOP}\\CODE.EXE", f"{DESKTOP}\\FFMPEG.DLL"], "desktop", True),
+        ("CODE.EXE", [f"{DEVICE}\\TOOLS\\CODE.EXE"], "tunnel CLI", False),
+        ("CODE-TUNNEL.EXE", [f"{DESKTOP}\\BIN\\CODE-TUNNEL.EXE"], "tunnel CLI", False),
+        ("CODE-INSIDERS.EXE", [f"{DEVICE}\\TOOLS\\CODE-INSIDERS.EXE"], "tunnel CLI", False),
+        ("CODE - INSIDERS.EXE", [f"{DEVICE}\\X\\CODE - INSIDERS.EXE", f"{DEVICE}\\X\\ICUDTL.DAT"], "desktop", True),
+        ("DEVTUNNEL.EXE", [f"{DEVICE}\\T\\DEVTUNNEL.EXE"], "devtunnel", False),
+        ("DT.EXE", [f"{DEVICE}\\USERS\\H\\APPDATA\\LOCAL\\DEVTUNNELS\\DEVTUNNELS-TOKENS-GITHUB"], "devtunnel", False),
+        ("SVCHOSTS.EXE", [f"{DEVICE}\\D\\CODE_TUNNEL.JSON"], "tunnel CLI", False),
+        ("SVCHOSTS.EXE", [f"{DEVICE}\\D\\TUNNEL-STABLE.LOCK"], "tunnel CLI", False),
+        ("NODE.EXE", [f"{SERVER}\\NODE.EXE"], "node of a server of VS Code", False),
+        ("NODE.EXE", [f"{DEVICE}\\U\\.VSCODE-SERVER\\BIN\\NODE.EXE"], "node of a server of VS Code", False),
+        ("NODE.EXE", [f"{DEVICE}\\PROGRAM FILES\\NODEJS\\NODE.EXE"], "node", True),
+        ("CMD.EXE", [f"{DEVICE}\\S\\CODE-SERVER.CMD"], "start of a server of VS Code", False),
+        ("POWERSHELL.EXE", [f"{SERVER}\\OUT\\SHELLINTEGRATION.PS1"], "terminal of a server of VS Code", False),
+        ("MSMPENG.EXE", [f"{DEVICE}\\X\\LICENSE_CONSENT.JSON"], None, True),
+        ("POWERSHELL.EXE", [f"{DEVICE}\\X\\A.PS1"], None, True),
+    ],
+)
+def test_programs_of_vs_code_are_told_apart(name: str, files: list[str], role: str | None, context: bool) -> None:
+    system = f"{DEVICE}\\WINDOWS\\SYSTEM32\\NTDLL.DLL"
+    (fact,), problems = parse(build(name, [system, *files]))
+    assert problems == []
+    assert (fact.fields.get("program_role"), fact.context) == (role, context)
+    assert ("reason" in fact.fields) == (role is not None)
