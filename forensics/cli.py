@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import io
 import json
-import math
 import os
 import signal
 import sys
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 import forensics
+from forensics.options import MOMENT, finite, opening_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,26 +33,6 @@ T = TypeVar("T")
 COMPLETE, USAGE, PARTIAL, UNOPENED, DAMAGED = 0, 2, 3, 4, 5
 
 
-class MomentType(click.ParamType):  # type: ignore[type-arg]  # generic only in newer click
-    """An ISO 8601 time; without an offset it is UTC."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Accept `2024-12-04`, `2024-12-04T10:00` and full forms."""
-        if isinstance(value, datetime):
-            return value
-        text = str(value).strip()
-        try:
-            given = datetime.fromisoformat(text)
-        except ValueError:
-            given = None
-        if given and given.year >= 1990:
-            return given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
-        return self.fail(f"{text!r} is not an ISO 8601 time such as 2024-12-04T10:00:00+09:00", param, ctx)
-
-
-MOMENT = MomentType()
 _PARTS = ("summary", "sandbox", "tunnel", "persistence", "findings", "coverage", "problems")
 # What a write to a pipe gives whose reader has gone: Windows has no broken pipe, it calls the write invalid.
 _GONE = frozenset({errno.EPIPE, errno.EINVAL} if os.name == "nt" else {errno.EPIPE})
@@ -69,22 +48,6 @@ def _printing() -> Iterator[None]:
         if error.errno not in _GONE and not isinstance(error, BrokenPipeError):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes there
-
-
-def _finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
-    """Refuse `nan`, which passes every range."""
-    if not math.isfinite(value):
-        raise click.BadParameter("not a number", ctx, param)
-    return value
-
-
-def _text(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    """Refuse bytes that are no text in this terminal's encoding: what they mean as a password cannot be known."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise click.BadParameter("it has bytes that are no UTF-8 text", ctx, param) from None
-    return value
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -108,35 +71,12 @@ def _leave(number: int, _: object) -> None:
     sys.exit(128 + number)
 
 
-def opening_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say how evidence is opened; they reach the command as one `opening`."""
-
-    @click.option("--password", default="", callback=_text, help="Password of an encrypted collection.")
-    @click.option("--key", "keys", multiple=True, metavar="KEY",
-                  help="BitLocker: recovery key, passphrase, or path of a BEK file (repeatable).")  # fmt: skip
-    @click.option("--os-volume", "volume", type=click.IntRange(0), metavar="N",
-                  help="The volume to analyse when an image holds several Windows installations.")  # fmt: skip
-    @click.option("--vss", "snapshots", is_flag=True, help="Read the image's volume shadow copies, too.")
-    @click.option("--carve", is_flag=True, help="Look for lost tunnel log lines in free space and page files (slow).")
-    @click.option("--host", help="The host or collection to analyse when the evidence holds several.")
-    @functools.wraps(command)
-    def wrapped(
-        *args: object, password: str, keys: tuple[str, ...], volume: int | None, snapshots: bool, host: str | None,
-        carve: bool, **kwargs: object,
-    ) -> None:  # fmt: skip
-        from forensics.evidence.base import Opening
-
-        command(*args, opening=Opening(password, keys, volume, snapshots, host, carve=carve), **kwargs)
-
-    return wrapped
-
-
 @main.command()
 @click.argument("evidence", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The case folder to write.")
 @click.option("--force", is_flag=True, help="Replace an existing case folder.")
 @click.option("--context", "context_minutes", default=15.0, show_default=True, metavar="MINUTES",
-              type=click.FloatRange(0, 1_000_000), callback=_finite,
+              type=click.FloatRange(0, 1_000_000), callback=finite,
               help="How much around a session or finding is shown.")  # fmt: skip
 @click.option(
     "--all-events",
@@ -151,7 +91,7 @@ def opening_options(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option("--display-tz", default="UTC", show_default=True, help="Zone of the times on the terminal (files: UTC).")
 @click.option("--jobs", type=click.IntRange(1, 64), help="Worker processes [default: one a core].")
-@click.option("--job-seconds", type=click.FloatRange(1, 86_400), callback=_finite, default=60.0, show_default=True,
+@click.option("--job-seconds", type=click.FloatRange(1, 86_400), callback=finite, default=60.0, show_default=True,
               help="Wall clock of one file's parser, beside 1 s a MiB.")  # fmt: skip
 @click.option("--job-memory", type=click.IntRange(256, 1_048_576), default=2048, show_default=True, metavar="MIB",
               help="Memory of one worker process.")  # fmt: skip
