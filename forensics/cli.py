@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from forensics.case import Case
     from forensics.evidence.base import Opening
-    from forensics.pipeline import Options
 
 T = TypeVar("T")
 COMPLETE, USAGE, PARTIAL, UNOPENED, DAMAGED = 0, 2, 3, 4, 5
@@ -115,6 +114,7 @@ def timeline(
     """
     from forensics.assembly import check_target
     from forensics.case import CaseExistsError
+    from forensics.extraction import check_folder, saved_copies, summary_of
     from forensics.hosts import cases, link
     from forensics.leftovers import left_behind
     from forensics.pipeline import Options
@@ -129,7 +129,7 @@ def timeline(
     try:
         check_target(output, evidence, force=force, log_file=log_file)
         if extract is not None:
-            _check_extract(extract, evidence, output)
+            check_folder(extract, evidence, output)
         log = Log(log_file)
     except (CaseExistsError, OSError) as error:
         raise click.UsageError(str(error)) from None
@@ -145,7 +145,9 @@ def timeline(
                 link(made)
             if extract is not None:
                 shower.stage("extracting saved copies")
-                _extract(evidence, extract, options, quiet=quiet)
+                said = summary_of(saved_copies(evidence, extract, options), extract)
+                if not quiet:
+                    click.echo(said, err=True)
     except CaseExistsError as error:
         raise click.UsageError(str(error)) from None
     except Exception as error:
@@ -158,32 +160,6 @@ def timeline(
     with _printing():
         _tell(made, output, zone, as_json=as_json, quiet=quiet, verbose=verbose)
     sys.exit(max(_code(case) for case, _ in made))
-
-
-def _check_extract(folder: Path, evidence: tuple[Path, ...], output: Path) -> None:
-    """Refuse a folder in the evidence, in the case or with something in it before anything is read."""
-    from forensics.assembly import is_inside
-    from forensics.case import CaseExistsError
-
-    for path in evidence:
-        if is_inside(folder, path):
-            raise CaseExistsError(f"{folder} lies inside the evidence {path}, which is never written to")
-    if folder.resolve().is_relative_to(output.resolve()) or output.resolve().is_relative_to(folder.resolve()):
-        raise CaseExistsError(f"{folder} and the case {output} lie in each other: copies need a folder of their own")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CaseExistsError(f"{folder} is not an empty folder: nothing is extracted into it")
-
-
-def _extract(evidence: tuple[Path, ...], folder: Path, options: Options, *, quiet: bool) -> None:
-    """Write the saved copies and say how many."""
-    from forensics.extraction import MANIFEST, saved_copies
-
-    lines = saved_copies(evidence, folder, options)
-    left = sum(line.file is None for line in lines)
-    files = len({line.file for line in lines if line.file})
-    if not quiet:
-        more = f", {left} left out (see the manifest)" if left else ""
-        click.echo(f"{files} saved copies extracted to {folder}{more}; {MANIFEST} says where they are from", err=True)
 
 
 def _tell(

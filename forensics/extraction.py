@@ -22,6 +22,8 @@ from typing import Any, NamedTuple
 from forensics import jobs, leftovers
 from forensics.artifacts import tunnel_saved_copies
 from forensics.artifacts._vscode import resource_fields
+from forensics.assembly import is_inside
+from forensics.case import CaseExistsError
 from forensics.evidence.base import EvidenceError
 from forensics.evidence.several import each
 from forensics.formats import FormatError, guardedjson
@@ -63,6 +65,28 @@ class _Copy(NamedTuple):
     data: bytes
     fault: str | None
     about: dict[str, str | None]
+
+
+def check_folder(folder: Path, evidence: Iterable[Path], output: Path) -> None:
+    """Refuse a folder in the evidence, in the case or with something in it, before anything is read.
+
+    Raises CaseExistsError with a sentence for a person.
+    """
+    for path in evidence:
+        if is_inside(folder, path):
+            raise CaseExistsError(f"{folder} lies inside the evidence {path}, which is never written to")
+    if folder.resolve().is_relative_to(output.resolve()) or output.resolve().is_relative_to(folder.resolve()):
+        raise CaseExistsError(f"{folder} and the case {output} lie in each other: copies need a folder of their own")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CaseExistsError(f"{folder} is not an empty folder: nothing is extracted into it")
+
+
+def summary_of(lines: Sequence[Extracted], folder: Path) -> str:
+    """How many were written, for a person."""
+    left = sum(line.file is None for line in lines)
+    more = f", {left} left out" if left else ""
+    files = len({line.file for line in lines if line.file})
+    return f"{files} saved copies extracted to {folder}{more}; {MANIFEST} says where they are from"
 
 
 def saved_copies(evidence: Sequence[Path], folder: Path, options: Any) -> list[Extracted]:  # noqa: ANN401  # pipeline.Options

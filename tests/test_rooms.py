@@ -37,7 +37,7 @@ ORDER = [
     {"assembly", "reading"},
     {"runinfo"},
     {"pipeline"},
-    {"hosts", "show", "verify", "content", "extraction"},
+    {"hosts", "show", "verify", "content", "extraction", "options"},
     {"cli"},
     {"preloaded"},
     {"__main__"},
@@ -66,7 +66,7 @@ HOMES = {
     "pebble": {"workers"},
     "pandas": {"timeline", "columns", "export", "case"},
     "pyarrow": {"timeline", "columns", "arrow", "export"},
-    "click": {"cli"},
+    "click": {"cli", "options"},
     "rich": {"show"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

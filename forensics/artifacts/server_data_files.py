@@ -44,6 +44,9 @@ def _settings(given: FileInput, told: dict[str, Any]) -> Output:
 
 def _workspace(given: FileInput, told: dict[str, Any]) -> Output:
     uri = next((told[name] for name in ("folder", "workspace", "configuration") if isinstance(told.get(name), str)), "")
+    if not uri and given.path.casefold().endswith("/meta.json"):  # what it holds is not established
+        yield from _listed(given)
+        return
     if not uri:
         yield Problem("bad_record", _NAME, given.source(), "names no folder")
         return

@@ -79,8 +79,8 @@ def test_a_destination_made_inside_a_sandbox_is_marked() -> None:
 
 
 def test_what_visual_studio_code_offers() -> None:
-    remote = link("C:\\Code.exe", arguments='--folder-uri "vscode-remote://tunnel%2Bdesk/c%3A/x"')
-    data = custom([("Recent Folders", [remote, link("C:\\Code.exe", arguments='--folder-uri "file:///c%3A/src"')])])
+    remote = link("C:\\VS\\Code.exe", arguments='--folder-uri "vscode-remote://tunnel%2Bdesk/c%3A/x"')
+    data = custom([("Recent Folders", [remote, link("C:\\VS\\Code.exe", arguments='--folder-uri "file:///c%3A/src"')])])
     facts, problems = run(ARTIFACT, CODE, data, TIMES)
     assert problems == []
     first, _, second, _ = facts

@@ -114,6 +114,8 @@ class TestFiles:
         text = '{"folder":"vscode-remote://tunnel%2Bdesk/c%3A/x"}'
         (fact,), _ = self.run("User/workspaceStorage/5f1c/meta.json", text)
         assert fact.fields["tunnel_name"] == "desk"
+        (other,), problems = self.run("User/workspaceStorage/5f1c/meta.json", '{"id":"5f1c"}')
+        assert (other.kind, other.context, problems) == ("server.extension_file", True, [])
         assert self.run("User/workspaceStorage/5f1c/workspace.json", "{}") == ([], ["bad_record"])
 
     def test_files_told_by_their_place(self) -> None:
