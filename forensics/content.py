@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -124,7 +125,8 @@ def _expanded(folder: str) -> list[str]:
 
 
 def _kape_entry(folder: str, mask: str, glob: str, *, recursive: bool) -> dict[str, Any]:
-    path = "C:\\" + "".join(f"{part}\\" for part in folder.split("/") if part)
+    # A folder's `?` is not among the wildcards that KAPE documents.
+    path = "C:\\" + "".join(f"{part}\\" for part in re.sub(r"\?+", "*", folder).split("/") if part)
     entry: dict[str, Any] = {
         "Name": glob.replace("/", "\\"),
         "Category": "Mirrortrace",

@@ -14,7 +14,7 @@ import yaml
 from artifacts import reader, registry
 
 from forensics import collect, content
-from forensics.artifacts.base import all_artifacts
+from forensics.artifacts.base import asked_for
 from forensics.evidence.globs import GlobSet
 from tests.evidence.layouts import tree
 from tests.running import tool
@@ -166,7 +166,7 @@ def test_forensic_artifacts_are_valid_and_take_what_the_tool_reads(tmp_path: Pat
     known = registry.ArtifactDefinitionsRegistry()
     known.ReadFromFile(reader.YamlArtifactsReader(), str(tmp_path / content.DEFINITIONS))
     assert not known.GetUndefinedArtifacts()
-    for artifact in all_artifacts():
+    for artifact in asked_for(carve=False):
         definition = known.GetDefinitionByName(content.definition_name(artifact))
         paths = {path for source in definition.sources for path in source.paths}
         plain = {
@@ -179,7 +179,7 @@ def test_forensic_artifacts_are_valid_and_take_what_the_tool_reads(tmp_path: Pat
         }
         assert plain == set(content.globs_of(artifact)), artifact.name
     (group,) = (item for item in known.GetDefinitions() if item.name == "MirrortraceAll")
-    assert set(group.sources[0].names) == {content.definition_name(artifact) for artifact in all_artifacts()}
+    assert set(group.sources[0].names) == {content.definition_name(artifact) for artifact in asked_for(carve=False)}
 
 
 def test_nothing_that_is_read_is_left_out() -> None:
@@ -187,7 +187,7 @@ def test_nothing_that_is_read_is_left_out() -> None:
     kept = GlobSet(content.every_glob())
     names = {"$Extend/$J", "$J", "$UsnJrnl:$J", "$UsnJrnl%3A$J", "$Extend/$UsnJrnl%3A$J"}  # collectors' names
     names |= {"$Extend/$UsnJrnl_$J", "$Extend/$UsnJrnl$J"}
-    for glob in set(collect.patterns(all_artifacts())) - names:
+    for glob in set(collect.patterns(asked_for(carve=False))) - names:
         for deep in ("", "p/", "p/q/"):
             path = glob.replace("**/", deep).replace("**", "a/b").replace("*", "x")
             assert kept.matches(path), glob
