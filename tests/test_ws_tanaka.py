@@ -65,6 +65,7 @@ ELSEWHERE = {
     "srum",
     "state_repository",
     "task_jobs",
+    "tunnel_output",
     "tunnel_token",
     "vm_switch_nics",
     "vscode_settings",

@@ -64,11 +64,16 @@ def _link(values: dict[str, str]) -> dict[str, Value | None]:
 
 
 class LogReader:
-    """Turns the records of one CLI log into rows; keeps what ties lines together (rpc to server build)."""
+    """Turns the records of one CLI log into rows; keeps what ties lines together (rpc to server build).
 
-    def __init__(self, artifact: str, given: FileInput, zone: logzone.LogZone) -> None:
+    `whose`: the fields that say whose log it is, where its folder does not.
+    """
+
+    def __init__(
+        self, artifact: str, given: FileInput, zone: logzone.LogZone, whose: dict[str, Value | None] | None = None
+    ) -> None:
         self._artifact, self._given, self._zone = artifact, given, zone
-        self._owner = owner(given)
+        self._owner = owner(given) if whose is None else whose
         self._started = False
         self._last: datetime | None = None
         self._providers: set[str] = set()
