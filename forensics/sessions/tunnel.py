@@ -163,9 +163,10 @@ class Tunnels:
 
     def _client_reasons(self, bundle: Bundle, connected: list[Client]) -> list[str]:
         """How many came; when none did, whether that is known."""
-        if connected:
-            rows = [row for client in connected for row in client.rows]
-            return [because(f"{len(connected)} remote connections are recorded", rows)]
+        recorded = [client for client in connected if not client.inferred]
+        if recorded:
+            rows = [row for client in recorded for row in client.rows]
+            return [because(f"{len(recorded)} remote connections are recorded", rows)]
         if bundle.product == "devtunnel":
             return []
         undated = [row for row in bundle.of(SERVER, "server.window_opened") if row.time is None]

@@ -47,6 +47,7 @@ class Client:
     end_kind: str = "unknown"
     rows: list[Row] = field(default_factory=list)
     views: list[View] = field(default_factory=list)
+    inferred: bool = False
 
     @property
     def rpc(self) -> str:
@@ -191,11 +192,11 @@ class Clients:
             return
         text = f"a client of version {commit[:10]} came by {stamp(moment)}: its server's folder was made then"
         self.reasons.append(because(f"{text} (inference); no log of it is left", [birth]))
-        found.append(Client(moment, commit=commit, rows=[birth]))
+        found.append(Client(moment, commit=commit, rows=[birth], inferred=True))
 
     def _finish(self, client: Client) -> None:
         """A client that nothing says left, left with the hosting."""
-        if client.end is not None:
+        if client.end is not None or client.inferred:
             return
         around = [
             p for p in self._periods if p.start and p.start <= client.start and (not p.end or p.end > client.start)
