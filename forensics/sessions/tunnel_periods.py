@@ -116,10 +116,8 @@ class Hosting:
         for row in self._bundle.of(FILES, "usn.file_deleted"):
             lock = basename(row.get("file_path")).endswith(".lock")
             if lock and row.time and row.time > period.start and (closing is None or row.time < closing.time):
-                text = (
-                    f"the lock was deleted at {stamp(row.time)}: the hosting since {stamp(period.start)} was over then"
-                )
-                self.reasons.append(because(f"{text} (inference); when it ended is not recorded", [row]))
+                text = f"the lock was deleted at {stamp(row.time)}: the hosting since {stamp(period.start)} was over"
+                self.reasons.append(because(f"{text} by then (inference); when it ended is not recorded", [row]))
                 return True
         return False
 
