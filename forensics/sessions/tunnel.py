@@ -174,8 +174,14 @@ class Tunnels:
             text = f"{len(undated)} connections are recorded without a usable time (is the host's zone known?)"
             return [because(f"{text}; they are undated facts", undated)]
         words = self._looked.told(_CLIENT_SOURCES, None)
-        if bundle.of(STATE, "tunnel.server_used") or bundle.of(SERVER):
-            return [f"a server for remote clients was downloaded or ran; the logs at hand name no connection{words}"]
+        used = bundle.of(STATE, "tunnel.server_used")
+        if used or bundle.of(SERVER):
+            reasons = [f"a server for remote clients was downloaded or ran; the logs at hand name no connection{words}"]
+            times = [row.time for row in used if row.time and row.meaning == "Content Modification Time"]
+            if times:
+                text = f"the list of servers was written last at {stamp(max(times))}, as at each attach of a client"
+                reasons.append(because(f"{text} (inference; --install-extension writes it, too)", used))
+            return reasons
         if bundle.of(LOG) or not self._looked.known:
             text = "no remote connection is recorded in the logs at hand (the CLI's log holds its last run only)"
             return [text + words]
