@@ -163,9 +163,10 @@ class Tunnels:
 
     def _client_reasons(self, bundle: Bundle, connected: list[Client]) -> list[str]:
         """How many came; when none did, whether that is known."""
-        if connected:
-            rows = [row for client in connected for row in client.rows]
-            return [because(f"{len(connected)} remote connections are recorded", rows)]
+        recorded = [client for client in connected if not client.inferred]
+        if recorded:
+            rows = [row for client in recorded for row in client.rows]
+            return [because(f"{len(recorded)} remote connections are recorded", rows)]
         if bundle.product == "devtunnel":
             return []
         undated = [row for row in bundle.of(SERVER, "server.window_opened") if row.time is None]
@@ -173,8 +174,14 @@ class Tunnels:
             text = f"{len(undated)} connections are recorded without a usable time (is the host's zone known?)"
             return [because(f"{text}; they are undated facts", undated)]
         words = self._looked.told(_CLIENT_SOURCES, None)
-        if bundle.of(STATE, "tunnel.server_used") or bundle.of(SERVER):
-            return [f"a server for remote clients was downloaded or ran; the logs at hand name no connection{words}"]
+        used = bundle.of(STATE, "tunnel.server_used")
+        if used or bundle.of(SERVER):
+            reasons = [f"a server for remote clients was downloaded or ran; the logs at hand name no connection{words}"]
+            times = [row.time for row in used if row.time and row.meaning == "Content Modification Time"]
+            if times:
+                text = f"the list of servers was written last at {stamp(max(times))}, as at each attach of a client"
+                reasons.append(because(f"{text} (inference; --install-extension writes it, too)", used))
+            return reasons
         if bundle.of(LOG) or not self._looked.known:
             text = "no remote connection is recorded in the logs at hand (the CLI's log holds its last run only)"
             return [text + words]

@@ -265,7 +265,7 @@ class Bundler:
             if _SSH.search(path):
                 self._is_ssh(row)
             placed: tuple[str, str] | None = None
-            if server and is_cli(server[0]):
+            if server and len(server[2]) == 40 and is_cli(server[0]):
                 placed = server[0], product_of(*server[:2])
             elif _OWN_FILE.fullmatch(basename(path)) and is_cli(path):
                 folder = path.replace("/", "\\").rpartition("\\")[0]

@@ -47,6 +47,7 @@ class Client:
     end_kind: str = "unknown"
     rows: list[Row] = field(default_factory=list)
     views: list[View] = field(default_factory=list)
+    inferred: bool = False
 
     @property
     def rpc(self) -> str:
@@ -119,14 +120,17 @@ class Clients:
             kind = row.get("connection_kind")
             if row.kind.startswith(wanted) and row.time and (not kind or kind == "ManagementConnection"):
                 by_id.setdefault(row.get("connection_id") or row.id, []).append(row)
+        said: dict[str, Row] = {}
+        for row in copies:
+            if row.get("rpc_id"):
+                said.setdefault(row.get("connection_id"), row)
         views = []
         for ident, rows in by_id.items():
             opened = next((row for row in rows if row.kind == "server.window_opened"), None)
             if opened and opened.time:
                 view = _view(opened.time, rows)
-                said = [row for row in copies if row.get("connection_id") == ident and row.get("rpc_id")]
-                if said:
-                    view.rpc, view.log = said[0].get("rpc_id"), said[0].source.path
+                if ident in said:
+                    view.rpc, view.log = said[ident].get("rpc_id"), said[ident].source.path
                 views.append(view)
         return views
 
@@ -191,11 +195,11 @@ class Clients:
             return
         text = f"a client of version {commit[:10]} came by {stamp(moment)}: its server's folder was made then"
         self.reasons.append(because(f"{text} (inference); no log of it is left", [birth]))
-        found.append(Client(moment, commit=commit, rows=[birth]))
+        found.append(Client(moment, commit=commit, rows=[birth], inferred=True))
 
     def _finish(self, client: Client) -> None:
         """A client that nothing says left, left with the hosting."""
-        if client.end is not None:
+        if client.end is not None or client.inferred:
             return
         around = [
             p for p in self._periods if p.start and p.start <= client.start and (not p.end or p.end > client.start)
@@ -214,11 +218,13 @@ def _served(rows: list[Row]) -> list[Client]:
     """Requests for a server, each with the newest channel before it that no other request took."""
     free = [row for row in rows if row.kind == "tunnel.client_connected" and row.time]
     found: list[Client] = []
+    newest: dict[tuple[str, str], Client] = {}
     for row in rows:
         if row.kind != "tunnel.client_serving" or row.time is None:
             continue
-        again = next((client for client in reversed(found) if client.rpc and client.rpc == row.get("rpc_id")
-                      and client.log == row.source.path and not _left(rows, client, row)), None)  # fmt: skip
+        again = newest.get((row.source.path, row.get("rpc_id"))) if row.get("rpc_id") else None
+        if again and _left(rows, again, row):
+            again = None
         if again:  # the same connection asked once more
             again.rows.append(row)
             continue
@@ -229,6 +235,7 @@ def _served(rows: list[Row]) -> list[Client]:
             free.remove(channel)
         began = channel.time if channel and channel.time else row.time
         found.append(Client(began, commit=row.get("commit") or None, rows=[row, *([channel] if channel else [])]))
+        newest[row.source.path, row.get("rpc_id")] = found[-1]
     return found
 
 

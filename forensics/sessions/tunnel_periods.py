@@ -102,10 +102,24 @@ class Hosting:
         self._from_lock()
         self._from_files()
         for period in self.in_order():
-            self.extra += close(period, self._life, self.reasons)
+            if not self._is_gone(period):
+                self.extra += close(period, self._life, self.reasons)
             period.user = period.user or self._bundle.profile
         self.periods = self.in_order()
         return self
+
+    def _is_gone(self, period: Period) -> bool:
+        """Whether the lock was deleted before the host went down: hosting was over by then, nobody knows since when."""
+        if period.start is None or period.end is not None:
+            return False
+        closing = self._life.closing(period.last_seen or period.start)
+        for row in self._bundle.of(FILES, "usn.file_deleted"):
+            lock = basename(row.get("file_path")).endswith(".lock")
+            if lock and row.time and row.time > period.start and (closing is None or row.time < closing.time):
+                text = f"the lock was deleted at {stamp(row.time)}: the hosting since {stamp(period.start)} was over"
+                self.reasons.append(because(f"{text} by then (inference); when it ended is not recorded", [row]))
+                return True
+        return False
 
     def in_order(self) -> list[Period]:
         """The periods by their starts; those without one last."""

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from forensics.sessions.exits import Exits, image
 from forensics.sessions.hostlife import HostLife
@@ -18,6 +19,7 @@ from forensics.sessions.texts import basename, pid, split_command
 from forensics.sessions.tunnel_bundle import Bundle
 from forensics.sessions.tunnel_call import TunnelCall, output_of
 
+_TWIN = timedelta(seconds=5)  # within which two logs tell of one process
 _CTRL_C = 0xC000013A  # STATUS_CONTROL_C_EXIT
 
 
@@ -74,7 +76,8 @@ class Runs:
             if not call.hosts or row.time is None:
                 continue
             number = pid(row.get("pid"))
-            twin = next((run for run in found if self._same(run, row, number)), None)
+            recent = _since(found, row.time - _TWIN)
+            twin = next((run for run in recent if self._same(run, row, number)), None)
             if twin:
                 twin.rows.append(row)
                 twin.pid = number if twin.pid is None else twin.pid
@@ -88,8 +91,6 @@ class Runs:
 
     @staticmethod
     def _same(run: Run, row: Row, number: int | None) -> bool:
-        if row.time is None or row.time - run.start > timedelta(seconds=5):
-            return False
         if number is None or run.pid is None:  # the desktop's log names no process when it starts one
             kinds = {row.kind, *(item.kind for item in run.rows)}
             return len(kinds) > 1 and basename(run.call.executable) == basename(program_of(row))
@@ -108,9 +109,9 @@ class Runs:
         found: list[Run] = []
         for run in runs:
             parents = {pid(row.get("parent_pid")) for row in run.rows} - {None}
-            launcher = next((item for item in reversed(found)
-                             if item.pid in parents and image(item.first) == image(run.first)
-                             and run.start - item.start <= self._near), None)  # fmt: skip
+            recent = _since(found, run.start - self._near)
+            launcher = next((item for item in recent
+                             if item.pid in parents and image(item.first) == image(run.first)), None)  # fmt: skip
             if launcher:
                 launcher.launcher += launcher.rows
                 launcher.rows, launcher.pid, launcher.ends = run.rows, run.pid, run.ends
@@ -151,6 +152,11 @@ class Runs:
 def program_of(row: Row) -> str:
     """The program of a process row, or of a line that names it."""
     return row.first("executable") or split_command(row.get("command_line"))[0]
+
+
+def _since(runs: list[Run], moment: datetime) -> Iterable[Run]:
+    """The runs that began since a moment, of a list in order, the newest first."""
+    return takewhile(lambda run: run.start >= moment, reversed(runs))
 
 
 def _index(index: dict[int, list[Row]], row: Row) -> None:

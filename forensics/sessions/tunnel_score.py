@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, tzinfo
 
 from forensics.model import CONFIRMED, POSSIBLE, PROBABLE, ForwardedPort, SavedFile
 from forensics.rules import load
 from forensics.sessions.rows import People, Row, Rows, because, is_service_sid
-from forensics.sessions.texts import basename, inside, norm, pid, split_command
+from forensics.sessions.texts import basename, inside, norm, pid
 from forensics.sessions.tunnel_bundle import (
     FILES,
     LOG,
@@ -28,6 +29,8 @@ from forensics.sessions.tunnel_periods import Period
 _TELLING = (STATE, LOG, SERVER, PROCESS, SAVED, SHELL, FILES, TRACE, NETWORK)
 # A licence or a login says that a tunnel was prepared, not that there was one.
 _WEAK = frozenset({"tunnel.consent", "tunnel.token", "tunnel.account"})
+# The log has the product's name before the line as it was: `code C:\\x\\code.exe tunnel`.
+_PRODUCT = re.compile(r"^[\w.-]+\s+(?=\"?[A-Za-z]:\\)")
 _PERSONAL = (2, 7, 10, 11)  # logon types of a person at the screen, near or far
 
 
@@ -155,9 +158,7 @@ def _executables(bundle: Bundle, periods: list[Period]) -> list[str]:
             found.setdefault(row.get("executable"))
     for period in periods:
         line = period.command_line or ""
-        # The log has the product's name before the line as it was: `code C:\\x\\code.exe tunnel`.
-        _, rest = split_command(line)
-        logged = tunnel_call(line) if "\\" in split_command(line)[0] else tunnel_call(rest)
+        logged = tunnel_call(_PRODUCT.sub("", line, count=1))
         if logged and "\\" in logged.executable:
             found.setdefault(logged.executable)
     for entry in bundle.entries:

@@ -197,6 +197,21 @@ class TestFilesAlone:
         assert (first.start, first.start_latest, first.end_earliest) == (None, at(-40000), at(-39000))
         assert second.start == at(0)
 
+    def test_a_deleted_lock_says_that_it_was_over(self) -> None:
+        scene = Tunnel()
+        scene.journal("created", 0, f"{CLI}\\tunnel-stable.lock")
+        scene.journal("deleted", 5000, f"{CLI}\\tunnel-stable.lock")
+        scene.add("system.log_stopped", 9000)
+        scene.boot(20000)
+        (period,) = only(scene).hosting
+        assert (period.start, period.end) == (at(0), None)
+        assert "was over by then (inference)" in reasons(scene)
+
+    def test_only_a_whole_commit_is_a_server(self) -> None:
+        scene = Tunnel()
+        scene.journal("created", 0, "D:\\games\\servers\\stable-1234567")
+        assert scene.build().tunnel_sessions == ()
+
 
 class TestRelay:
     def test_up_down_up(self) -> None:
@@ -242,7 +257,7 @@ class TestScore:
     def test_a_program_that_only_the_log_names(self) -> None:
         scene = Tunnel()
         scene.line("host_started", 0, command_line="code C:\\ProgramData\\Sync\\code.exe --verbose tunnel --name x")
-        assert any(reason.startswith("TUN-03") for reason in only(scene).reasons)
+        assert "lies where no installer puts it: C:\\ProgramData\\Sync\\code.exe" in reasons(scene)
 
     def test_hidden_window(self) -> None:
         scene = Tunnel()
