@@ -62,11 +62,6 @@ def cli_globs(*names: str, anywhere: tuple[str, ...] | None = None) -> tuple[str
     return (*_named(_CLI_FOLDERS, names), *(f"**/{name}" for name in (names if anywhere is None else anywhere)))
 
 
-def writable_globs(*names: str) -> tuple[str, ...]:
-    """Globs for files by name in the trees that a person or a service can write to."""
-    return tuple(f"{tree}/**/{name}" for tree in _WRITABLE for name in names)
-
-
 def build_globs(*names: str) -> tuple[str, ...]:
     """Globs for files in the folder of a server build, wherever on the volume it lies."""
     return tuple(f"**/{build}/{name}" for build in _BUILDS for name in names)
