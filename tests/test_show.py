@@ -130,6 +130,7 @@ def test_other_findings_are_leads_the_gravest_first(case: Any) -> None:
 
 def test_a_tunnel_tells_all_that_is_known_of_it(case: Any) -> None:
     session = case["tunnel_sessions"][0]
+    session["relay"] = []
     plain = shown(print_tunnels, case, full=True)
     for text in (
         "ran     ?  whoami  (PSReadLine)",
