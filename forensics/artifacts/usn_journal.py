@@ -126,7 +126,7 @@ class _Teller:
         """The rule for a file; in a second look one for all files of the folders that are sought."""
         if self._sought is None:
             return rule_for(place.path, name)
-        return folder_rule() if self._sought.at(place) else None
+        return folder_rule() if self._sought.at(place) or self._sought.may_hold(place, name) else None
 
     def _is_new(self, action: str, seen: _Seen, old: _Seen | None) -> bool:
         """Whether a second look wants this: at the time of an open folder, and the first one did not tell it."""
@@ -232,10 +232,11 @@ def _about(
     if not tally.records:
         yield Problem("unreadable", _NAME, given.source(), f"no record in {given.size} bytes of a change journal")
         return
-    if teller.lost_folders and not with_table:
-        why = (
-            f"no usable $MFT of the same drive: of {teller.lost_folders} changes ({tally.records} in all) the folder "
-            "is not wholly known, rules that go by folder do not find them"
+    if teller.lost_folders:
+        why = "the $MFT has not all of its folders" if with_table else "no usable $MFT of the same drive"
+        why += (
+            f": of {teller.lost_folders} changes ({tally.records} in all) the folder is not wholly known, rules that "
+            "go by folder do not find them"
         )
         yield Problem("partial", _NAME, given.source(), why)
     fields: dict[str, Value | None] = {
