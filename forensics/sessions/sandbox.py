@@ -16,12 +16,13 @@ from forensics.sessions.looked import Looked
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stamp
 from forensics.sessions.sandbox_calls import Call, listed, shares_told
 from forensics.sessions.sandbox_certainty import certainty
-from forensics.sessions.sandbox_config import Configs, Known
+from forensics.sessions.sandbox_config import Configs
 from forensics.sessions.sandbox_counts import counted, undated
 from forensics.sessions.sandbox_draft import Drafter
 from forensics.sessions.sandbox_end import end_of
 from forensics.sessions.sandbox_guard import Told
 from forensics.sessions.sandbox_joined import Joined, near
+from forensics.sessions.sandbox_known import Known
 from forensics.sessions.sandbox_launch import definitions, is_hearsay, opener_of
 from forensics.sessions.sandbox_loose import calls_alone, machine, runs_alone
 from forensics.sessions.sandbox_network import networked
@@ -122,7 +123,7 @@ class Sandboxes:
             *_bounds(draft), *end.why, *word_why, no_machine(draft, self.looked, logged=self._logged),
             *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons, *behind.reasons, *counts.reasons,
             *launch_unknown(draft, launch, self.looked), joined.why or config_unknown(draft, launch, self.looked),
-            removal.told(end.time) if removal else "",
+            *(joined.known.told() if joined.known else ()), removal.told(end.time) if removal else "",
             *_windowless(headless, settings, draft.calls), *shares_told(draft.calls), *shared_told(draft),
             *network_why, headless_why, *self._gaps(cleared),
             *(because(str(hit), _rows_of(hit, draft, behind, config_rows)) for hit in scored),
@@ -169,6 +170,8 @@ class Sandboxes:
         path = origin.launch.wsb_path
         if path:
             known = self.configs.at(path)
+            if known and known.tail:  # the rules about the place go by the one that the launch names
+                known = replace(known, facts={**known.facts, "path": path})
             if known:
                 return Joined(known, because(_by_path(path, known), known.rows), known.rows)
             text = f"the launch names {path}; {lost(path, draft, self.removals, self.looked)}"
@@ -207,6 +210,8 @@ def _by_path(path: str, known: Known) -> str:
     text = f"configuration joined by its path {path}"
     if "$recycle.bin" in known.settings.source.casefold() and "$recycle.bin" not in path.casefold():
         text += f", which lies in the recycle bin now, as {known.settings.source}"
+    if known.tail:
+        text += f", of which only the end is known: {known.settings.source} (inference: it is that file)"
     return text
 
 

@@ -78,9 +78,20 @@ def settings(config: Document) -> str:
     ]
     parts.append(f"memory {config['memory_mb']} MB" if config.get("memory_mb") else "memory unknown")
     parts += ["protected client"] if config.get("protected_client") else []
-    parts += [_folder(folder) for folder in config["mapped_folders"]] or ["no mapped folder"]
+    parts += [_folder(folder) for folder in config["mapped_folders"]] or [
+        _without(config, "MappedFolders", "mapped folder")
+    ]
+    if config["mapped_folders"] and "MappedFolders" in config.get("lost", ()):
+        parts.append("further mapped folders unknown")
     command = config.get("logon_command")
-    return "; ".join([", ".join(parts), f"command: {command}" if command else "no logon command"])
+    return "; ".join(
+        [", ".join(parts), f"command: {command}" if command else _without(config, "LogonCommand", "logon command")]
+    )
+
+
+def _without(config: Document, element: str, name: str) -> str:
+    """Said of what is not there, or of what a damaged file may have had."""
+    return f"{name} unknown (the file is damaged)" if element in config.get("lost", ()) else f"no {name}"
 
 
 def _folder(folder: Document) -> str:
