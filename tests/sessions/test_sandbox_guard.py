@@ -20,12 +20,14 @@ def _table(scene: Scene, names: list[str], **more: Value) -> None:
     scene.file("mft.table", "C:/$MFT", {}, file_count=9, **more)
 
 
-def test_a_host_without_application_guard_has_its_machines_counted_in_full() -> None:
+def test_a_host_without_application_guard_makes_its_machines_probable_and_no_more() -> None:
+    """That its programs are not there now is one absence, and no proof of then."""
     scene = Scene()
     scene.vm(0, 600)
     _table(scene, ["WindowsSandbox.exe"])
     (session,) = scene.build().sandbox_sessions
-    assert session.certainty == "confirmed"
+    assert session.certainty == "probable"
+    assert any("that it was no machine of Application Guard is inferred" in text for text in session.reasons)
     (why,) = [text for text in session.reasons if text.startswith("not Application Guard's")]
     assert "no program of Application Guard (inference" in why
 
@@ -43,6 +45,13 @@ def test_the_layout_from_24h2_has_no_application_guard() -> None:
     (session,) = scene.build().sandbox_sessions
     assert session.certainty == "probable"
     assert any("layout from 24H2 on, which has none (from memory)" in text for text in session.reasons)
+    scene.vm(0, 60, disk=False)
+    (session,) = scene.build().sandbox_sessions
+    assert session.certainty == "probable", "several logs of one machine, and memory that it is the Sandbox's"
+    scene.add("vm.started", 0.6, vm_id=VM, vm_name="WindowsSandbox")
+    (session,) = scene.build().sandbox_sessions
+    assert session.certainty == "confirmed"
+    assert any("named or owned as Windows Sandbox" in text for text in session.reasons)
 
 
 @pytest.mark.parametrize("sign", ["file", "feature", "prefetch"])
