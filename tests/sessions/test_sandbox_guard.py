@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from forensics.model import Value
@@ -69,6 +71,10 @@ def test_where_it_is_on_the_host_a_machine_alone_is_a_finding(sign: str) -> None
     (finding,) = verdicts.findings
     assert (finding.rule, VM in finding.why) == ("sandbox.unattributed_vm", True)
     assert "it was Windows Sandbox or Application Guard" in finding.why
+    assert finding.first is not None
+    assert abs(finding.first - at(0)) < timedelta(minutes=1), "its programs are there for long, its machine is not"
+    assert finding.last is not None
+    assert abs(finding.last - at(600)) < timedelta(minutes=1)
 
 
 def test_a_launch_makes_it_the_sandbox_although_application_guard_is_there() -> None:
