@@ -191,3 +191,22 @@ def test_the_whole_timeline_has_each_row_once(tmp_path: Path) -> None:
         [row for row in rows if "event_uid" in row]
     )
     assert {"report.dat", "earlier.q"} <= {row.get("file_name") for row in rows}
+
+
+@pytest.mark.parametrize("place", ["C:\\Users\\Public\\kx", "C:\\Work\\kx"])  # told by a rule, and by none
+def test_what_it_was_given_and_was_removed_is_the_sessions(tmp_path: Path, place: str) -> None:
+    host = scenario("sandbox-wsb-deleted")
+    moved = tuple(
+        replace(file, path=file.path.replace(KX[:-1], place) if file.path.startswith(KX) else file.path,
+                text=file.text.replace(KX[:-1], place) if file.text else file.text)
+        for file in host.files
+    )  # fmt: skip
+    host = replace(host, files=moved)
+    run = timeline(collections.kape(host, taken(host), tmp_path / "evidence"), tmp_path / "case")
+    document = run.document()
+    (session,) = document["sandbox_sessions"]
+    assert "2025-02-03 01:50:31" in _told(session, f"the script that it was told to run, {place}\\go.cmd was deleted")
+    assert "after it ended" in _told(session, f"its mapped folder {place} was deleted")
+    signs = [sign for sign in document["anti_forensics"] if sign["kind"] == "given_removed"]
+    assert len(signs) == 2
+    assert {ident for sign in signs for ident in sign["events"]} <= set(session["events"])

@@ -86,6 +86,15 @@ class Sought:
         here = self.at(place) if place.whole else self._all
         return any(item.writable and item.start <= moment <= item.end for item in here for moment in dated)
 
+    def loses(self, place: Place, name: str, moment: Moment | None = None) -> bool:
+        """Whether a removal takes an open folder itself, or a script that a session was told to run in one."""
+        path, folded = place.of(name).casefold(), name.casefold()
+        return place.whole and any(
+            item.folder == path or (folded in item.scripts and item.holds(place.path.casefold()))
+            for item in self._all
+            if not isinstance(moment, datetime) or moment >= item.start
+        )
+
     def runs(self, place: Place, name: str, moments: Iterable[Moment | None], *, deleted: bool) -> bool:
         """Whether what a file says is wanted: a script that a session was told to run, or may have run."""
         here, dated = self.at(place), [moment for moment in moments if isinstance(moment, datetime)]

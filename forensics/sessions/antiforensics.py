@@ -29,7 +29,7 @@ _TEXTS = {
 def anti_forensics(
     rows: Rows, host: Host, label: str, removed: Sequence[tuple[Removal, str]] = ()
 ) -> tuple[AntiForensic, ...]:
-    """Every sign, dated ones in order of time first; `removed` are configurations with the session that used each."""
+    """Every sign, dated ones in order of time first; `removed`: what sessions ran with, each with its session."""
     people = People(host.users)
     commands = _commands(rows)
     found: list[tuple[Row, AntiForensic]] = []
@@ -71,7 +71,9 @@ def _config_removed(removal: Removal, session: str, label: str) -> tuple[Row, An
     by = f" by {removal.by}" if removal.by else ""
     when = "" if removal.time else "; when is not recorded"
     parts = {"path": short(removal.path), "how": removal.how, "by": by, "when": when, "session": session}
-    return row, _sign("config_removed", row, removal.rows, label, **parts)
+    if removal.what == "configuration":
+        return row, _sign("config_removed", row, removal.rows, label, **parts)
+    return row, _sign("given_removed", row, removal.rows, label, what=removal.what, **parts)
 
 
 def _commands(rows: Rows) -> list[Row]:

@@ -16,6 +16,7 @@ from forensics.sessions.looked import Looked
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stamp
 from forensics.sessions.sandbox_calls import Call, listed, shares_told
 from forensics.sessions.sandbox_certainty import certainty
+from forensics.sessions.sandbox_cleaned import Cleaned
 from forensics.sessions.sandbox_config import Configs
 from forensics.sessions.sandbox_counts import counted, undated
 from forensics.sessions.sandbox_draft import Drafter
@@ -65,6 +66,7 @@ class Sandboxes:
         self._drafter = Drafter(rows, life, self.people)
         self._drafts = self._drafter.build()
         self.removals = Removals(rows, self.people)
+        self.cleaned = Cleaned(rows, self.people)
         self.removed: list[tuple[Removal, str]] = []  # with the session whose configuration it was
         self._logged = bool(rows.of("compute.created", "compute.started", "vm.started", "vm.disk_opened"))
 
@@ -106,7 +108,8 @@ class Sandboxes:
         counts = counted(draft.executions, self.rows)
         calls = listed(draft.calls)
         wrote = written(self.changes, areas(draft, settings))
-        ran = scripts(self.rows, given(draft, settings))
+        folders = given(draft, settings)
+        ran, cleaned = scripts(self.rows, folders), self.cleaned.of(folders, draft.first)
         facts = _facts(draft, launch, headless, connected, calls, _added(draft, settings))
         facts |= {"ancestors": behind.lines, "beside": _beside(settings, by_default=by_default)}
         scored = joined.hits() + hits(rules_of("sandbox", "session_rules"), facts)
@@ -116,14 +119,15 @@ class Sandboxes:
         cleared = self._cleared(draft)
         used = [*every(draft), *(draft.run.basis if draft.run else ()), *origin.rows, *config_rows, *wrote.rows]
         used += [*openers, *cleared, *behind.rows, *ran.rows, *end.rows, *adapters, *counts.rows]
-        used += removal.rows if removal else ()
+        gone = [*([removal] if removal else ()), *cleaned]
+        used += [row for item in gone for row in item.rows]
         ident = self._id(draft)
-        self.removed += [(removal, ident)] if removal else []
+        self.removed += [(item, ident) for item in gone]
         reasons = [
             *_bounds(draft), *end.why, *word_why, no_machine(draft, self.looked, logged=self._logged),
             *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons, *behind.reasons, *counts.reasons,
             *launch_unknown(draft, launch, self.looked), joined.why or config_unknown(draft, launch, self.looked),
-            *(joined.known.told() if joined.known else ()), removal.told(end.time) if removal else "",
+            *(joined.known.told() if joined.known else ()), *(item.told(end.time) for item in gone),
             *_windowless(headless, settings, draft.calls), *shares_told(draft.calls), *shared_told(draft),
             *network_why, headless_why, *self._gaps(cleared),
             *(because(str(hit), _rows_of(hit, draft, behind, config_rows)) for hit in scored),

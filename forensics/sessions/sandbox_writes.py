@@ -88,6 +88,14 @@ class Area:
         here, there = _drive(path), _drive(self.folder)
         return self.start <= moment <= self.end and here in ("", there or here) and inside(path, self.folder)
 
+    def loses(self, path: str, moment: datetime) -> bool:
+        """Whether the removal of that file at that time took the folder itself, or a script that was to run in it."""
+        here, there = _drive(path), _drive(self.folder)
+        if moment < self.start or here not in ("", there or here):
+            return False
+        script = basename(path) in self.scripts and inside(path, self.folder)
+        return script or (bool(self.place) and norm(path) == self.place)
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
