@@ -33,7 +33,7 @@ from forensics.sessions.sandbox_pieces import Draft, every
 from forensics.sessions.sandbox_pipes import Pipes
 from forensics.sessions.sandbox_removed import Removal, Removals
 from forensics.sessions.sandbox_scripts import scripts
-from forensics.sessions.sandbox_unknown import config_unknown, launch_unknown, lost, no_machine
+from forensics.sessions.sandbox_unknown import BY_DEFAULT, config_unknown, launch_unknown, lost, no_machine
 from forensics.sessions.sandbox_writes import Area, Changes, areas, given, shared, shared_told, written
 from forensics.sessions.texts import norm
 
@@ -181,7 +181,7 @@ class Sandboxes:
             text = f"the launch names {path}; {lost(path, draft, self.removals, self.looked)}"
             return Joined(why=because(text, _launch_rows(draft)), path=path)
         if _names_none(draft, origin.launch):
-            return Joined(why=because("no configuration file is named: the defaults apply", _launch_rows(draft)))
+            return Joined(why=because(BY_DEFAULT, _launch_rows(draft)))
         if draft.start is None or origin.launch.method == "cli":
             passed = _passed(origin.launch)
             return Joined(why=because(passed, _launch_rows(draft)) if passed else "")

@@ -9,6 +9,8 @@ from forensics.sessions.sandbox_certainty import followed
 from forensics.sessions.sandbox_pieces import Draft
 from forensics.sessions.sandbox_removed import Removals
 
+BY_DEFAULT = "no configuration file is named: the defaults apply"
+
 
 def launch_unknown(draft: Draft, launch: Launch, looked: Looked) -> list[str]:
     """Reasons for a method, or an account, that nothing tells."""
