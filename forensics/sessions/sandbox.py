@@ -108,8 +108,7 @@ class Sandboxes:
         counts = counted(draft.executions, self.rows)
         calls = listed(draft.calls)
         wrote = written(self.changes, areas(draft, settings))
-        folders = given(draft, settings)
-        ran, cleaned = scripts(self.rows, folders), self.cleaned.of(folders, draft.first)
+        ran = scripts(self.rows, folders := given(draft, settings))
         facts = _facts(draft, launch, headless, connected, calls, _added(draft, settings))
         facts |= {"ancestors": behind.lines, "beside": _beside(settings, by_default=by_default)}
         scored = joined.hits() + hits(rules_of("sandbox", "session_rules"), facts)
@@ -119,9 +118,8 @@ class Sandboxes:
         cleared = self._cleared(draft)
         used = [*every(draft), *(draft.run.basis if draft.run else ()), *origin.rows, *config_rows, *wrote.rows]
         used += [*openers, *cleared, *behind.rows, *ran.rows, *end.rows, *adapters, *counts.rows]
-        gone = [*([removal] if removal else ()), *cleaned]
+        ident, gone = self._id(draft), [*([removal] if removal else ()), *self.cleaned.of(folders, draft.first)]
         used += [row for item in gone for row in item.rows]
-        ident = self._id(draft)
         self.removed += [(item, ident) for item in gone]
         reasons = [
             *_bounds(draft), *end.why, *word_why, no_machine(draft, self.looked, logged=self._logged),
