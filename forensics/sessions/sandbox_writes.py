@@ -195,6 +195,8 @@ def _gaps(rows: Rows) -> list[str]:
             found.append(f"of {lost} of {every} changes in the change journal the folder is not wholly known")
         if hurt:
             found.append(f"{hurt} bytes of the change journal are damaged")
+    if rows.of("usn.journal") and not found:
+        return []  # a whole journal of which all folders are known tells every change, whatever the table lost
     hurt_records = [row.get("missing_parts") for row in rows.of("mft.table")]
     found += [f"damaged records of the $MFT: {count}" for count in hurt_records if count not in ("", "0")]
     return list(dict.fromkeys(found))

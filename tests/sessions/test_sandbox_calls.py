@@ -372,6 +372,13 @@ class TestHostWrites:
         assert "Temp\\b.exe" in perhaps
         assert not {"c.txt", "late.exe"} & set(perhaps.replace(",", " ").split())
 
+    def test_a_damaged_table_beside_a_whole_journal_hides_nothing(self) -> None:
+        scene = self.scene()
+        scene.file("mft.table", "C:/$MFT", {}, record_count=5, missing_parts=2)
+        told(only(scene), "damaged records of the $MFT: 2")
+        scene.file("usn.journal", "C:/$Extend/$J", {"Start Time": -500}, record_count=5)
+        told(only(scene), "of any file, as far as the change journal")
+
     def test_a_damaged_journal_is_no_witness_of_nothing(self) -> None:
         scene = self.scene()
         scene.file("usn.journal", "C:/$Extend/$J", {"Start Time": -500}, record_count=5, lost_bytes=1712)
