@@ -9,8 +9,9 @@ then: a host without such folders costs nothing more).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from forensics.artifacts.base import OpenFolder
@@ -24,6 +25,7 @@ from forensics.workers import Dead, Workers
 MOST = 20_000
 _MARKS = ("$mft", "$j", "$usnjrnl")
 _READERS = frozenset({"mft_entries", "usn_journal"})
+_REMOVALS = ("usn.file_deleted", "usn.file_renamed")
 _COUNTED = ("Creation Time", "Content Modification Time")
 
 
@@ -74,7 +76,24 @@ def guest_writes(spools: Iterable[Path], areas: Sequence[Area]) -> Found:
             if len(facts) == MOST:
                 return Found(tuple(facts), tuple(lost), cut=True)
             facts.append(replace(fact, context=False))
+        facts += [fact for fact in _removals(path, areas) if not _belongs(fact, areas)]
     return Found(tuple(facts), tuple(lost))
+
+
+def _removals(path: Path, areas: Sequence[Area]) -> Iterator[Fact]:
+    """What took a folder itself away, or a script that was to run in it, at any time after the session began."""
+    late = [(min(area.start for area in areas), datetime.max.replace(tzinfo=UTC))]
+    lines = (line for line in SpoolReader(path).lines() if any(kind in line for kind in _REMOVALS))
+    for line in select_lines(lines, late, []):
+        try:
+            fact = decode_fact(line)
+        except SpoolError:
+            continue  # named by whoever reads the spool whole
+        gone = fact.fields.get("old_path" if fact.kind == "usn.file_renamed" else "file_path")
+        if fact.kind not in _REMOVALS or not isinstance(gone, str):
+            continue
+        if any(area.loses(gone, moment) for area in areas for moment in fact.times.values()):
+            yield replace(fact, context=False)
 
 
 def _belongs(fact: Fact, areas: Sequence[Area]) -> bool:

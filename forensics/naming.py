@@ -57,13 +57,13 @@ def identify(host: Host, name: str, results: Iterable[JobResult], *, loose: bool
     if host.name and loose:
         groups.setdefault(host.name.casefold(), Counter({host.name: 0}))
     names = {folded: _short(spelled.most_common(1)[0][0]) for folded, spelled in groups.items()}
-    label = host.name or name
+    label = host.name or ("" if loose else name)  # what a loose file is called says nothing of its host
     if (host.name and not loose) or not groups:
         return host, Naming(label), []
     if len(groups) == 1:
         (known,) = names.values()
         inferred = host if host.name else _inferred(host, known, groups)
-        return inferred, Naming(inferred.name or name, by_record=True, names=names), []
+        return inferred, Naming(inferred.name or label, by_record=True, names=names), []
     said = _said(groups)
     problem = Problem("several_computers", "evidence", Source(name, "", None, ""), _sentence(said, loose=loose))
     told = host if host.name else replace(host, unknown={**host.unknown, "name": f"event records name {said}"})

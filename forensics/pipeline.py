@@ -265,7 +265,7 @@ def _join(
     undated = [*undated, *late]
     events = sorted([*events, *more], key=order_key)
     if not naming.apart:
-        return sessions.build(events, host, name, undated, coverage)
+        return sessions.build(events, host, naming.label, undated, coverage)
     return merge_verdicts([
         sessions.build(
             [event for event in events if event.host == label],

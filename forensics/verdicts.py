@@ -20,7 +20,10 @@ class MappedFolder:
 
 @dataclass(frozen=True, slots=True)
 class SandboxSettings:
-    """A .wsb configuration with the documented defaults applied; null means the default depends on the version."""
+    """A .wsb configuration with the documented defaults applied; null means the default depends on the version.
+
+    `lost` names the elements that the lost part of a damaged file may have held: they are unknown, not absent.
+    """
 
     source: str
     networking: bool | None = None
@@ -31,6 +34,7 @@ class SandboxSettings:
     protected_client: bool | None = None
     mapped_folders: tuple[MappedFolder, ...] = ()
     unknown: dict[str, str] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from forensics.case import Case
+from forensics.formats.mft import Entry, TableReader
 from testdata import collections
 from testdata.host import FileRecord, Host, scenario
 from testdata.render import Files
@@ -143,12 +145,41 @@ def test_a_broken_table_is_said_once_and_the_journal_still_tells(
     host = replace(host, files=(*host.files, *LEFT))
     files = taken(host)
     table = files["$MFT"]
-    files = files | {"$MFT": table._replace(data=b"RUBBISH!" + table.data[8:])}
+    files = files | {"$MFT": table._replace(data=table.data.replace(b"FILE", b"RUBB"))}
     run = timeline(collections.kape(host, files, tmp_path / "evidence"), tmp_path / "case")
     document = run.document()
     faults = [(item["artifact"], item["fault"]) for item in document["problems"]]
     assert faults.count(("mft_entries", "unreadable")) == 1
     assert len(document["sandbox_sessions"]) == 1
+
+
+def test_a_table_damaged_in_the_middle_hides_no_write(tmp_path: Path) -> None:
+    """The journal still names file and folder, though no longer all folders above."""
+    host = scenario("sandbox-system-task")
+    files = taken(host)
+    data = bytearray(files["$MFT"].data)
+    (at,) = [item.number * 1024 for item in TableReader(io.BytesIO(data))
+             if isinstance(item, Entry) and "ProgramData" in [name.name for name in item.names]]  # fmt: skip
+    data[at : at + 1024] = b"\x5a" * 1024
+    files = files | {"$MFT": files["$MFT"]._replace(data=bytes(data))}
+    document = timeline(collections.kape(host, files, tmp_path / "evidence"), tmp_path / "case").document()
+    (session,) = document["sandbox_sessions"]
+    assert "the folder is not wholly known; damaged records of the $MFT: 1" in _told(
+        session, "whether that is all that was"
+    )
+    assert ("out.rar", "created") in _names(session)
+    assert [item["fault"] for item in document["problems"] if item["artifact"] == "usn_journal"] == ["partial"]
+
+
+def test_a_damaged_beginning_of_the_table_costs_that_and_no_more(tmp_path: Path) -> None:
+    host = scenario("sandbox-system-task")
+    files = taken(host)
+    data = b"\x5a" * 4096 + files["$MFT"].data[4096:]
+    files = files | {"$MFT": files["$MFT"]._replace(data=data)}
+    document = timeline(collections.kape(host, files, tmp_path / "evidence"), tmp_path / "case").document()
+    faults = [item["fault"] for item in document["problems"] if item["artifact"] == "mft_entries"]
+    assert faults == ["bad_record"] * 4
+    assert ("out.rar", "created") in _names(document["sandbox_sessions"][0])
 
 
 def test_the_whole_timeline_has_each_row_once(tmp_path: Path) -> None:
@@ -160,3 +191,22 @@ def test_the_whole_timeline_has_each_row_once(tmp_path: Path) -> None:
         [row for row in rows if "event_uid" in row]
     )
     assert {"report.dat", "earlier.q"} <= {row.get("file_name") for row in rows}
+
+
+@pytest.mark.parametrize("place", ["C:\\Users\\Public\\kx", "C:\\Work\\kx"])  # told by a rule, and by none
+def test_what_it_was_given_and_was_removed_is_the_sessions(tmp_path: Path, place: str) -> None:
+    host = scenario("sandbox-wsb-deleted")
+    moved = tuple(
+        replace(file, path=file.path.replace(KX[:-1], place) if file.path.startswith(KX) else file.path,
+                text=file.text.replace(KX[:-1], place) if file.text else file.text)
+        for file in host.files
+    )  # fmt: skip
+    host = replace(host, files=moved)
+    run = timeline(collections.kape(host, taken(host), tmp_path / "evidence"), tmp_path / "case")
+    document = run.document()
+    (session,) = document["sandbox_sessions"]
+    assert "2025-02-03 01:50:31" in _told(session, f"the script that it was told to run, {place}\\go.cmd was deleted")
+    assert "after it ended" in _told(session, f"its mapped folder {place} was deleted")
+    signs = [sign for sign in document["anti_forensics"] if sign["kind"] == "given_removed"]
+    assert len(signs) == 2
+    assert {ident for sign in signs for ident in sign["events"]} <= set(session["events"])

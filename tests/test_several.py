@@ -157,7 +157,7 @@ def test_loose_logs_of_two_machines_are_told_apart(tmp_path: Path) -> None:
         path = row.get("source_path", "")
         if path.endswith(".evtx"):
             assert row["hostname"] == ("WS-TANAKA" if "/a_" in path else OTHER), row
-    assert {row["hostname"] for row in rows if row.get("source_path") == "loose:/notes.wsb"} == {"flat"}
+    assert {row["hostname"] for row in rows if row.get("source_path") == "loose:/notes.wsb"} == {""}
     for line in run.out.splitlines():
         if "log_cleared:" in line or line.startswith("  confirmed  2024"):
             assert line.endswith(("  on WS-TANAKA", f"  on {OTHER}")), line
@@ -177,7 +177,7 @@ def test_loose_logs_of_two_machines_are_told_apart(tmp_path: Path) -> None:
 def test_who_a_host_is(computers: dict[str, int], loose: bool, name: str | None, problems: int) -> None:
     result = JobResult("a.evtx", computers=computers)
     host, naming, said = identify(Host(unknown={"name": "no hive"}), "evidence", [result], loose=loose)
-    assert (host.name, len(said), naming.label) == (name, problems, name or "evidence")
+    assert (host.name, len(said), naming.label) == (name, problems, name or ("" if loose else "evidence"))
     assert host.unknown["name"] == "no hive" or not computers or "event records name" in host.unknown["name"]
     fact = Fact("a.b", Source("e", "p", None, "record 1"), {}, {"computer_name": "win-7q2.corp.example"})
     assert naming.of(fact) == ({"WIN-7Q2": "WIN-7Q2"}.get(max(computers, default=""), naming.of(fact)))

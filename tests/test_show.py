@@ -84,6 +84,38 @@ def test_no_judgement_without_a_configuration(case: Any) -> None:
     assert "no judgement" not in shown(print_sandbox, case, full=False)
 
 
+def test_no_configuration_named_is_no_configuration_unread(case: Any) -> None:
+    """The defaults apply, and that is known."""
+    session = case["sandbox_sessions"][1]
+    session |= {"score": 0, "config": None}
+    session["reasons"] = ["no configuration file is named: the defaults apply [0123456789abcdef]"]
+    text = shown(print_sandbox, case, full=False)
+    assert "no judgement" not in text
+    assert "config  none is named: the defaults apply" in text
+
+
+def test_folders_that_were_shared_while_it_ran_stand_beside_the_configuration(case: Any) -> None:
+    session = case["sandbox_sessions"][0]
+    session["config"] = {**session["config"], "mapped_folders": []}
+    session["reasons"] = [
+        "wsb share was called to open C:\\Users\\Public\\drop as C:\\drop to the running sandbox, writable (what [x]",
+        "the machine's settings share C:\\Users\\Public\\drop with it, writable (2007; inference) [x]",
+        "the machine's settings share C:\\Tools with it, read-only (2007; inference) [x]",
+    ]
+    text = " ".join(shown(print_sandbox, case, full=False).split())
+    assert "shared while it ran: C:\\Users\\Public\\drop (rw), C:\\Tools (ro)" in text
+
+
+@pytest.mark.parametrize(("reason", "said"), [
+    ("networked: by its configuration (inference: no row about an adapter) [x]", "networked (inferred)"),
+    ("networked: a virtual adapter was connected for this VM [x]", "networked, end"),
+])  # fmt: skip
+def test_an_inferred_network_is_said_to_be_so(case: Any, reason: str, said: str) -> None:
+    session = case["sandbox_sessions"][0]
+    session |= {"networked": True, "reasons": [reason]}
+    assert said in " ".join(shown(print_sandbox, case, full=False).split())
+
+
 def test_configurations_are_counted_in_the_summary(case: Any) -> None:
     case["sandbox_configs"].append({**case["sandbox_configs"][0], "score": 23, "source": "b.wsb"})
     assert "Configurations: 2  (highest score 80)" in shown(print_sandbox, case, full=False)

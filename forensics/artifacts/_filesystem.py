@@ -9,10 +9,10 @@ from typing import BinaryIO
 from forensics.artifacts.base import FieldType, FileInput, OpenFolder, Output
 from forensics.formats import FormatError
 from forensics.formats.mft import TableReader
-from forensics.formats.ntfspaths import Folders, Place, reference_text
+from forensics.formats.ntfspaths import Folders, Place, may_lie_in, reference_text
 from forensics.formats.usn import OLD_NAME, JournalReader
 from forensics.model import Problem, Value
-from forensics.rules.filesystem import FileRule, before_start, is_script
+from forensics.rules.filesystem import FileRule, before_start, is_payload, is_script
 from forensics.times import Moment
 
 TABLE = "$MFT"
@@ -73,10 +73,27 @@ class Sought:
             found = self._known[place.path] = tuple(item for item in self._all if item.holds(path))
         return found
 
+    def may_hold(self, place: Place, name: str) -> bool:
+        """Whether a file of a folder that is not wholly known may be in an open one: by its end, or what it is."""
+        if place.whole:
+            return False
+        tail = place.path.casefold()
+        return is_payload(name) or any(may_lie_in(tail, item.folder) for item in self._all)
+
     def changed(self, place: Place, moments: Iterable[Moment | None]) -> bool:
         """Whether something that happened in this folder at one of these times is wanted."""
         dated = [moment for moment in moments if isinstance(moment, datetime)]
-        return any(item.writable and item.start <= moment <= item.end for item in self.at(place) for moment in dated)
+        here = self.at(place) if place.whole else self._all
+        return any(item.writable and item.start <= moment <= item.end for item in here for moment in dated)
+
+    def loses(self, place: Place, name: str, moment: Moment | None = None) -> bool:
+        """Whether a removal takes an open folder itself, or a script that a session was told to run in one."""
+        path, folded = place.of(name).casefold(), name.casefold()
+        return place.whole and any(
+            item.folder == path or (folded in item.scripts and item.holds(place.path.casefold()))
+            for item in self._all
+            if not isinstance(moment, datetime) or moment >= item.start
+        )
 
     def runs(self, place: Place, name: str, moments: Iterable[Moment | None], *, deleted: bool) -> bool:
         """Whether what a file says is wanted: a script that a session was told to run, or may have run."""

@@ -38,9 +38,14 @@ def _system(hive: Hive, given: FileInput) -> Output:
             "time_zone": described,
             "control_set": sets[0] if sets else None,
             "hive_state": hive.state,
-            "registry_kind": hive.kind,
+            "registry_kind": _kind(hive, "SYSTEM"),
         },
     )
+
+
+def _kind(hive: Hive, expected: str) -> str:
+    """The hive's kind, by its name where its content does not tell (a small or damaged one)."""
+    return expected if hive.kind == "UNKNOWN" else hive.kind
 
 
 def _shutdown(hive: Hive, path: str) -> Moment:
@@ -58,7 +63,7 @@ def _software(hive: Hive, given: FileInput) -> Output:
         "host.described",
         place(given, hostinfo.CURRENT_VERSION, name),
         {"Installation Time": moment},
-        {"os_name": os_name, "os_build": build, "hive_state": hive.state, "registry_kind": hive.kind},
+        {"os_name": os_name, "os_build": build, "hive_state": hive.state, "registry_kind": _kind(hive, "SOFTWARE")},
     )
 
 

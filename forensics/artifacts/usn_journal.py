@@ -126,7 +126,9 @@ class _Teller:
         """The rule for a file; in a second look one for all files of the folders that are sought."""
         if self._sought is None:
             return rule_for(place.path, name)
-        return folder_rule() if self._sought.at(place) else None
+        sought = self._sought
+        wanted = sought.at(place) or sought.may_hold(place, name) or sought.loses(place, name)
+        return folder_rule() if wanted else None
 
     def _is_new(self, action: str, seen: _Seen, old: _Seen | None) -> bool:
         """Whether a second look wants this: at the time of an open folder, and the first one did not tell it."""
@@ -135,7 +137,9 @@ class _Teller:
         first = [replace(item, rule=rule_for(item.place.path, item.record.name or "")) for item in (seen, old) if item]
         if action == filesystem.LINKED or _wanting(action, first[0], first[-1]) is not None:
             return False
-        return self._sought.changed(seen.place, [seen.record.time])
+        time, gone = seen.record.time, {filesystem.DELETED: seen, filesystem.RENAMED: old}.get(action)
+        taken = gone is not None and self._sought.loses(gone.place, gone.record.name or "", time)
+        return taken or self._sought.changed(seen.place, [time])
 
     def rest(self) -> Iterator[Fact]:
         """The rows of files that were still open when the journal ends."""
@@ -232,10 +236,11 @@ def _about(
     if not tally.records:
         yield Problem("unreadable", _NAME, given.source(), f"no record in {given.size} bytes of a change journal")
         return
-    if teller.lost_folders and not with_table:
-        why = (
-            f"no usable $MFT of the same drive: of {teller.lost_folders} changes ({tally.records} in all) the folder "
-            "is not wholly known, rules that go by folder do not find them"
+    if teller.lost_folders:
+        why = "the $MFT has not all of its folders" if with_table else "no usable $MFT of the same drive"
+        why += (
+            f": of {teller.lost_folders} changes ({tally.records} in all) the folder is not wholly known, rules that "
+            "go by folder do not find them"
         )
         yield Problem("partial", _NAME, given.source(), why)
     fields: dict[str, Value | None] = {

@@ -198,7 +198,8 @@ def _configured(config: SandboxSettings | None) -> str:
     """The configuration in a sentence: what takes it out of the guest's shell first."""
     if config is None:
         return "configuration not known"
-    parts = [f"runs {config.logon_command}" if config.logon_command else "no logon command"]
+    none = "logon command unknown" if "LogonCommand" in config.lost else "no logon command"
+    parts = [f"runs {config.logon_command}" if config.logon_command else none]
     parts += [f"maps {text}" for text in _folders(config)]
     return f"configuration: {', '.join(parts)}"
 

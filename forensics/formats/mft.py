@@ -21,6 +21,7 @@ from forensics.formats.ntfspaths import freed, reference
 _SECTOR = 512
 _SIZES = frozenset({512, 1024, 2048, 4096})
 _BLOCK = 1024 * 1024
+_SEARCHED = 16 * _BLOCK  # of a damaged beginning
 _STANDARD, _LIST, _NAME, _DATA = 0x10, 0x20, 0x30, 0x80
 _END = 0xFFFFFFFF
 _IN_USE, _FOLDER = 1, 2
@@ -102,12 +103,15 @@ class TableReader:
         self._extensions: dict[int, list[Entry]] = defaultdict(list)
 
     def _size(self) -> int:
+        """What its first whole record says of its size; a damaged beginning costs the records in it and no more."""
         self._fh.seek(0)
-        head = self._fh.read(_HEADER.size)
-        if len(head) < _HEADER.size or head[:4] not in (b"FILE", b"BAAD"):
-            raise FormatError("not a master file table: it begins with no record", 0)
-        size: int = _HEADER.unpack(head)[8]
-        return size if size in _SIZES else 1024
+        head = self._fh.read(_SEARCHED)
+        for at in range(0, len(head) - _HEADER.size + 1, min(_SIZES)):
+            if head[at : at + 4] in (b"FILE", b"BAAD"):
+                size: int = _HEADER.unpack_from(head, at)[8]
+                if size in _SIZES or at == 0:
+                    return size if size in _SIZES else 1024
+        raise FormatError(f"not a master file table: no record begins in its first {len(head)} bytes", 0)
 
     def _raw(self) -> Iterator[tuple[int, bytes]]:
         """Each record's offset and bytes; the last one may be short."""

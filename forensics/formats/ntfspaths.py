@@ -79,6 +79,16 @@ def resolve(step: Callable[[int], Step | None], ref: int) -> tuple[Place, list[i
     return Place("".join(f"\\{name}" for name in reversed(names)), whole=True), way
 
 
+def may_lie_in(tail: str, folder: str) -> bool:
+    """Whether a folder of which the upper part is not known, folded (`kx\\sub`), ends as one in `folder` would.
+
+    `folder` is a folded path from the root on, without a backslash at its end.
+    """
+    known, whole = tail.split("\\"), folder.split("\\")[1:]
+    most = min(len(known), len(whole))
+    return bool(tail) and any(known[:count] == whole[-count:] for count in range(1, most + 1))
+
+
 class Folders:
     """What is known of the folders of a volume: `now` from its $MFT, `past` from its change journal."""
 

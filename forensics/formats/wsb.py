@@ -18,6 +18,7 @@ from forensics.formats.wsbtext import find_inline, plain_text
 from forensics.formats.xmlguard import Document, Node, parse
 from forensics.model import MappedFolder, SandboxSettings
 
+LOST = "absent from what is left of the file: unknown, not the default"
 DESKTOP = "C:\\Users\\WDAGUtilityAccount\\Desktop\\"
 _FOLDER_LIMIT = 1000
 _UNKNOWN_LIMIT = 500
@@ -121,7 +122,7 @@ class _Reader:
     def _missing(self, name: str) -> None:
         self.absent.append(name)
         if self.cut:
-            self.notes.append(f"{name} absent from what is left of the file: unknown, not the default")
+            self.notes.append(f"{name} {LOST}")
 
     def _flag(self, text: str, name: str) -> bool | None:
         value = text.casefold()

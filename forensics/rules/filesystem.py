@@ -112,6 +112,16 @@ def is_script(folder: str, name: str) -> bool:
 
 
 @cache
+def _payloads() -> tuple[str, ...]:
+    return tuple(f".{name}" for name in load("sandbox")["payloads"])
+
+
+def is_payload(name: str) -> bool:
+    """Whether a file's name is that of a program, a script or an archive."""
+    return name.casefold().endswith(_payloads())
+
+
+@cache
 def before_start() -> timedelta:
     """From how long before a sandbox's start on the scripts in its folders are wanted."""
     return timedelta(days=load("filesystem")["second_look"]["days_before"])

@@ -29,7 +29,7 @@ _TEXTS = {
 def anti_forensics(
     rows: Rows, host: Host, label: str, removed: Sequence[tuple[Removal, str]] = ()
 ) -> tuple[AntiForensic, ...]:
-    """Every sign, dated ones in order of time first; `removed` are configurations with the session that used each."""
+    """Every sign, dated ones in order of time first; `removed`: what sessions ran with, each with its session."""
     people = People(host.users)
     commands = _commands(rows)
     found: list[tuple[Row, AntiForensic]] = []
@@ -39,9 +39,10 @@ def anti_forensics(
         used |= set(ids_of(near))
         channel = row.first("cleared_channel", "channel") or "event"
         found.append((row, _sign("log_cleared", row, [row, *near], label, channel=channel, by=_by(row, people))))
-    for row in rows.of("clock.changed"):
+    for same in _clock_changes(rows):
+        row = same[0]
         old, new = row.get("old_time") or "unknown", row.get("new_time") or "unknown"
-        found.append((row, _sign("time_changed", row, [row], label, old=old, new=new, by=_by(row, people))))
+        found.append((row, _sign("time_changed", row, same, label, old=old, new=new, by=_by(row, people))))
     found += _emptied(rows, label)
     found += [_config_removed(removal, session, label) for removal, session in removed]
     for row in commands:
@@ -49,6 +50,16 @@ def anti_forensics(
             text = short(row.get(_TEXTS[row.kind]))
             found.append((row, _sign("clearing_command", row, [row], label, command=text, by=_by(row, people))))
     return tuple(sign for row, sign in sorted(found, key=lambda item: (*item[0].order, item[1].kind)))
+
+
+def _clock_changes(rows: Rows) -> list[list[Row]]:
+    """The records of each change: the System and the Security log, or two copies of one log, tell of the same."""
+    found: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows.of("clock.changed"):
+        old, new = row.get("old_time"), row.get("new_time")
+        key = (old, new) if old and new else (row.id,)
+        found.setdefault(key, []).append(row)
+    return list(found.values())
 
 
 def _emptied(rows: Rows, label: str) -> list[tuple[Row, AntiForensic]]:
@@ -71,7 +82,9 @@ def _config_removed(removal: Removal, session: str, label: str) -> tuple[Row, An
     by = f" by {removal.by}" if removal.by else ""
     when = "" if removal.time else "; when is not recorded"
     parts = {"path": short(removal.path), "how": removal.how, "by": by, "when": when, "session": session}
-    return row, _sign("config_removed", row, removal.rows, label, **parts)
+    if removal.what == "configuration":
+        return row, _sign("config_removed", row, removal.rows, label, **parts)
+    return row, _sign("given_removed", row, removal.rows, label, what=removal.what, **parts)
 
 
 def _commands(rows: Rows) -> list[Row]:

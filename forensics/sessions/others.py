@@ -28,10 +28,12 @@ _MOST = 8  # machines that one finding spells out
 
 
 def dated(finding: Finding, rows: Rows) -> Finding:
-    """The finding with the times of its events, and what they tell of the machine that it is about."""
+    """The finding with the times of its events (where it has none of its own), and what they tell of its machine."""
     named = rows.named(finding.events)
     times = [row.time for row in named if row.time]
-    known = replace(finding, first=min(times, default=None), last=max(times, default=None))
+    known = finding
+    if finding.first is None:
+        known = replace(finding, first=min(times, default=None), last=max(times, default=None))
     if finding.rule not in _MACHINE_RULES:
         return known
     machines = {found.casefold(): found for row in named if (found := _machine_of(row))}
@@ -101,7 +103,8 @@ def _by_label(run: VmRun) -> str:
     if foreign:
         kept = {name.casefold() for name in foreign} & set(word["template_owners"])
         what = " (the container manager, for itself)" if kept else ""
-        return f"its name or owner is {', '.join(short(name, 60) for name in foreign)}{what}"
+        told = ", ".join(short(name, 60) for name in foreign)
+        return f"its name or owner is {told}{what}, while a Sandbox's is WindowsSandbox or Madrid"
     switches = {row.get("switch_name").strip() for row in run.rows}
     wired = sorted(name for name in switches if name.casefold() in word["foreign_switches"])
     return f"it was connected to the switch {', '.join(wired)}" if wired else ""

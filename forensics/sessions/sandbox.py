@@ -16,12 +16,14 @@ from forensics.sessions.looked import Looked
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stamp
 from forensics.sessions.sandbox_calls import Call, listed, shares_told
 from forensics.sessions.sandbox_certainty import certainty
-from forensics.sessions.sandbox_config import Configs, Known
+from forensics.sessions.sandbox_cleaned import Cleaned
+from forensics.sessions.sandbox_config import Configs
 from forensics.sessions.sandbox_counts import counted, undated
 from forensics.sessions.sandbox_draft import Drafter
 from forensics.sessions.sandbox_end import end_of
 from forensics.sessions.sandbox_guard import Told
 from forensics.sessions.sandbox_joined import Joined, near
+from forensics.sessions.sandbox_known import Known
 from forensics.sessions.sandbox_launch import definitions, is_hearsay, opener_of
 from forensics.sessions.sandbox_loose import calls_alone, machine, runs_alone
 from forensics.sessions.sandbox_network import networked
@@ -31,7 +33,7 @@ from forensics.sessions.sandbox_pieces import Draft, every
 from forensics.sessions.sandbox_pipes import Pipes
 from forensics.sessions.sandbox_removed import Removal, Removals
 from forensics.sessions.sandbox_scripts import scripts
-from forensics.sessions.sandbox_unknown import config_unknown, launch_unknown, lost, no_machine
+from forensics.sessions.sandbox_unknown import BY_DEFAULT, config_unknown, launch_unknown, lost, no_machine
 from forensics.sessions.sandbox_writes import Area, Changes, areas, given, shared, shared_told, written
 from forensics.sessions.texts import norm
 
@@ -64,6 +66,7 @@ class Sandboxes:
         self._drafter = Drafter(rows, life, self.people)
         self._drafts = self._drafter.build()
         self.removals = Removals(rows, self.people)
+        self.cleaned = Cleaned(rows, self.people)
         self.removed: list[tuple[Removal, str]] = []  # with the session whose configuration it was
         self._logged = bool(rows.of("compute.created", "compute.started", "vm.started", "vm.disk_opened"))
 
@@ -105,7 +108,7 @@ class Sandboxes:
         counts = counted(draft.executions, self.rows)
         calls = listed(draft.calls)
         wrote = written(self.changes, areas(draft, settings))
-        ran = scripts(self.rows, given(draft, settings))
+        ran = scripts(self.rows, folders := given(draft, settings))
         facts = _facts(draft, launch, headless, connected, calls, _added(draft, settings))
         facts |= {"ancestors": behind.lines, "beside": _beside(settings, by_default=by_default)}
         scored = joined.hits() + hits(rules_of("sandbox", "session_rules"), facts)
@@ -115,14 +118,14 @@ class Sandboxes:
         cleared = self._cleared(draft)
         used = [*every(draft), *(draft.run.basis if draft.run else ()), *origin.rows, *config_rows, *wrote.rows]
         used += [*openers, *cleared, *behind.rows, *ran.rows, *end.rows, *adapters, *counts.rows]
-        used += removal.rows if removal else ()
-        ident = self._id(draft)
-        self.removed += [(removal, ident)] if removal else []
+        ident, gone = self._id(draft), [*([removal] if removal else ()), *self.cleaned.of(folders, draft.first)]
+        used += [row for item in gone for row in item.rows]
+        self.removed += [(item, ident) for item in gone]
         reasons = [
             *_bounds(draft), *end.why, *word_why, no_machine(draft, self.looked, logged=self._logged),
             *(draft.run.marks if draft.run else ()), *draft.notes, *origin.reasons, *behind.reasons, *counts.reasons,
             *launch_unknown(draft, launch, self.looked), joined.why or config_unknown(draft, launch, self.looked),
-            removal.told(end.time) if removal else "",
+            *(joined.known.told() if joined.known else ()), *(item.told(end.time) for item in gone),
             *_windowless(headless, settings, draft.calls), *shares_told(draft.calls), *shared_told(draft),
             *network_why, headless_why, *self._gaps(cleared),
             *(because(str(hit), _rows_of(hit, draft, behind, config_rows)) for hit in scored),
@@ -169,12 +172,14 @@ class Sandboxes:
         path = origin.launch.wsb_path
         if path:
             known = self.configs.at(path)
+            if known and known.tail:  # the rules about the place go by the one that the launch names
+                known = replace(known, facts={**known.facts, "path": path})
             if known:
                 return Joined(known, because(_by_path(path, known), known.rows), known.rows)
             text = f"the launch names {path}; {lost(path, draft, self.removals, self.looked)}"
             return Joined(why=because(text, _launch_rows(draft)), path=path)
         if _names_none(draft, origin.launch):
-            return Joined(why=because("no configuration file is named: the defaults apply", _launch_rows(draft)))
+            return Joined(why=because(BY_DEFAULT, _launch_rows(draft)))
         if draft.start is None or origin.launch.method == "cli":
             passed = _passed(origin.launch)
             return Joined(why=because(passed, _launch_rows(draft)) if passed else "")
@@ -207,6 +212,8 @@ def _by_path(path: str, known: Known) -> str:
     text = f"configuration joined by its path {path}"
     if "$recycle.bin" in known.settings.source.casefold() and "$recycle.bin" not in path.casefold():
         text += f", which lies in the recycle bin now, as {known.settings.source}"
+    if known.tail:
+        text += f", of which only the end is known: {known.settings.source} (inference: it is that file)"
     return text
 
 

@@ -1,8 +1,9 @@
 """How sure a sandbox session is, counted in kinds of evidence that different components write.
 
 confirmed: two independent kinds of evidence of the thing itself, that is of the VM's run, or of the execution;
-probable: one, alone or plus a fitting launch; possible: of a machine that may as well be Application Guard's. A run of
-wsb.exe whose verb is not recorded counts as none.
+probable: one, alone or plus a fitting launch, or a machine that only an inference tells from one of Application Guard;
+possible: of a machine that may as well be Application Guard's. A run of wsb.exe whose verb is not recorded counts as
+none.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ _CLASSES = {
 }
 
 _GUARD = "Application Guard uses the same service and disks; nothing here tells them apart"
+_INFERRED = "that it was no machine of Application Guard is inferred"
 _BARE = "what wsb.exe was asked for is not recorded, it may have been no more than `wsb list`"
 _LATE = "the last activity lies minutes or more after the start of a run of unknown end, it may be that of a later run"
 
@@ -76,6 +78,8 @@ def certainty(draft: Draft, told: Told, opened: list[Row]) -> tuple[str, list[st
         return _like_guard(machine, opened)
     apart = [told.says()] if told.apart and not launched and told.text else []
     apart += _left_out(machine | execution, bare, late)
+    if apart and told.text and machine and not launched:
+        return PROBABLE, [_says("probable", f"of the virtual machine; {_INFERRED}", machine), *apart]
     if len(machine) >= 2:
         return CONFIRMED, [_says("confirmed", "of the virtual machine", machine), *apart]
     if len(execution) >= 2 and followed(draft):

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
-from forensics.formats.wsb import default_folder, read_inline
-from forensics.model import MappedFolder, SandboxConfig, SandboxSettings
-from forensics.rules.engine import Hit, hits, rules_of, total
-from forensics.sessions.rows import Group, Row, Rows, because, grouped, ids_of, short
+from forensics.formats.wsb import read_inline
+from forensics.model import SandboxConfig
+from forensics.sessions.rows import Group, Row, Rows, because, grouped, ids_of
 from forensics.sessions.sandbox_disk import seconds
 from forensics.sessions.sandbox_hints import (
     ACCESS,
@@ -28,10 +27,20 @@ from forensics.sessions.sandbox_hints import (
     link_rows,
     ranked,
 )
+from forensics.sessions.sandbox_known import (
+    Known,
+    facts_of,
+    hash_of,
+    is_recovered,
+    is_tail,
+    known_of,
+    place_of,
+    scored,
+    texts_of,
+)
 from forensics.sessions.sandbox_launch import role
 from forensics.sessions.texts import basename, norm, wsb_path
 
-_FOLDER = re.compile(r"^(?P<host>.*?)(?: -> (?P<guest>.*?))? \((?P<mode>rw|ro)\)$", re.DOTALL)
 _MAY_CARRY = re.compile(r"configuration|(?:<|lt;)\s*(?:networking|mappedfolder|logoncommand|hostfolder)", re.IGNORECASE)
 _INLINE = {
     "process.created": "command_line",
@@ -47,28 +56,6 @@ _INLINE = {
 }
 
 
-@dataclass(slots=True)
-class Known:
-    """One configuration with the rows that hold it. `facts` is what the rules look at."""
-
-    settings: SandboxSettings
-    facts: dict[str, object]
-    sha256: str | None
-    rows: list[Row] = field(default_factory=list)
-    inline: bool = False
-    gone: bool = False
-    recovery: str = ""  # where the content comes from when it is not from the file itself
-
-    @property
-    def deleted(self) -> bool:
-        """Whether the file lies in the recycle bin or is removed for good."""
-        return self.gone or "$recycle.bin" in self.settings.source.casefold()
-
-    def hits(self) -> list[Hit]:
-        """The rules that the configuration fulfils."""
-        return hits(rules_of("sandbox", "config_rules"), self.facts)
-
-
 class Configs:
     """All configurations of a host, to be asked by path, by command line, or by time."""
 
@@ -79,8 +66,9 @@ class Configs:
             if _is_wsb(row.get("file_path")):
                 self._journal.setdefault(norm(row.get("file_path")), []).append(row)
         self._files: dict[str, Known] = {}
-        for group in sorted(grouped(rows.of("sandbox.config")), key=_is_recovered):
+        for group in sorted(grouped(rows.of("sandbox.config")), key=is_recovered):
             self._add_file(group)
+        self._tell_damaged()
         self._inline: dict[str, Known] = {}
         for kind, name in _INLINE.items():
             for row in rows.of(kind):
@@ -99,14 +87,43 @@ class Configs:
 
     def _add_file(self, group: Group) -> None:
         """A file, or what was recovered of one: the same content under the same path is one configuration."""
-        key = _place(group).casefold()
+        key = place_of(group).casefold()
+        if is_tail(group):  # the same content at a path that ends so is the same file
+            ends = (other for other, item in self._files.items() if other.endswith(f"/{key}") and not item.tail)
+            key = next((other for other in ends if self._files[other].sha256 == hash_of(group)), key)
         known = self._files.get(key)
-        if known is not None and _is_recovered(group) and known.sha256 != _hash(group):
+        if known is not None and is_recovered(group) and known.sha256 != hash_of(group):
             key = f"{key} ({group.source})".casefold()  # an older content of a file that was made anew
             known = self._files.get(key)
         if known is None:
-            known = self._files[key] = _of_file(group)
+            known = self._files[key] = known_of(group)
         known.rows += group.rows
+
+    def _tell_damaged(self) -> None:
+        """Say of a damaged file, and of a whole copy of it, that there are two contents of one file."""
+        for known in [item for item in self._files.values() if item.facts["malformed"] and not item.recovery]:
+            copy = self._copy_of(known)
+            if copy is not known:
+                known.note += "; " * bool(known.note) + because(
+                    f"a copy that parses is in {copy.rows[0].source.path}; that one is taken", copy.rows
+                )
+                text = (
+                    "the file itself is in the evidence and damaged (not well-formed, another content): both are listed"
+                )
+                copy.note = because(f"content from {copy.rows[0].source.path}; {text}", [*known.rows, *copy.rows])
+                copy.recovery = ""
+
+    def _copy_of(self, known: Known) -> Known:
+        """A whole copy of a damaged file that the file table has of it now, else the file as it is."""
+        path = norm(known.settings.source)
+        copies = (item for item in self._files.values() if item is not known and norm(item.settings.source) == path)
+        whole = [item for item in copies if not item.facts["malformed"] and not item.deleted]
+        return whole[0] if known.facts["malformed"] and whole else known
+
+    def _ending(self, path: str) -> Known | None:
+        """The only file of which no more is known than an end of that path."""
+        ends = [item for item in self._files.values() if item.tail and norm(path).endswith(norm(item.settings.source))]
+        return ends[0] if len(ends) == 1 else None
 
     def _add_inline(self, row: Row, text: str) -> None:
         if not _MAY_CARRY.search(text):
@@ -123,18 +140,18 @@ class Configs:
         """Every configuration with its score, files first, in order of place."""
         files = [known for _, known in sorted(self._files.items())]
         inline = [known for _, known in sorted(self._inline.items(), key=lambda item: item[1].rows[0].order)]
-        return tuple(_scored(known, host) for known in [*files, *inline])
+        return tuple(scored(known, host) for known in [*files, *inline])
 
     def at(self, path: str) -> Known | None:
         """The file of that path (the drive counts where two volumes hold it); of a bare name the only one called so."""
         exact = self._files.get(path.strip('"').replace("\\", "/").casefold())
         same = [known for key, known in sorted(self._files.items()) if norm(key) == norm(path)]
         if exact or same:
-            return exact or same[0]
+            return self._copy_of(exact or same[0])
         if (moved := self._binned.get(norm(path))) and (known := self._files.get(moved)):
             return known
         if "\\" in path.replace("/", "\\"):
-            return None
+            return self._ending(path)
         named = [known for key, known in sorted(self._files.items()) if basename(key) == basename(path)]
         return named[0] if len(named) == 1 else None
 
@@ -217,7 +234,7 @@ class Lost:
 def _opened(row: Row) -> list[str]:
     """The configurations in the prefetch file of a program's only run."""
     once = row.kind == "prefetch.run" and row.fields.get("run_count") == 1
-    return [name for name in _texts(row, "file_names") if _is_wsb(name)] if once else []
+    return [name for name in texts_of(row, "file_names") if _is_wsb(name)] if once else []
 
 
 def opened_none(executed: Iterable[Row]) -> bool:
@@ -226,12 +243,7 @@ def opened_none(executed: Iterable[Row]) -> bool:
         row for row in executed
         if row.kind == "prefetch.run" and row.fields.get("run_count") == 1 and role(row) == "launcher"
     ]  # fmt: skip
-    return any(_texts(row, "file_names") for row in once) and not any(_opened(row) for row in once)
-
-
-def _texts(row: Row, name: str) -> tuple[str, ...]:
-    value = row.fields.get(name, ())
-    return value if isinstance(value, tuple) else ()
+    return any(texts_of(row, "file_names") for row in once) and not any(_opened(row) for row in once)
 
 
 def _is_wsb(name: str) -> bool:
@@ -251,131 +263,3 @@ def _binned(rows: Rows) -> Iterator[tuple[str, str]]:
 
 def _in_bin(path: str) -> bool:
     return "$recycle.bin" in path.casefold()
-
-
-def _is_recovered(group: Group) -> bool:
-    return group.fields.get("recovered") is True or _snapshot(group) != ""
-
-
-def _snapshot(group: Group) -> str:
-    """The shadow copy that alone has the file, "" for a live one."""
-    return group.rows[0].snapshot
-
-
-def _hash(group: Group) -> str | None:
-    """The hash of the configuration's own bytes."""
-    recovered = group.fields.get("recovered") is True
-    return group.get("file_sha256") or None if recovered else group.source.sha256
-
-
-def _place(group: Group) -> str:
-    """Where the file is or was: its own place, not that of the record or snapshot it was recovered from."""
-    if group.fields.get("recovered") is not True:
-        return group.source.path
-    return (group.get("file_path") or group.get("path_tail")).replace("\\", "/")
-
-
-def _of_file(group: Group) -> Known:
-    settings = _settings(group)
-    facts = facts_of(
-        settings,
-        _place(group),
-        _texts(group.rows[0], "wsb_defaults"),
-        malformed=group.fields.get("wsb_malformed") is True,
-        dtd=group.fields.get("wsb_dtd") is True,
-    )
-    if not _is_recovered(group):
-        return Known(settings, facts, group.source.sha256)
-    if snapshot := _snapshot(group):
-        why = f"content from shadow copy {snapshot}: the live volume has no such file, or another content"
-        return Known(settings, facts, _hash(group), gone=True, recovery=because(why, group.rows))
-    gone = group.fields.get("file_deleted") is True
-    why = "the file is deleted" if gone else "the file itself is not in the evidence"
-    recovery = because(f"content recovered from {group.source.path}, {group.source.locator}: {why}", group.rows)
-    return Known(settings, facts, _hash(group), gone=gone, recovery=recovery)
-
-
-def _settings(group: Group) -> SandboxSettings:
-    def flag(name: str) -> bool | None:
-        value = group.fields.get(name)
-        return value if isinstance(value, bool) else None
-
-    memory = group.fields.get("wsb_memory_mb")
-    unknown = (text.partition("=") for text in _texts(group.rows[0], "wsb_unknown"))
-    return SandboxSettings(
-        source=_place(group),
-        networking=flag("wsb_networking"),
-        vgpu=flag("wsb_vgpu"),
-        memory_mb=memory if isinstance(memory, int) else None,
-        logon_command=group.get("wsb_logon_command") or None,
-        clipboard=flag("wsb_clipboard"),
-        protected_client=flag("wsb_protected_client"),
-        mapped_folders=tuple(_folder(text) for text in _texts(group.rows[0], "wsb_mapped_folders")),
-        unknown={name: value for name, _, value in unknown},
-    )
-
-
-def _folder(text: str) -> MappedFolder:
-    match = _FOLDER.match(text)
-    if not match:
-        return MappedFolder(text, None, read_only=False)
-    return MappedFolder(match["host"], match["guest"] or None, match["mode"] == "ro")
-
-
-def facts_of_path(path: str) -> dict[str, object]:
-    """What the rules look at of a configuration of which only the place is known."""
-    settings = SandboxSettings(source=path, networking=False)
-    return facts_of(settings, path, (), malformed=False, dtd=False)
-
-
-def facts_of(
-    settings: SandboxSettings, path: str, absent: tuple[str, ...], *, malformed: bool, dtd: bool
-) -> dict[str, object]:
-    """What the config_rules of rules/sandbox.yml look at."""
-    writable = tuple(folder.host for folder in settings.mapped_folders if not folder.read_only)
-    guests = tuple(folder.sandbox or default_folder(folder.host) or "" for folder in settings.mapped_folders)
-    command = (settings.logon_command or "").casefold().replace("/", "\\")
-    return {
-        "path": path or None,
-        "host_folders": tuple(folder.host for folder in settings.mapped_folders),
-        "writable_folders": writable,
-        "sandbox_folders": tuple(guest for guest in guests if guest),
-        "writable": bool(writable),
-        "writable_count": len(writable),
-        "logon_command": settings.logon_command,
-        "command_in_mapped": any(_within(command, guest) for guest in guests),
-        "network_on": settings.networking is not False,
-        "network_enabled": settings.networking is True and "Networking" not in absent,
-        "memory_mb": settings.memory_mb,
-        "malformed": malformed,
-        "dtd": dtd,
-        "unknown": tuple(settings.unknown),
-    }
-
-
-def _within(command: str, guest: str) -> bool:
-    folder = guest.casefold().replace("/", "\\").rstrip("\\")
-    return bool(folder) and folder + "\\" in command
-
-
-def _scored(known: Known, host: str) -> SandboxConfig:
-    found = known.hits()
-    reasons = [because(str(hit), known.rows) for hit in found]
-    if known.recovery:
-        reasons.append(known.recovery)
-    if known.facts["malformed"]:
-        reasons.append("not well-formed XML: read as far as it goes")
-    if known.settings.unknown:
-        reasons.append(f"elements that nobody documents: {short(', '.join(known.settings.unknown))}")
-    if not found:
-        reasons.append("none of the rules for configurations matches")
-    return SandboxConfig(
-        source=known.settings.source,
-        sha256=known.sha256,
-        deleted=known.deleted,
-        settings=known.settings,
-        score=total(found),
-        reasons=tuple(reasons),
-        events=ids_of(known.rows),
-        host=host,
-    )

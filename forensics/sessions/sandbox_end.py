@@ -39,15 +39,36 @@ class End:
 def end_of(draft: Draft, rows: Rows, life: HostLife, looked: Looked) -> End:
     """What the evidence says of the end."""
     alive = _written(draft, rows)
-    last = max([*alive, *_active(draft)], key=lambda row: row.order, default=None)
     found = _stopped(draft, life) if draft.last_stop else _closed(draft, alive, looked)
-    if found.earliest is None and last is not None:
-        found.earliest = last.time
+    if found.earliest is None:
+        _bound(found, draft, alive)
     # Beside a stop of its own the last write says nothing: the disk is closed after it.
     if alive and all(row.kind in _AFTER for row in draft.ends):
         found.why.append(_told(alive))
         found.rows += alive
     return found
+
+
+def _bound(found: End, draft: Draft, alive: list[Row]) -> None:
+    """From below: by the last write of its disk, and by the last activity of its programs.
+
+    A program outlives its machine by the moment that it takes to close, so its activity is a bound some seconds early.
+    """
+    wrote = max((row.time for row in alive if row.time), default=None)
+    active = _active(draft)
+    last = max((row.time for row in active if row.time), default=None)
+    closing = seconds("execution_before")
+    if last is None or (wrote is not None and wrote >= last - closing):
+        found.earliest = wrote
+        return
+    found.earliest = max(last - closing, draft.start) if draft.start else last - closing
+    if found.time is None:
+        text = f"its programs were last active at {stamp(last)}; they outlive their machine by seconds (inference)"
+        found.why.append(because(f"ended not before {stamp(found.earliest)}: {text}", _at(last, active)))
+
+
+def _at(moment: datetime, rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row.time == moment]
 
 
 def _stopped(draft: Draft, life: HostLife) -> End:

@@ -12,8 +12,9 @@ from datetime import datetime
 from forensics.rules import load
 from forensics.rules.engine import Hit, hits, rules_of
 from forensics.sessions.rows import Row, because, short
-from forensics.sessions.sandbox_config import Configs, Known, Lost, facts_of_path
+from forensics.sessions.sandbox_config import Configs, Lost
 from forensics.sessions.sandbox_hints import PREFETCH, RECENT, chosen, ranked, told
+from forensics.sessions.sandbox_known import Known, facts_of_path
 from forensics.sessions.sandbox_pieces import Draft
 
 _UNREAD = "its content is not in the evidence"

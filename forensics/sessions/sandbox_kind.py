@@ -16,6 +16,7 @@ from forensics.sessions.texts import guid
 
 _OWNER = re.compile(r'"Owner"\s*:\s*"([^"]{1,80})"', re.IGNORECASE)
 _BOTH = "as the Sandbox and Application Guard have them"
+_NAMED = "the VM is named or owned as Windows Sandbox"
 _TEMPLATE = re.compile(r'"TemplateSystemId"\s*:\s*"\{?([0-9a-f-]{36})', re.IGNORECASE)
 
 
@@ -60,18 +61,22 @@ def judge(ident: str, members: list[Row], strangers: Strangers) -> Judgement:
         return Judgement("other")
     named = [row for label, row in owned if label in word["sandbox_names"] + word["sandbox_owners"]]
     if session:
-        why = because(_of_disk(session), session)
-        return Judgement("sandbox", [why], session, by_disk=True, named=bool(named))
+        marks = [because(_of_disk(session), session), *([because(_NAMED, named)] if named else [])]
+        return Judgement("sandbox", marks, [*session, *named], by_disk=True, named=bool(named))
     template = any(word["template_disk"].search(disk_of(row)) for row in disks)
     if template or _managed(owned) or _foreign(members, disks, owned):
         return Judgement("other")
     if named:
-        return Judgement("sandbox", [because("the VM is named or owned as Windows Sandbox", named)], named, named=True)
+        return Judgement("sandbox", [because(_NAMED, named)], named, named=True)
     return Judgement()
 
 
 def _of_disk(session: list[Row]) -> str:
-    whose = _BOTH if any(not in_new_layout(row) for row in session) else "of the Sandbox"
+    whose = (
+        _BOTH
+        if any(not in_new_layout(row) for row in session)
+        else "of the Sandbox (by the layout from 24H2 on, which Application Guard has none of: from memory)"
+    )
     if all(row.kind.startswith(("usn.", "mft.")) for row in session):
         made = any(row.kind != "usn.file_deleted" for row in session)
         gone = any(row.kind == "usn.file_deleted" or row.fields.get("file_deleted") is True for row in session)

@@ -30,7 +30,12 @@ def machine(run: VmRun, label: str) -> Finding:
     if run.guarded:
         what = f"it was Windows Sandbox or Application Guard: neither owner nor a launch is recorded; {run.guarded}"
     why = f"a virtual machine ({name}) ran{when}; {what}{marks}"
-    return Finding("sandbox.unattributed_vm", "informational", why, ids_of([*run.rows, *run.basis]), label)
+    # What tells of Application Guard, or of the judgement, is not of the time of the run.
+    times = [row.time for row in run.rows if row.time]
+    return Finding(
+        "sandbox.unattributed_vm", "informational", why, ids_of([*run.rows, *run.basis]), label,
+        first=min(times, default=None), last=max(times, default=None),
+    )  # fmt: skip
 
 
 def calls_alone(calls: list[Call], people: People, label: str) -> list[Finding]:

@@ -16,7 +16,8 @@ from datetime import datetime, timedelta
 from forensics.sessions.rows import People, Row, Rows, because, short, stamp
 from forensics.sessions.texts import norm
 
-_SAVED_ANEW = timedelta(seconds=10)
+SAVED_ANEW = timedelta(seconds=10)
+_ITS = {"script that it was told to run": "the script that it was told to run,"}
 _SID = re.compile(r"\$recycle\.bin[\\/](S-1-[0-9-]+)[\\/]", re.IGNORECASE)
 
 
@@ -30,6 +31,7 @@ class Removal:
     by: str = ""
     rows: list[Row] = field(default_factory=list)
     tail: bool = False  # of the path only its end is known: the journal was read without a $MFT
+    what: str = "configuration"
 
     def of(self, path: str) -> bool:
         """Whether it was that file, or one of that name as far as is known; the drive may be named otherwise."""
@@ -49,7 +51,7 @@ class Removal:
             phase = " while it ran" if end and self.time < end else " after it ended" if end else ""
             when = f" at {stamp(self.time)}{phase}"
         known = f"a file {short(self.path)} (its whole path is not known)" if self.tail else short(self.path)
-        return because(f"its configuration {known} was {self.how}{who}{when}", self.rows)
+        return because(f"{_ITS.get(self.what, f'its {self.what}')} {known} was {self.how}{who}{when}", self.rows)
 
 
 class Removals:
@@ -92,9 +94,14 @@ class Removals:
                 yield Removal(path, row.time, "deleted", rows=[row], tail=not row.get("file_path"))
 
     def _owner(self, path: str) -> str:
-        match = _SID.search(path)
-        name, sid = self._people.complete("", match.group(1)) if match else (None, None)
-        return name or sid or ""
+        return binned_by(path, self._people)
+
+
+def binned_by(path: str, people: People) -> str:
+    """Whose recycle bin a path lies in; "" where it does not tell."""
+    match = _SID.search(path)
+    name, sid = people.complete("", match.group(1)) if match else (None, None)
+    return name or sid or ""
 
 
 def _is_wsb(path: str) -> bool:
@@ -102,7 +109,7 @@ def _is_wsb(path: str) -> bool:
 
 
 def _anew(item: Removal, made: Iterable[datetime]) -> bool:
-    return any(item.time and abs(moment - item.time) <= _SAVED_ANEW and moment >= item.time for moment in made)
+    return any(item.time and abs(moment - item.time) <= SAVED_ANEW and moment >= item.time for moment in made)
 
 
 def _once(found: Iterable[Removal]) -> list[Removal]:
@@ -119,7 +126,7 @@ def _once(found: Iterable[Removal]) -> list[Removal]:
 
 
 def _same(one: Removal, two: Removal) -> bool:
-    near = one.time and two.time and abs(one.time - two.time) <= _SAVED_ANEW
+    near = one.time and two.time and abs(one.time - two.time) <= SAVED_ANEW
     return bool(near) and norm(one.path) == norm(two.path) and one.how == two.how
 
 

@@ -9,6 +9,8 @@ from forensics.sessions.sandbox_certainty import followed
 from forensics.sessions.sandbox_pieces import Draft
 from forensics.sessions.sandbox_removed import Removals
 
+BY_DEFAULT = "no configuration file is named: the defaults apply"
+
 
 def launch_unknown(draft: Draft, launch: Launch, looked: Looked) -> list[str]:
     """Reasons for a method, or an account, that nothing tells."""
@@ -16,7 +18,12 @@ def launch_unknown(draft: Draft, launch: Launch, looked: Looked) -> list[str]:
     found = []
     if launch.method == "unknown" and draft.launch is None:
         where = looked.told(LAUNCH, moment)
-        found.append(f"how it was started is not known: no start of its launcher is recorded{where}")
+        desk = [row for row in draft.executions if row.kind == "userassist.run"]
+        if desk:
+            text = "with what it was started is not known: UserAssist counts a start from the desktop, without what was"
+            found.append(because(f"{text} opened, and no start of its launcher is recorded{where}", desk))
+        else:
+            found.append(f"how it was started is not known: no start of its launcher is recorded{where}")
     elif launch.method == "unknown" and draft.launch:
         line = "its line names no file" if launch.command_line else "its command line is not recorded"
         text = f"by what it was started is not told: {line}, and no task, wsb.exe or app of the Store is seen in it"

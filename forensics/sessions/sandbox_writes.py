@@ -16,13 +16,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cache
 
+from forensics.formats.ntfspaths import may_lie_in
 from forensics.model import HostWrite, MappedFolder, SandboxSettings
 from forensics.rules import load
+from forensics.rules.filesystem import is_payload
 from forensics.sessions.exits import image
 from forensics.sessions.rows import Row, Rows, because, short, stamp
-from forensics.sessions.sandbox_disk import seconds
+from forensics.sessions.sandbox_disk import is_session_disk, seconds
 from forensics.sessions.sandbox_pieces import Draft
 from forensics.sessions.texts import basename, inside, norm
 
@@ -31,6 +32,7 @@ _SAME = timedelta(seconds=10)
 _DEEPEST = 40
 _LIMIT = 32 * 1024
 _MOST_NAMES = 50
+_MOST_UNPLACED = 12
 _WORD = re.compile(r"\"[^\"]+\"|'[^']+'|\S+")
 _CHANGED = "Content Modification Time"
 _LAST_STATE = (
@@ -85,6 +87,14 @@ class Area:
         """Whether a change of that file at that time may be the guest's."""
         here, there = _drive(path), _drive(self.folder)
         return self.start <= moment <= self.end and here in ("", there or here) and inside(path, self.folder)
+
+    def loses(self, path: str, moment: datetime) -> bool:
+        """Whether the removal of that file at that time took the folder itself, or a script that was to run in it."""
+        here, there = _drive(path), _drive(self.folder)
+        if moment < self.start or here not in ("", there or here):
+            return False
+        script = basename(path) in self.scripts and inside(path, self.folder)
+        return script or (bool(self.place) and norm(path) == self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +170,36 @@ class Changes:
         self.journal, self.table = bool(rows.of("usn.journal")), bool(rows.of("mft.table"))
         began = [row.time for row in rows.of("usn.journal") if row.time and row.meaning == "Start Time"]
         self.since = min(began, default=None)
-        # Without the $MFT most folders of the journal have no path, and what changed in them is not found.
-        self.lost = any(
-            row.fields.get("folders_from_table") is False and row.fields.get("records_without_folder")
-            for row in rows.of("usn.journal")
-        )
+        self.gaps = _gaps(rows)
+        self._unplaced = [row for row in rows.of(*_TOLD) if row.time and not row.get("file_path") and _is_change(row)]
 
     def between(self, start: datetime, end: datetime) -> list[Row]:
         """The rows of that span, both ends included."""
         return self._rows[bisect_left(self._times, start) : bisect_right(self._times, end)]
+
+    def unplaced(self, wanted: Sequence[Area]) -> list[Row]:
+        """The programs, scripts and archives that appeared in a folder of no known path in that time."""
+        return [
+            row for row in self._unplaced
+            if is_payload(row.get("file_name")) and not is_session_disk(row) and not _in_any(row, wanted)
+            and any(row.time and area.start <= row.time <= area.end for area in wanted)
+        ]  # fmt: skip
+
+
+def _gaps(rows: Rows) -> list[str]:
+    """What of the journals and file tables could not be read or placed, in words: changes in it are not found."""
+    found = []
+    for row in rows.of("usn.journal"):
+        lost, every, hurt = (row.fields.get(name) for name in ("records_without_folder", "record_count", "lost_bytes"))
+        if lost:
+            found.append(f"of {lost} of {every} changes in the change journal the folder is not wholly known")
+        if hurt:
+            found.append(f"{hurt} bytes of the change journal are damaged")
+    if rows.of("usn.journal") and not found:
+        return []  # a whole journal of which all folders are known tells every change, whatever the table lost
+    hurt_records = [row.get("missing_parts") for row in rows.of("mft.table")]
+    found += [f"damaged records of the $MFT: {count}" for count in hurt_records if count not in ("", "0")]
+    return list(dict.fromkeys(found))
 
 
 def written(changes: Changes, wanted: Sequence[Area]) -> Written:
@@ -180,18 +211,40 @@ def written(changes: Changes, wanted: Sequence[Area]) -> Written:
     near = [row for row in near if _in_any(row, wanted)]
     found, strangers = [row for row in near if _is_change(row)], _by_others(near)
     found = [row for row in found if not any(_near(row, other) for other in strangers.get(norm(_path(row)), ()))]
+    lost = _lost(changes, names, wanted, found)
     if not found:
-        return Written(reasons=(_nothing(changes, names, min(area.start for area in wanted)),))
+        reasons = lost or [_nothing(changes, names, min(area.start for area in wanted))]
+        return Written(rows=tuple(changes.unplaced(wanted)), reasons=tuple(reasons))
     writes = sorted(_merged(found), key=lambda item: (_rank(item.path), item.time, item.path, item.action))
-    return Written(tuple(writes[:_MOST]), tuple(found), tuple(_told(changes, writes, found, names)))
+    rows = (*found, *changes.unplaced(wanted))
+    return Written(tuple(writes[:_MOST]), rows, (*_told(changes, writes, found, names), *lost))
+
+
+def _lost(changes: Changes, names: str, wanted: Sequence[Area], found: list[Row]) -> list[str]:
+    """What keeps the changes that were found from being all there were, with the files that may belong to them."""
+    if not changes.gaps:
+        return []
+    what = f"whether that is all that was written into {names}" if found else f"what was written into {names}"
+    told = [f"{what} is not known: {'; '.join(changes.gaps)}"]
+    if rows := changes.unplaced(wanted):
+        files = dict.fromkeys(row.first("path_tail", "file_name") for row in rows)
+        listed = ", ".join(short(name) for name in list(files)[:_MOST_UNPLACED])
+        more = f" and {len(files) - _MOST_UNPLACED} more" if len(files) > _MOST_UNPLACED else ""
+        text = f"in that time, in folders that are not wholly known, hence perhaps there: {listed}{more}"
+        told.append(because(text, rows))
+    return told
 
 
 def _told(changes: Changes, writes: list[HostWrite], found: list[Row], names: str) -> Iterator[str]:
     sources = Counter(_TOLD[row.kind][1] for row in found)
     by = ", ".join(f"{name}: {count}" for name, count in sorted(sources.items()))
-    text = f"{len(writes)} changes of files in {names} while it ran (rows by source: {by})"
+    text = (
+        f"{len(writes)} change{'s' if len(writes) > 1 else ''} of files in {names} while it ran (rows by source: {by})"
+    )
     if set(sources) - {"Sysmon 11"}:
         text += "; journal and $MFT name no program, so a program of the host may have made them (inference)"
+    if any(not row.get("file_path") for row in found):
+        text += "; of some only the end of the path is known, and it fits (inference)"
     if not changes.journal and "$MFT" in sources:
         text += f"; {_LAST_STATE}"
     yield because(text, found)
@@ -206,11 +259,6 @@ def _nothing(changes: Changes, names: str, start: datetime) -> str:
         return f"what was written into {names} is not known: {text}"
     if not changes.journal:
         return f"no file in {names} has a birth or a last change while it ran in the $MFT; {_LAST_STATE}"
-    if changes.lost:
-        return (
-            f"what was written into {names} is not known: without the $MFT the change journal does not tell the "
-            "folders of all its changes"
-        )
     if changes.since and changes.since > start:
         return (
             f"no change in {names} is found, but the change journal begins only at {stamp(changes.since)}, while or "
@@ -221,7 +269,7 @@ def _nothing(changes: Changes, names: str, start: datetime) -> str:
 
 
 def _path(row: Row) -> str:
-    return row.get("file_path")
+    return row.first("file_path", "path_tail")
 
 
 def _is_change(row: Row) -> bool:
@@ -239,7 +287,12 @@ def _action(row: Row) -> str:
 
 
 def _in_any(row: Row, wanted: Sequence[Area]) -> bool:
-    return row.time is not None and any(area.holds(_path(row), row.time) for area in wanted)
+    if row.time is None:
+        return False
+    if row.get("file_path"):
+        return any(area.holds(_path(row), row.time) for area in wanted)
+    tail = norm(row.get("path_tail")).rpartition("\\")[0].strip("\\")
+    return any(area.start <= row.time <= area.end and may_lie_in(tail, area.place) for area in wanted)
 
 
 def _by_others(near: Iterable[Row]) -> dict[str, list[Row]]:
@@ -272,14 +325,9 @@ def _merged(found: Iterable[Row]) -> list[HostWrite]:
     return writes
 
 
-@cache
-def _payloads() -> tuple[str, ...]:
-    return tuple(f".{name}" for name in load("sandbox")["payloads"])
-
-
 def _rank(path: str) -> int:
     task = "\\system32\\tasks\\" in norm(path)
-    return 0 if task or basename(path).endswith(_payloads()) else 1
+    return 0 if task or is_payload(basename(path)) else 1
 
 
 def _shares_of(row: Row) -> list[MappedFolder]:

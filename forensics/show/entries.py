@@ -21,7 +21,7 @@ def on_host(document: Document, entry: Document) -> str:
     """Which host an entry is about, where the case is about more than one."""
     labels = {label_of(item) for item in document["evidence"]}
     labels |= {other["host"] for part in _JUDGED for other in document.get(part, ())}
-    return f"  on {entry['host']}" if len(labels) > 1 else ""
+    return f"  on {entry['host']}" if len(labels) > 1 and entry["host"] else ""
 
 
 def judged(entry: Document) -> Text:

@@ -9,6 +9,7 @@ from datetime import tzinfo
 from rich.console import Console, Group
 from rich.text import Text
 
+from forensics.sessions.sandbox_unknown import BY_DEFAULT
 from forensics.show.entries import judged, listed, on_host, reasons, span
 from forensics.show.terminal import Document, heading, line, moment
 from forensics.text import one_line
@@ -17,13 +18,22 @@ _MOST = 6
 _WORTH = 40  # the score from which an unused configuration is named in the summary
 _PROGRAM = re.compile(r'^"?[^"]*?\bwsb(?:\.exe)?"?\s+', re.IGNORECASE)
 
+_NETWORK_INFERRED = re.compile(r"(?:not )?networked: .*\binference\b", re.DOTALL)
+_SHARED = re.compile(
+    r"(?:wsb share was called to open|the machine's settings share) (?P<host>.+?)(?: as .+?)? "
+    r"(?:to the running sandbox|with it), (?P<mode>writable|read-only)",
+    re.DOTALL,
+)
+_MODES = {"writable": "rw", "read-only": "ro"}
+
 
 def print_sandbox(document: Document, zone: tzinfo, out: Console, *, full: bool) -> None:
     """The sandbox sessions, and the configurations: all of them in the full form, else their number and the worst."""
     capability = document["sandbox_capability"]
     enabled = {True: "feature switched on", False: "feature off", None: "feature state unknown"}[capability["enabled"]]
     since = f" since {moment(capability['enabled_at'], zone)}" if capability.get("enabled_at") else ""
-    note = f"{enabled}{since}{on_host(document, capability) if capability.get('host') else ''}"
+    where = on_host(document, capability).lstrip() if capability.get("host") else ""
+    note = f"{enabled}{since}{' ' + where if where else ''}"
     out.print(heading("Windows Sandbox sessions", len(document["sandbox_sessions"]), one_line(note)))
     for session in document["sandbox_sessions"]:
         out.print(_session(document, session, zone, full=full))
@@ -45,6 +55,7 @@ def _configuration(document: Document, config: Document, zone: tzinfo, *, full: 
 def _session(document: Document, session: Document, zone: tzinfo, *, full: bool) -> Group:
     launch = session["launch"]
     network = {True: "networked", False: "no network", None: "network unknown"}[session["networked"]]
+    network += " (inferred)" if any(_NETWORK_INFERRED.match(reason) for reason in session["reasons"]) else ""
     head = judged(session).append(f"  {span(session, zone)}  {_score(session)}", style="bold")
     head.append(one_line(on_host(document, session)))
     who = launch.get("user") or launch.get("user_sid") or "unknown user"
@@ -56,17 +67,33 @@ def _session(document: Document, session: Document, zone: tzinfo, *, full: bool)
 
 
 def _score(session: Document) -> str:
-    unread = session["config"] is None and not session["score"]
+    unread = session["config"] is None and not session["score"] and not _by_default(session)
     return f"score {session['score']}{' (configuration not read: no judgement)' if unread else ''}"
 
 
 def _known(session: Document, *, full: bool) -> Iterator[Text]:
-    config = session["config"]
+    config, shared = session["config"], _shared(session)
     if config is None:
-        yield line("      config  not known")
+        none = "none is named: the defaults apply, network on" if _by_default(session) else "not known"
+        yield line(f"      config  {none}{shared}")
     else:
         source = f"  ({config['source']})" if full else ""
-        yield line(f"      config  {settings(config)}{source}")
+        yield line(f"      config  {settings(config)}{shared}{source}")
+
+
+def _by_default(session: Document) -> bool:
+    """Whether its launch is recorded whole and names no configuration: that is known, hence judged."""
+    return any(reason.startswith(BY_DEFAULT) for reason in session["reasons"])
+
+
+def _shared(session: Document) -> str:
+    """The folders that its configuration does not have and that were opened to it beside that."""
+    inside = {folder["host"].casefold().rstrip("\\") for folder in (session["config"] or {}).get("mapped_folders", ())}
+    found: dict[str, str] = {}
+    for match in filter(None, map(_SHARED.match, session["reasons"])):
+        if match["host"].casefold().rstrip("\\") not in inside:
+            found.setdefault(match["host"].casefold(), f"{match['host']} ({_MODES[match['mode']]})")
+    return f"; shared while it ran: {', '.join(found.values())}" if found else ""
 
 
 def settings(config: Document) -> str:
@@ -78,9 +105,20 @@ def settings(config: Document) -> str:
     ]
     parts.append(f"memory {config['memory_mb']} MB" if config.get("memory_mb") else "memory unknown")
     parts += ["protected client"] if config.get("protected_client") else []
-    parts += [_folder(folder) for folder in config["mapped_folders"]] or ["no mapped folder"]
+    parts += [_folder(folder) for folder in config["mapped_folders"]] or [
+        _without(config, "MappedFolders", "mapped folder")
+    ]
+    if config["mapped_folders"] and "MappedFolders" in config.get("lost", ()):
+        parts.append("further mapped folders unknown")
     command = config.get("logon_command")
-    return "; ".join([", ".join(parts), f"command: {command}" if command else "no logon command"])
+    return "; ".join(
+        [", ".join(parts), f"command: {command}" if command else _without(config, "LogonCommand", "logon command")]
+    )
+
+
+def _without(config: Document, element: str, name: str) -> str:
+    """Said of what is not there, or of what a damaged file may have had."""
+    return f"{name} unknown (the file is damaged)" if element in config.get("lost", ()) else f"no {name}"
 
 
 def _folder(folder: Document) -> str:

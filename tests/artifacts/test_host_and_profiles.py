@@ -59,6 +59,11 @@ def test_the_software_hive(value: Value, times: dict[str, datetime]) -> None:
     assert fact.times == times
 
 
+def test_a_hive_whose_content_does_not_tell_its_kind_has_that_of_its_name() -> None:
+    (fact,), _ = run(host.ARTIFACT, nested(VERSION, {"": [dword("Other", 1)]}), f"{CONFIG}/SOFTWARE")
+    assert fact.fields["registry_kind"] == "SOFTWARE"
+
+
 def test_profiles() -> None:
     loaded = [dword("LocalProfileLoadTimeHigh", TICKS >> 32), dword("LocalProfileLoadTimeLow", TICKS & 0xFFFFFFFF)]
     listing = f"{VERSION}\\ProfileList"

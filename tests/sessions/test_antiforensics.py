@@ -35,6 +35,14 @@ def test_clock() -> None:
     assert any("time service" in cause for cause in sign.innocent_causes)
 
 
+def test_two_records_of_one_change_are_one_sign() -> None:
+    scene = Scene()
+    for seconds, new in ((0, "2020-01-01T00:00:00"), (0.2, "2020-01-01T00:00:00"), (900, "2021-01-01T00:00:00")):
+        scene.add("clock.changed", seconds, old_time="2024-12-02T03:30:00", new_time=new)
+    one, two = scene.build().anti_forensics
+    assert (len(one.events), len(two.events)) == (2, 1)
+
+
 def test_harmless_commands_are_none() -> None:
     scene = Scene()
     scene.process(0, "wevtutil.exe", "wevtutil qe Security")

@@ -25,9 +25,10 @@ def test_each_cause_is_one_finding() -> None:
         scene.add("vm.started", start + 1, vm_id=ident, vm_name=name)
         scene.add("vm.turned_off", start + 600, vm_id=ident, vm_name=name)
     wsl, dc = _others(scene)
-    assert dc.why.startswith("a machine that is no sandbox: its name or owner is DC01; it started: ")
+    told = "a machine that is no sandbox: its name or owner is DC01, while a Sandbox's is WindowsSandbox or Madrid; it "
+    assert dc.why.startswith(told + "started: ")
     assert (dc.vm_id, dc.first, dc.last) == (VM2, at(9000), at(9600))
-    assert "its name or owner is WSL; it started 2 times: " in wsl.why
+    assert "its name or owner is WSL, while a Sandbox's is WindowsSandbox or Madrid; it started 2 times: " in wsl.why
     assert (wsl.first, wsl.last) == (at(0), at(4600))
 
 

@@ -274,7 +274,7 @@ class TestHostWrites:
             file_path=f"{self.FOLDER}\\a.exe",
         )  # fmt: skip
         assert self.writes(scene) == [(100, "a.exe", "created")]
-        assert "$MFT: 1" in told(only(scene), "changes of files")
+        assert "$MFT: 1" in told(only(scene), "1 change of files")
 
     def test_several_sources_of_one_write(self) -> None:
         scene = self.scene()
@@ -283,7 +283,7 @@ class TestHostWrites:
         scene.journal("created", 100.1, path)
         scene.file("mft.entry", "C:/$MFT", {"Creation Time": 100.1}, "MFT record 9", file_path=path)
         assert self.writes(scene) == [(100, "a.exe", "created")]
-        assert "$MFT: 1, Sysmon 11: 1, change journal: 1" in told(only(scene), "changes of files")
+        assert "$MFT: 1, Sysmon 11: 1, change journal: 1" in told(only(scene), "1 change of files")
 
     def test_what_another_program_made_is_its(self) -> None:
         scene = self.scene()
@@ -349,9 +349,42 @@ class TestHostWrites:
         late, lost = self.scene(), self.scene()
         late.file("usn.journal", "C:/$Extend/$J", {"Start Time": 300}, record_count=5)
         assert "begins only at 2024-12-02 03:35:00" in told(only(late), "no change in")
-        about: dict[str, Value] = {"folders_from_table": False, "records_without_folder": 3}
+        about: dict[str, Value] = {"folders_from_table": False, "records_without_folder": 3, "record_count": 5}
         lost.file("usn.journal", "C:/$Extend/$J", {"Start Time": -500}, **about)
-        assert "is not known" in told(only(lost), "without the $MFT")
+        assert "what was written" in told(
+            only(lost), "3 of 5 changes in the change journal the folder is not wholly known"
+        )
+
+    def test_changes_without_a_folder_leave_it_open(self) -> None:
+        scene = self.scene()
+        scene.file("usn.journal", "C:/$Extend/$J", {"Start Time": -500}, records_without_folder=3, record_count=5)
+        scene.file("mft.table", "C:/$MFT", {}, record_count=5, missing_parts=2)
+        for seconds, tail in ((100, "lab\\out.rar"), (110, "Temp\\b.exe"), (120, "c.txt"), (9000, "late.exe")):
+            name = tail.rpartition("\\")[2]
+            scene.file("usn.file_created", "C:/$J", {"Creation Time": seconds}, tail, path_tail=tail, file_name=name)
+        session = only(scene)
+        assert self.writes(scene) == [(100, "out.rar", "created")], "the end of its path is that of the folder"
+        told(session, "of some only the end of the path is known")
+        reason = told(session, "whether that is all that was written into")
+        assert "3 of 5 changes" in reason
+        assert "damaged records of the $MFT: 2" in reason
+        perhaps = told(session, "hence perhaps there")
+        assert "Temp\\b.exe" in perhaps
+        assert not {"c.txt", "late.exe"} & set(perhaps.replace(",", " ").split())
+
+    def test_a_damaged_table_beside_a_whole_journal_hides_nothing(self) -> None:
+        scene = self.scene()
+        scene.file("mft.table", "C:/$MFT", {}, record_count=5, missing_parts=2)
+        told(only(scene), "damaged records of the $MFT: 2")
+        scene.file("usn.journal", "C:/$Extend/$J", {"Start Time": -500}, record_count=5)
+        told(only(scene), "of any file, as far as the change journal")
+
+    def test_a_damaged_journal_is_no_witness_of_nothing(self) -> None:
+        scene = self.scene()
+        scene.file("usn.journal", "C:/$Extend/$J", {"Start Time": -500}, record_count=5, lost_bytes=1712)
+        session = only(scene)
+        assert "1712 bytes of the change journal are damaged" in told(session, "what was written into")
+        assert not any("no change in" in reason for reason in session.reasons)
 
     def test_a_file_that_was_there_and_last_changed_then(self) -> None:
         scene = self.scene()

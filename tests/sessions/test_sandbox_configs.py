@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from forensics.artifacts.base import all_artifacts
-from forensics.model import SandboxSession, Value
+from forensics.formats.wsb import LOST
+from forensics.model import SandboxSession, Value, to_plain
 from forensics.sessions.sandbox_hints import LINKS
+from forensics.show.sandboxes import settings
 from tests.sessions.factory import DEV, VM, VM2, Scene, at
 
 DOCUMENTS = "C:/Users/田中/Documents"
@@ -261,3 +263,72 @@ def test_of_two_that_are_gone_none_is_named(scene: Scene) -> None:
     recent(scene, "one.wsb", -3)
     recent(scene, "two.wsb", -3)
     assert only(scene).launch.wsb_path is None
+
+
+def launched(path: str) -> Scene:
+    scene = Scene()
+    scene.vm(2, 600)
+    scene.process(0, "C:\\Windows\\System32\\WindowsSandbox.exe", f'"WindowsSandbox.exe" "{path}"')
+    return scene
+
+
+def recovered(scene: Scene, **fields: Value) -> None:
+    about: dict[str, Value] = {"recovered": True, "file_deleted": False, "file_sha256": "ee" * 32}
+    about |= {"wsb_networking": True, "wsb_logon_command": "C:\\x\\go.cmd"}
+    scene.file("sandbox.config", "C:/$MFT", {"Creation Time": OLD}, "MFT record 9", **(about | fields))
+
+
+def test_what_lies_at_the_end_of_the_path_is_taken_with_its_content() -> None:
+    scene = launched("C:\\Users\\Public\\kx.wsb")
+    recovered(scene, path_tail="Public\\kx.wsb", file_deleted=True)
+    tail = {"path_tail": "Public\\kx.wsb", "file_name": "kx.wsb"}
+    scene.file("usn.file_deleted", "C:/$Extend/$J", {"Content Deletion Time": 700}, "USN 9", **tail)
+    session = only(scene)
+    assert source(scene) == "Public/kx.wsb"
+    assert not any("could not be recovered" in text for text in session.reasons)
+    assert any("of which only the end is known" in text and "inference" in text for text in session.reasons)
+    assert any(text.startswith("WSB-07") for text in session.reasons), "the launch names the whole place"
+    recovered(scene, path_tail="kx.wsb", file_sha256="ff" * 32)
+    assert source(scene) is None, "two that may be it"
+
+
+def test_a_whole_copy_goes_before_a_damaged_file() -> None:
+    path = f"{DOCUMENTS}/a.wsb"
+    scene = launched(path.replace("/", "\\"))
+    notes = tuple(f"{name} {LOST}" for name in ("LogonCommand", "MappedFolders"))
+    damage: dict[str, Value] = {"wsb_malformed": True, "wsb_notes": notes}
+    damage["wsb_defaults"] = ("LogonCommand", "MappedFolders")
+    config(scene, "a.wsb", **damage)
+    alone = only(scene).config
+    assert alone is not None
+    assert alone.lost == ("LogonCommand", "MappedFolders"), "unknown, not absent"
+    shown = settings(to_plain(alone))
+    assert "logon command unknown" in shown
+    assert "mapped folder unknown" in shown
+    recovered(scene, file_path=path.replace("/", "\\"))
+    session = only(scene)
+    assert session.config is not None
+    assert session.config.logon_command == "C:\\x\\go.cmd"
+    assert any("the file itself is in the evidence and damaged" in text for text in session.reasons)
+    first, second = scene.build().sandbox_configs
+    assert any("that one is taken" in text for text in first.reasons)
+    assert not any("not in the evidence" in text for text in second.reasons)
+
+
+def test_a_folder_of_binary_rubbish_is_none() -> None:
+    scene = launched(f"{DOCUMENTS}/a.wsb".replace("/", "\\"))
+    folders = ("C:\\Intel\ufffd\x10<x -> C:\\x (rw)", "C:\\Data -> C:\\y (ro)")
+    config(scene, "a.wsb", wsb_malformed=True, wsb_mapped_folders=folders)
+    session = only(scene)
+    assert session.config is not None
+    assert [folder.host for folder in session.config.mapped_folders] == ["C:\\Data"]
+    assert not any(text.startswith("WSB-01") for text in session.reasons)
+    assert any("1 mapped folder with a damaged name" in text for text in session.reasons)
+
+
+def test_a_network_that_is_not_known_is_not_said_to_be_on() -> None:
+    scene = launched(f"{DOCUMENTS}/a.wsb".replace("/", "\\"))
+    about: dict[str, Value] = {"wsb_logon_command": "cmd", "wsb_unknown": ("Networking=__NETWORKING__",)}
+    scene.file("sandbox.config", f"{DOCUMENTS}/a.wsb", {"Creation Time": OLD}, **about)
+    assert any(text.startswith("WSB-02") for text in only(scene).reasons)
+    assert not any(text.startswith(("WSB-03", "WSB-04")) for text in only(scene).reasons)

@@ -80,7 +80,7 @@ class TestBounds:
         scene.remembered("bam.run", 598, "C:\\Windows\\System32\\WindowsSandboxClient.exe", user_sid=DEV)
         scene.remembered("bam.run", 602, user_sid=DEV)
         session = only(scene)
-        assert (session.end_earliest, session.end_latest) == (at(598), at(600.1))
+        assert (session.end_earliest, session.end_latest) == (at(583), at(600.1))
         assert session.start_latest == at(598), "by then it ran: its client was active"
 
     def test_of_a_crash(self) -> None:
@@ -104,7 +104,8 @@ class TestBounds:
         scene.remembered("bam.run", 900, user_sid=DEV)
         scene.boot(4000)
         session = only(scene)
-        assert (session.end_earliest, session.end, session.end_latest) == (at(900), None, at(4000))
+        assert (session.end_earliest, session.end, session.end_latest) == (at(885), None, at(4000))
+        assert "outlive their machine by seconds (inference)" in "".join(session.reasons)
 
     def test_an_activity_hours_later_is_none(self) -> None:
         scene = Scene()

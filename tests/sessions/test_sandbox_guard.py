@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from forensics.model import Value
@@ -20,12 +22,14 @@ def _table(scene: Scene, names: list[str], **more: Value) -> None:
     scene.file("mft.table", "C:/$MFT", {}, file_count=9, **more)
 
 
-def test_a_host_without_application_guard_has_its_machines_counted_in_full() -> None:
+def test_a_host_without_application_guard_makes_its_machines_probable_and_no_more() -> None:
+    """That its programs are not there now is one absence, and no proof of then."""
     scene = Scene()
     scene.vm(0, 600)
     _table(scene, ["WindowsSandbox.exe"])
     (session,) = scene.build().sandbox_sessions
-    assert session.certainty == "confirmed"
+    assert session.certainty == "probable"
+    assert any("that it was no machine of Application Guard is inferred" in text for text in session.reasons)
     (why,) = [text for text in session.reasons if text.startswith("not Application Guard's")]
     assert "no program of Application Guard (inference" in why
 
@@ -43,6 +47,13 @@ def test_the_layout_from_24h2_has_no_application_guard() -> None:
     (session,) = scene.build().sandbox_sessions
     assert session.certainty == "probable"
     assert any("layout from 24H2 on, which has none (from memory)" in text for text in session.reasons)
+    scene.vm(0, 60, disk=False)
+    (session,) = scene.build().sandbox_sessions
+    assert session.certainty == "probable", "several logs of one machine, and memory that it is the Sandbox's"
+    scene.add("vm.started", 0.6, vm_id=VM, vm_name="WindowsSandbox")
+    (session,) = scene.build().sandbox_sessions
+    assert session.certainty == "confirmed"
+    assert any("named or owned as Windows Sandbox" in text for text in session.reasons)
 
 
 @pytest.mark.parametrize("sign", ["file", "feature", "prefetch"])
@@ -60,6 +71,10 @@ def test_where_it_is_on_the_host_a_machine_alone_is_a_finding(sign: str) -> None
     (finding,) = verdicts.findings
     assert (finding.rule, VM in finding.why) == ("sandbox.unattributed_vm", True)
     assert "it was Windows Sandbox or Application Guard" in finding.why
+    assert finding.first is not None
+    assert abs(finding.first - at(0)) < timedelta(minutes=1), "its programs are there for long, its machine is not"
+    assert finding.last is not None
+    assert abs(finding.last - at(600)) < timedelta(minutes=1)
 
 
 def test_a_launch_makes_it_the_sandbox_although_application_guard_is_there() -> None:

@@ -93,3 +93,12 @@ def test_the_owner_of_a_loose_hive_is_inferred_from_its_other_paths() -> None:
     (session,) = scene.build().sandbox_sessions
     assert (session.launch.user, session.launch.candidate_user, session.start) == (None, "tony", at(0))
     assert "4 entries of the same hive name C:\\Users\\tony (inference)" in _told(session, "it may be tony's")
+
+
+def test_a_start_from_the_desktop_is_not_said_to_be_unknown() -> None:
+    scene = Scene()
+    scene.remembered("userassist.run", 0)
+    (session,) = scene.build().sandbox_sessions
+    assert any("started from the user's desktop" in text for text in session.reasons)
+    assert not any(text.startswith("how it was started is not known") for text in session.reasons)
+    assert any(text.startswith("with what it was started is not known") for text in session.reasons)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from forensics.model import AntiForensic, SandboxSession
+from forensics.model import AntiForensic, SandboxSession, Value
 from tests.sessions.factory import DEV, SYSTEM32, Scene, at
 
 WSB = "C:\\Users\\Public\\kx.wsb"
@@ -101,3 +101,38 @@ def test_an_editor_that_saves_anew() -> None:
     scene.journal("deleted", 1900, WSB)
     scene.journal("created", 1900.2, WSB)
     assert only(scene)[1] == []
+
+
+GIVEN: dict[str, Value] = {
+    "wsb_mapped_folders": ("C:\\Users\\Public\\kx -> C:\\kx (rw)",), "wsb_logon_command": "C:\\kx\\go.cmd",
+}  # fmt: skip
+
+
+def given(scene: Scene) -> tuple[SandboxSession, list[AntiForensic]]:
+    scene.file("sandbox.config", "C:/Users/Public/kx.wsb", {"Creation Time": -60}, **GIVEN)
+    done = scene.build()
+    (session,) = done.sandbox_sessions
+    return session, [sign for sign in done.anti_forensics if sign.kind == "given_removed"]
+
+
+def test_the_script_and_the_folder_that_it_was_given() -> None:
+    scene = launched()
+    script = scene.journal("deleted", 1900, "C:\\Users\\Public\\kx\\go.cmd")
+    folder = scene.journal("renamed", 1901, BIN.replace(".wsb", ""), old_path="C:\\Users\\Public\\kx", is_folder=True)
+    for seconds, path in ((-5, "C:\\Users\\Public\\kx\\go.cmd"), (1900, "C:\\Users\\Public\\kx\\other.txt")):
+        scene.journal("deleted", seconds, path)
+    session, (one, two) = given(scene)
+    reason = told(session, "the script that it was told to run, C:\\Users\\Public\\kx\\go.cmd was deleted")
+    assert "after it ended" in reason
+    assert "by 田中" in told(session, "its mapped folder C:\\Users\\Public\\kx was moved to the recycle bin")
+    assert {script.id, folder.id} <= set(session.events)
+    assert [(sign.time, sign.events) for sign in (one, two)] == [(at(1900), (script.id,)), (at(1901), (folder.id,))]
+    assert session.id in two.detail
+    assert len(two.innocent_causes) >= 2
+
+
+def test_a_script_that_was_made_anew_is_not_removed() -> None:
+    scene = launched()
+    scene.journal("deleted", 1900, "C:\\Users\\Public\\kx\\go.cmd")
+    scene.journal("created", 1900.5, "C:\\Users\\Public\\kx\\go.cmd")
+    assert given(scene)[1] == []
