@@ -12,7 +12,7 @@ from forensics.model import PersistenceEntry
 from forensics.sessions.exits import Exits
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.rows import People, Row, Rows
-from forensics.sessions.texts import basename, norm, same_path
+from forensics.sessions.texts import basename, norm
 from forensics.sessions.tunnel_bundle import (
     FILES,
     LOG,
@@ -23,7 +23,6 @@ from forensics.sessions.tunnel_bundle import (
     SERVER,
     SHELL,
     STATE,
-    TRACE,
     Bundle,
 )
 from forensics.sessions.tunnel_call import (
@@ -36,7 +35,8 @@ from forensics.sessions.tunnel_call import (
     tunnel_call,
     wrapped_call,
 )
-from forensics.sessions.tunnel_terminals import add_typed
+from forensics.sessions.tunnel_programs import add_runs, folders_read
+from forensics.sessions.tunnel_terminals import add_typed, terminals
 
 _LOG_KINDS = frozenset(
     f"tunnel.{name}"
@@ -96,7 +96,7 @@ class Bundler:
             spawned = tunnel_call(row.get("command_line"))
             if spawned:
                 self._call(row, spawned, LOG)
-        for row in self._rows.of("powershell.started"):
+        for row in terminals(self._rows):
             self._shell(row)
         for entry in self._entries:
             self._entry(entry)
@@ -107,7 +107,8 @@ class Bundler:
             self._saved(row)
         self._followers()
         add_typed([bundle for _, bundle in sorted(self._found.items())], self._rows, self._exits, self._life)
-        self._remembered()
+        self._read()
+        add_runs([bundle for _, bundle in sorted(self._found.items())], self._rows, self._people)
         self._join()
         return [bundle for _, bundle in sorted(self._found.items()) if bundle.parts]
 
@@ -326,16 +327,13 @@ class Bundler:
         if bundle:
             bundle.add(part, row)
 
-    def _remembered(self) -> None:
-        """Prefetch of the program, told apart from others of its name by the data folder's files that it loaded."""
+    def _read(self) -> None:
+        """Where all else is gone: the data folders that a CLI read while it started, by its prefetch file."""
         for row in self._rows.of("prefetch.run"):
-            text = row.text()
-            for _, bundle in sorted(self._found.items()):
-                hosts = [call.executable for _, call in bundle.calls if call.hosts]
-                if f"{bundle.key}\\" in text or any(
-                    same_path(path, row.get("executable")) for path in hosts if "\\" in path
-                ):
-                    bundle.add(TRACE, row)
+            for place, product in folders_read(row):
+                whose = profile_in(place)
+                if whose and norm(place) not in self._found:
+                    self._bundle(place, product, _spelled(whose, self._people), stated=False)
 
     def _join(self) -> None:
         """Bundles that name the same tunnel id are one tunnel; the one that hosts keeps its place."""
@@ -381,6 +379,11 @@ def _names(bundle: Bundle) -> set[str]:
     rows = [*bundle.of(STATE, "tunnel.identity"), *bundle.of(LOG)]
     names = {row.get("tunnel_name").casefold() for row in rows}
     return (names | {call.options.get("--name", "").casefold() for _, call in bundle.calls}) - {""}
+
+
+def _spelled(profile: str, people: People) -> str:
+    """A profile's name as the host lists it: prefetch has it in capitals."""
+    return people.folder(profile, None) or profile
 
 
 def _same(one: str | None, two: str) -> bool:

@@ -32,7 +32,8 @@ def _copy_key(path: str) -> str:
 def commands(bundle: Bundle) -> tuple[TunnelCommand, ...]:
     """What was run: by the tunnel's own record, in its terminals, and in the profile's undated history."""
     spawned = once(bundle.of(LOG, "tunnel.command_spawned"))
-    shells = [row for row in bundle.of(SHELL) if "shellintegration" in row.get("host_application").casefold()]
+    shells = [row for row in bundle.of(SHELL) if "shellintegration" in row.get("host_application").casefold()
+              and row.kind != "powershell.stopped"]  # fmt: skip
     found = [TunnelCommand(row.time, row.kind, row.first("command_line", "log_message")) for row in spawned]
     found += [TunnelCommand(row.time, row.kind, row.get("host_application")) for row in shells]
     scripts = bundle.of(SHELL, "powershell.script_block")
