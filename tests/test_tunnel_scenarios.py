@@ -185,3 +185,20 @@ def test_the_actor_stands_out_and_an_ordinary_tunnel_does_not(told: Teller) -> N
     (actor,) = told("tunnel-renamed-task").document["tunnel_sessions"]
     (ordinary,) = told("tunnel-interactive").document["tunnel_sessions"]
     assert actor["score"] >= 80 > 40 > ordinary["score"] > 0
+
+
+def test_the_server_was_moved_to_its_place_at_the_first_attach(told: Teller) -> None:
+    outcome = told("tunnel-unregistered-wiped")
+    (row,) = [row for row in outcome.run.lines("timeline.jsonl") if row["kind"] == "usn.file_renamed"]
+    assert (row["old_name"].rpartition(".")[2], len(row["file_name"])) == ("staging", len("Stable-") + 40)
+    assert row["datetime"].startswith("2025-02-03T02:40:27.904")
+    (session,) = outcome.document["tunnel_sessions"]
+    (client,) = session["clients"]
+    assert client["start"].startswith("2025-02-03T02:40:25.204118")
+
+
+def test_terminals_downloads_and_runs_reach_the_session(told: Teller) -> None:
+    (session,) = told("tunnel-interactive").document["tunnel_sessions"]
+    reasons = "\n".join(session["reasons"])
+    assert "its program was marked as come from the web" in reasons
+    assert "runs of its program are remembered (bam.run, prefetch.run)" in reasons
