@@ -151,3 +151,17 @@ def traffic_reason(sent: int | None, received: int | None, rows: list[Row]) -> s
         return ""
     text = f"SRUM counted {sent} bytes sent and {received} received by the hosting program in the hours of hosting"
     return because(f"{text}; each row sums up an hour, which may hold more than the tunnel", rows)
+
+
+def folder_of(row: Row) -> str:
+    """The folder of the file that a row comes from."""
+    return row.source.path.rpartition("/")[0]
+
+
+def not_through_tunnels(rows: Rows) -> set[str]:
+    """Folders of the history whose list says that the file was saved through something else (`ssh-remote+...`)."""
+    remotes: dict[str, set[str]] = {}
+    for row in rows.of("tunnel.file_saved"):
+        if remote := row.get("remote_authority").casefold():
+            remotes.setdefault(folder_of(row), set()).add(remote)
+    return {folder for folder, names in remotes.items() if not any(name.startswith("tunnel") for name in names)}

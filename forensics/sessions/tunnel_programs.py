@@ -79,3 +79,13 @@ def _owners(row: Row, bundles: Sequence[Bundle], people: People) -> Iterable[Bun
     mine = [item for item in bundles if (item.product == "devtunnel") is dev]
     fitting = [item for item in mine if profile and item.profile and item.profile.casefold() == profile.casefold()]
     return fitting[:1] or (mine if len(mine) == 1 and (profile or "public").casefold() == "public" else [])
+
+
+def server_folders(bundles: Sequence[Bundle]) -> dict[str, Bundle]:
+    """The folders that a hosting call had its server keep data in (`--server-data-dir`), made comparable."""
+    return {
+        norm(folder): bundle
+        for bundle in bundles
+        for _, call in bundle.calls
+        if (folder := call.options.get("--server-data-dir"))
+    }

@@ -166,6 +166,20 @@ class TestWhatSteersIt:
                    variable_name="VSCODE_CLI_DATA_DIR", variable_value=CLI, environment_of="machine")  # fmt: skip
         assert f"VSCODE_CLI_DATA_DIR = {CLI} of the machine" in text(only(scene))
 
+    @pytest.mark.parametrize("by", ["option", "user", "machine", None])
+    def test_a_server_folder_of_any_name(self, by: str | None) -> None:
+        """Its logs lie in no profile: they are the tunnel's only where something names the folder."""
+        scene = hosted(RUN + (" --server-data-dir C:\\agent" if by == "option" else ""))
+        if by in ("user", "machine"):
+            hive = "C:/Users/田中/NTUSER.DAT" if by == "user" else "C:/Windows/System32/config/SYSTEM"
+            scene.file("tunnel.environment_set", hive, {MTIME: -50}, "x", environment_of=by,
+                       variable_name="VSCODE_AGENT_FOLDER", variable_value="C:\\Agent")  # fmt: skip
+        for kind, second in (("opened", 60), ("closed", 90)):
+            scene.file(f"server.window_{kind}", "C:/agent/data/logs/20241202T123000/remoteagent.log",
+                       {"Creation Time": second}, f"line {second}", connection_id="aaaaaaaa",
+                       server_data_dir="C:\\agent")  # fmt: skip
+        assert [(client.start, client.end) for client in only(scene).clients] == ([(at(60), at(90))] if by else [])
+
     def test_policies(self) -> None:
         scene = hosted()
         scene.file("tunnel.policy_set", "C:/Windows/System32/config/SOFTWARE", {MTIME: -50}, "x",
