@@ -83,6 +83,11 @@ def server_globs(*names: str) -> tuple[str, ...]:
     return (*_named(_SERVER_FOLDERS, names), *(f"**/{name}" for name in names))
 
 
+def server_name_globs(*names: str) -> tuple[str, ...]:
+    """Globs for files right in a server's data folder, in every profile (their names say little)."""
+    return _named(_SERVER_FOLDERS, names)
+
+
 def windows_path(path: str) -> str:
     """A path of the evidence as Windows writes it."""
     return path.replace("/", "\\")
