@@ -37,6 +37,7 @@ from forensics.sessions.tunnel_call import (
 )
 from forensics.sessions.tunnel_did import folder_of, not_through_tunnels
 from forensics.sessions.tunnel_programs import add_runs, folders_read, server_folders
+from forensics.sessions.tunnel_tasks import add_task_runs
 from forensics.sessions.tunnel_terminals import add_typed, terminals
 
 _LOG_KINDS = frozenset(
@@ -258,6 +259,7 @@ class Bundler:
             bundle = self._default(rows[0], call.product, create=True)
         if bundle:
             bundle.entries.append(entry)
+            add_task_runs(bundle, call, rows, self._rows)
             for row in rows:
                 bundle.add(RUN, row)
 

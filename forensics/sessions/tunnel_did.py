@@ -12,6 +12,7 @@ from forensics.sessions.texts import basename, norm
 from forensics.sessions.tunnel_bundle import LOG, OTHER, PROCESS, SAVED, SERVER, SHELL, Bundle, line_of
 from forensics.sessions.tunnel_call import servers_in
 from forensics.sessions.tunnel_periods import Period, once, window
+from forensics.sessions.tunnel_programs import programs_of
 
 
 def saved(bundle: Bundle) -> tuple[SavedFile, ...]:
@@ -126,8 +127,7 @@ def traffic(rows: Rows, bundle: Bundle, periods: list[Period]) -> tuple[int | No
 
     The relay's traffic is in the CLI's process, not in its server's (inference from the program's source).
     """
-    hosting = {norm(call.executable) for _, call in bundle.calls if call.hosts and "\\" in call.executable}
-    hosting |= {norm(row.get("executable")) for row, call in bundle.calls if call.hosts and row.get("executable")}
+    hosting = {norm(path) for path in programs_of(bundle, periods)}
     spans = [(period.start, period.end or period.last_seen) for period in periods if period.start]
     hour = window("usage_hour")
     found = []

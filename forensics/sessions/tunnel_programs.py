@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from forensics.sessions.rows import People, Row, Rows
 from forensics.sessions.texts import basename, norm, same_path
 from forensics.sessions.tunnel_bundle import TRACE, Bundle
-from forensics.sessions.tunnel_call import data_dir_of, profile_in, tunnel_call, wrapped_call
+from forensics.sessions.tunnel_call import TunnelCall, data_dir_of, profile_in, tunnel_call, wrapped_call
 from forensics.sessions.tunnel_periods import Period
 
+# The log has the product's name before the line as it was: `code C:\\x\\code.exe tunnel`.
+_PRODUCT = re.compile(r"^[\w.-]+\s+(?=\"?[A-Za-z]:\\)")
 _RUNS = ("prefetch.run", "bam.run", "userassist.run", "pca.launch")
 _ROLES = {"tunnel CLI": False, "devtunnel": True}
 _OWN_FILES = frozenset({"code_tunnel.json", "tunnel-service.log"})
@@ -30,6 +33,11 @@ def is_own_copy(path: str) -> bool:
     return not installed and (parts[1] in ("users", "programdata", "perflogs", "temp") or "temp" in parts)
 
 
+def logged_call(line: str) -> TunnelCall | None:
+    """The call of a process, or of a line of the CLI's log, which has the product's name before it."""
+    return tunnel_call(_PRODUCT.sub("", line, count=1))
+
+
 def programs_of(bundle: Bundle, periods: Sequence[Period] = ()) -> list[str]:
     """The full paths of the programs that hosted the bundle's tunnel or are meant to."""
     found: dict[str, None] = {}
@@ -40,7 +48,7 @@ def programs_of(bundle: Bundle, periods: Sequence[Period] = ()) -> list[str]:
         entry_call = wrapped_call(entry.command or "")
         found |= {entry_call.executable: None} if entry_call else {}
     for period in periods:
-        logged = tunnel_call(period.command_line or "")
+        logged = logged_call(period.command_line or "")
         found |= {logged.executable: None} if logged else {}
     return [path for path in found if "\\" in path]
 

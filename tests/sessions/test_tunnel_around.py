@@ -239,6 +239,18 @@ class TestRemembered:
         assert scene.build().tunnel_sessions == ()
 
 
+class TestTraffic:
+    def test_the_program_is_known_by_the_log_alone(self) -> None:
+        """Without process auditing the log's first line names it, behind the product's name."""
+        scene = Tunnel()
+        scene.identity(0)
+        scene.line("host_started", 0, command_line=f"code {RUN}")
+        for program, number in ((CODE, 700), (f"{DESKTOP}\\Code.exe", 9)):
+            scene.add("srum.network_usage", 1800, path="C:/Windows/System32/sru/SRUDB.dat", bytes_sent=number,
+                      executable=program.replace("C:", "\\Device\\HarddiskVolume3"), bytes_received=1)  # fmt: skip
+        assert only(scene).bytes_sent == 700
+
+
 class TestTerminals:
     def test_opened_and_closed(self) -> None:
         scene = hosted()
@@ -264,3 +276,45 @@ class TestTerminals:
         scene = Tunnel()
         scene.add("powershell.stopped", 160, host_application=SHELL, powershell_host_id="b")
         assert only(scene).data_dir == CLI
+
+
+class TestTasks:
+    PROGRAM = "C:\\ProgramData\\code.exe"
+
+    def defined(self) -> Tunnel:
+        scene = Tunnel()
+        line = f"{self.PROGRAM} tunnel --accept-server-license-terms --cli-data-dir C:\\ProgramData\\x"
+        scene.file("task.defined", "C:/Windows/System32/Tasks/Upd", {"Creation Time": -900}, task_name="\\Upd",
+                   command_line=line, task_run_as="S-1-5-18")  # fmt: skip
+        return scene
+
+    def test_runs_without_process_auditing(self) -> None:
+        scene = self.defined()
+        for start, number, end in ((0, "100", 500), (4000, "200", None)):
+            scene.add("task.process_created", start, task_name="Upd", executable=self.PROGRAM, pid=number)
+            if end:
+                scene.add("task.action_completed", end, task_name="\\Upd", executable=self.PROGRAM, result_code="0")
+        periods = [(item.start, item.end, item.pid) for item in only(scene).hosting]
+        assert periods == [(at(0), at(500), 100), (at(4000), None, 200)]
+
+    def test_the_end_of_a_later_run_is_not_that_of_an_earlier(self) -> None:
+        scene = self.defined()
+        for start, number in ((0, "100"), (4000, "200")):
+            scene.add("task.process_created", start, task_name="Upd", executable=self.PROGRAM, pid=number)
+        scene.add("task.action_completed", 5000, task_name="Upd", executable=self.PROGRAM, result_code="0")
+        periods = [(item.start, item.end) for item in only(scene).hosting]
+        assert periods == [(at(0), None), (at(4000), at(5000))]
+
+    def test_with_process_auditing_both_are_one(self) -> None:
+        scene = self.defined()
+        scene.process(0, self.PROGRAM, f"{self.PROGRAM} tunnel --cli-data-dir C:\\ProgramData\\x", pid="0x64")
+        scene.add("task.process_created", 0.4, task_name="Upd", executable=self.PROGRAM, pid="100")
+        (period,) = only(scene).hosting
+        assert (period.start, period.pid) == (at(0), 100)
+        assert period.command_line
+
+    def test_another_task_or_program(self) -> None:
+        scene = self.defined()
+        scene.add("task.process_created", 0, task_name="Other", executable=self.PROGRAM, pid="1")
+        scene.add("task.process_created", 0, task_name="Upd", executable="C:\\Windows\\System32\\cmd.exe", pid="2")
+        assert only(scene).hosting == ()
