@@ -11,7 +11,7 @@ from forensics.sessions.tunnel_bundle import TRACE, Bundle
 from forensics.sessions.tunnel_call import TunnelCall, data_dir_of, profile_in, tunnel_call, wrapped_call
 from forensics.sessions.tunnel_periods import Period
 
-# The log has the product's name before the line as it was: `code C:\\x\\code.exe tunnel`.
+# The log has the product's name before the line as it was: `code C:\x\code.exe tunnel`.
 _PRODUCT = re.compile(r"^[\w.-]+\s+(?=\"?[A-Za-z]:\\)")
 _RUNS = ("prefetch.run", "bam.run", "userassist.run", "pca.launch")
 _ROLES = {"tunnel CLI": False, "devtunnel": True}
