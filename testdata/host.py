@@ -240,6 +240,18 @@ class FileRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rename:
+    """A file or folder that got the name it has in `path` at a moment; `was` is its name before, in the same folder.
+
+    Only the change journal tells of it.
+    """
+
+    path: str
+    was: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Crash:
     """A boot after power loss or a crash (EventLog 6008, Kernel-Power 41); `alive` is the last sign of life before."""
 
@@ -309,6 +321,7 @@ class Host:
     registry: tuple[RegistryKey, ...] = ()
     prefetch: tuple[PrefetchRecord, ...] = ()
     files: tuple[FileRecord, ...] = ()
+    renames: tuple[Rename, ...] = ()
     noise: tuple[Noise, ...] = ()
     crashes: tuple[Crash, ...] = ()
     wiped: tuple[Wipe, ...] = ()
@@ -332,6 +345,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "registry": RegistryKey,
     "prefetch": PrefetchRecord,
     "files": FileRecord,
+    "renames": Rename,
     "noise": Noise,
     "crashes": Crash,
     "wiped": Wipe,

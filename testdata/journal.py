@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from testdata.host import Host
+from testdata.host import Host, Rename
 from testdata.render import Files, inner_path, removed_folders
 from testdata.writers import usn
 from testdata.writers.ntfs import Times
@@ -29,6 +29,8 @@ def journal(host: Host, files: Files, folders: Mapping[str, Times], references: 
             changes += _deleted(inner_path(told.path), told.deleted, references)
     for path, moment in removed_folders(host).items():
         changes.append(Change(moment + _MOMENT, *_about(path, references), usn.DELETE | usn.CLOSE, usn.FOLDER))
+    for rename in host.renames:
+        changes = _renamed(changes, rename, references)
     return usn.build(sorted(change for change in changes if change.time >= start), FIRST_USN)
 
 
@@ -55,3 +57,19 @@ def _file(path: str, times: Times, references: Mapping[str, int]) -> Iterator[Ch
 
 def _deleted(path: str, moment: datetime, references: Mapping[str, int]) -> Iterator[Change]:
     yield Change(moment, *_about(path, references), usn.DELETE | usn.CLOSE)
+
+
+def _renamed(changes: list[Change], rename: Rename, references: Mapping[str, int]) -> list[Change]:
+    """The changes with the old name until it was given up, and the three records of the rename."""
+    path = inner_path(rename.path)
+    file, parent, name = _about(path, references)
+    kind = next((change.attributes for change in changes if change.file == file), usn.ARCHIVE)
+    made = [
+        change._replace(name=rename.was) if change.file == file and change.time < rename.at else change
+        for change in changes
+    ]
+    moments = (rename.at, rename.at + _MOMENT, rename.at + 2 * _MOMENT)
+    reasons = (usn.OLD_NAME, usn.NEW_NAME, usn.NEW_NAME | usn.CLOSE)
+    for moment, label, reason in zip(moments, (rename.was, name, name), reasons, strict=True):
+        made.append(Change(moment, file, parent, label, reason, kind))
+    return made

@@ -18,9 +18,12 @@ import msgpack
 import pyarrow.parquet
 import pytest
 
+from testdata import collections
 from testdata.expected import differences
 from testdata.host import SCENARIOS, FileRecord, scenario
-from testdata.render import render
+from testdata.render import Rendered, render
+from testdata.triage import taken
+from testdata.writers.browsers import Download, Visit, chromium
 from testdata.yamldata import read
 from tests.running import Run, timeline, tool
 from tests.stories import Teller, check_coverage, check_sessions_rest_on_rows, stories, teller
@@ -185,3 +188,50 @@ def test_the_actor_stands_out_and_an_ordinary_tunnel_does_not(told: Teller) -> N
     (actor,) = told("tunnel-renamed-task").document["tunnel_sessions"]
     (ordinary,) = told("tunnel-interactive").document["tunnel_sessions"]
     assert actor["score"] >= 80 > 40 > ordinary["score"] > 0
+
+
+def test_the_server_was_moved_to_its_place_at_the_first_attach(told: Teller) -> None:
+    outcome = told("tunnel-unregistered-wiped")
+    (row,) = [row for row in outcome.run.lines("timeline.jsonl") if row["kind"] == "usn.file_renamed"]
+    assert (row["old_name"].rpartition(".")[2], len(row["file_name"])) == ("staging", len("Stable-") + 40)
+    assert row["datetime"].startswith("2025-02-03T02:40:27.904")
+    (session,) = outcome.document["tunnel_sessions"]
+    (client,) = session["clients"]
+    assert client["start"].startswith("2025-02-03T02:40:25.204118")
+
+
+def test_terminals_downloads_and_runs_reach_the_session(told: Teller) -> None:
+    (session,) = told("tunnel-interactive").document["tunnel_sessions"]
+    reasons = "\n".join(session["reasons"])
+    assert "its program was marked as come from the web" in reasons
+    assert "runs of its program are remembered (bam.run, prefetch.run)" in reasons
+
+
+def test_the_browsers_history_tells_download_and_login(tmp_path: Path) -> None:
+    """The same host with its browser's history: the way of the program, the provider, the tunnel's own page."""
+    host = scenario("tunnel-interactive")
+    source = "https://code.visualstudio.com/sha/download?build=stable&os=cli-win32-x64"
+    visits = [
+        Visit(datetime(2025, 2, 3, 1, 14, 30, tzinfo=UTC), "https://github.com/login/device", "Device Activation", 1),
+        Visit(datetime(2025, 2, 3, 1, 15, 30, tzinfo=UTC), "https://vscode.dev/tunnel/suzuki-note", "x", 1),
+        Visit(datetime(2025, 2, 3, 1, 15, 40, tzinfo=UTC), "https://example.com/", "x", 1),
+    ]
+    zip_file = "C:\\Users\\鈴木\\Downloads\\vscode_cli_win32_x64_cli.zip"
+    start = datetime(2025, 2, 3, 1, 12, 40, tzinfo=UTC)
+    data, _ = chromium(visits, [Download(start, (source,), zip_file, 6144, start)])
+    files = taken(host)
+    times = next(iter(files.values())).times
+    history = "Users/鈴木/AppData/Local/Microsoft/Edge/User Data/Default/History"
+    evidence = collections.kape(host, files | {history: Rendered(data, times)}, tmp_path / "evidence")
+    run = timeline(evidence, tmp_path / "case")
+    (session,) = run.document()["tunnel_sessions"]
+    reasons = "\n".join(session["reasons"])
+    assert session["provider"] == "github"
+    assert "its page of a device login was opened here near the hosting (inference)" in reasons
+    assert "its program was downloaded by a browser at 2025-02-03 01:12:40.000 UTC: https://code.visualst" in reasons
+    assert "the tunnel's own page (vscode.dev/tunnel/...) was opened in a browser of this host" in reasons
+    events = set(session["events"])
+    rows = [row for row in run.lines("timeline.jsonl") if row["kind"].startswith("browser.")]
+    assert {row["url"] for row in rows if row["event_uid"] in events} == {row["url"] for row in rows} - {
+        "https://example.com/"
+    }

@@ -11,16 +11,7 @@ from forensics.artifacts._tunnel import profile_user, windows_path
 from forensics.artifacts.base import FieldType, FileInput
 from forensics.model import Value
 
-_TREES = (
-    "Users",
-    "ProgramData",
-    "Temp",
-    "Windows/Temp",
-    "Windows/System32/config/systemprofile",
-    "Windows/SysWOW64/config/systemprofile",
-    "Windows/ServiceProfiles",
-)
-_FOLDERS = (".*-server*", ".vscode-remote")
+_FOLDER = re.compile(r"/\.[\w-]{1,40}-server(?:-\w{1,20})?$|/\.vscode-remote$")
 _DATA = re.compile(
     r"^(.*?)[\\/](?:data[\\/](?:logs|User|Machine|CachedExtensionVSIXs)[\\/]|data[\\/]machineid$|extensions[\\/])",
     re.IGNORECASE,
@@ -28,9 +19,21 @@ _DATA = re.compile(
 OWNER: dict[str, FieldType] = {"server_data_dir": str, "profile_user": str}
 
 
-def server_only_globs(*names: str) -> tuple[str, ...]:
-    """Globs for files that the desktop program has under the same name: only where the folder is a server's by name."""
-    return tuple(f"{tree}/**/{folder}/{name}" for tree in _TREES for folder in _FOLDERS for name in names)
+# A server writes this into its data folder at each start, the desktop program never.
+SERVER_LOGS = "**/data/logs/*/remoteagent.log"
+
+
+def is_servers(given: FileInput, name: str) -> bool:
+    """Whether a file that the desktop program has under the same name is a server's.
+
+    By the name of its folder, or of one named by VSCODE_AGENT_FOLDER by the logs of a server in it (which must be among
+    the companions).
+    """
+    root = given.path.casefold().removesuffix(f"/{name.casefold()}")
+    if _FOLDER.search(root):
+        return True
+    below = root.partition("/")[2]
+    return any(log.casefold().startswith(f"{below}/data/logs/") for log in given.companions)
 
 
 def server_folder(given: FileInput) -> dict[str, Value | None]:

@@ -39,11 +39,9 @@ _BUILDS = tuple(
 )
 # The desktop's logs of its own tunnel, which repeat the CLI's lines behind a local stamp.
 DESKTOP_LOGS = tuple(
-    f"Users/*/AppData/Roaming/{product}/logs/**/remoteTunnelService*.log"
+    f"Users/*/AppData/Roaming/{product}/logs/**/remoteTunnel*.log"
     for product in ("Code", "Code - Insiders", "VSCodium", "Cursor", "Windsurf", "Kiro")
 )
-# What the server's data folder is looked for in by name, beside the known places.
-_WRITABLE = ("Users", "ProgramData", "Windows/Temp", "Temp", "$Recycle.Bin")
 _SERVICE_PROFILE = re.compile(r"(?:^|/)serviceprofiles/([^/]+)/", re.IGNORECASE)
 _SERVERS = re.compile(r"^(.*)[\\/]servers[\\/]", re.IGNORECASE)
 _CLI_FOLDER = re.compile(r"[\\/]\.[\w-]{1,40}[\\/]cli$|[\\/]\.vscode-cli$", re.IGNORECASE)
@@ -78,8 +76,16 @@ def home_globs(*paths: str) -> tuple[str, ...]:
 
 
 def server_globs(*names: str) -> tuple[str, ...]:
-    """Globs for files of the server's data folder (`.vscode-server` and its relatives)."""
-    return (*_named(_SERVER_FOLDERS, names), *(f"{tree}/**/{name}" for tree in _WRITABLE for name in names))
+    """Globs for files of the server's data folder: `.vscode-server` and its relatives, and by shape anywhere.
+
+    `--server-data-dir` and VSCODE_AGENT_FOLDER may name any folder of the volume.
+    """
+    return (*_named(_SERVER_FOLDERS, names), *(f"**/{name}" for name in names))
+
+
+def server_name_globs(*names: str) -> tuple[str, ...]:
+    """Globs for files right in a server's data folder, in every profile (their names say little)."""
+    return _named(_SERVER_FOLDERS, names)
 
 
 def windows_path(path: str) -> str:

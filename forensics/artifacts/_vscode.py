@@ -20,7 +20,6 @@ _HOMES = (
     "Windows/SysWOW64/config/systemprofile",
     "Windows/ServiceProfiles/*",
 )
-_ANYWHERE = ("Users", "ProgramData", "Windows/Temp", "Temp")
 _DATA = re.compile(r"^(.*?)[\\/](?:logs|User)[\\/]", re.IGNORECASE)
 _USER_FOLDER = re.compile(r"^(.*)[\\/]User[\\/]", re.IGNORECASE)
 _LOG_FOLDER = re.compile(r"^(.*)[\\/]logs[\\/]", re.IGNORECASE)
@@ -30,9 +29,9 @@ OWNER: dict[str, FieldType] = {"user_data_dir": str, "profile_user": str}
 
 
 def desktop_globs(*names: str, anywhere: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Globs for files of the data folder of any product, and by name (`anywhere`) where users can write."""
+    """Globs for files of the data folder of any product, and by name (`anywhere`) on the whole volume."""
     named = [f"{home}/AppData/Roaming/*/{name}" for home in _HOMES for name in names]
-    return (*named, *(f"{tree}/**/{name}" for tree in _ANYWHERE for name in anywhere))
+    return (*named, *(f"**/{name}" for name in anywhere))
 
 
 def desktop_owner(given: FileInput) -> dict[str, Value | None]:

@@ -38,7 +38,7 @@ ARTIFACT = FileArtifact(
     name=_NAME,
     paths=(
         "Users/*/.vscode-server*/cli/agent-host-*.log",
-        *(f"**/cli/agent-host-{quality}.log" for quality in _QUALITIES),
+        *(f"**/agent-host-{quality}{rotated}.log" for quality in _QUALITIES for rotated in ("", ".*")),
     ),
     parse=parse,
     emits={"server.agent_host_log": agent_host_kind()},

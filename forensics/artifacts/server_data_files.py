@@ -24,7 +24,9 @@ from forensics.model import Problem, Value, make_fact
 _NAME = "server_data_files"
 _MOST = 1_000
 _TEXT = 4_000
-_STORED = re.compile(r"/data/user/globalstorage/(?P<extension>[^/]{1,200})/", re.IGNORECASE)
+_STORED = re.compile(
+    r"/data/user/(?:globalstorage|workspacestorage/[^/]{1,64})/(?P<extension>[^/]{1,200})/", re.IGNORECASE
+)
 _ID = re.compile(r"[0-9A-Fa-f-]{8,64}")
 
 
@@ -92,7 +94,7 @@ def parse(given: FileInput) -> Output:
         fields = {**server_folder(given), "machine_id": text if _ID.fullmatch(text) else None}
         yield make_fact("server.machine_id", given.source(), times(given), fields, context=True)
         return
-    if name not in ("settings.json", "workspace.json", "meta.json") or "/globalstorage/" in lowered:
+    if name not in ("settings.json", "workspace.json", "meta.json") or _STORED.search(lowered):
         yield from _listed(given)
         return
     told = _object(given)
@@ -114,6 +116,7 @@ ARTIFACT = FileArtifact(
         "data/User/workspaceStorage/*/workspace.json",
         "data/User/workspaceStorage/*/meta.json",
         "data/User/globalStorage/*/**/*",
+        "data/User/workspaceStorage/*/*/**/*",
     ),
     parse=parse,
     emits={

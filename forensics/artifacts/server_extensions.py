@@ -2,16 +2,17 @@ r"""`extensions\extensions.json` of a VS Code server: the extensions installed o
 
 An extension runs code on this host with the rights of the server, so what a client had installed is part of what was
 done here. The list has id, version, place and, in `metadata`, where it came from and `installedTimestamp` (milliseconds
-UTC). `.obsolete` beside it names versions that are to be removed at the next start. Remote-SSH leaves the same: by
-itself no evidence of a tunnel. Names and members are from memory; that the list has `installedTimestamp` agrees with
-what Velociraptor's `Generic.VSCode.Extensions` reads of the desktop's twin.
+UTC). `.obsolete` beside it names versions that are to be removed at the next start. The desktop program has a list of
+the same name: one is a server's where its folder is called so, or holds the logs of one (VSCODE_AGENT_FOLDER names any
+folder). Remote-SSH leaves the same: by itself no evidence of a tunnel. Names and members are from memory; that the list
+has `installedTimestamp` agrees with what Velociraptor's `Generic.VSCode.Extensions` reads of the desktop's twin.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from forensics.artifacts._server import OWNER, server_folder, server_only_globs
+from forensics.artifacts._server import OWNER, SERVER_LOGS, is_servers, server_folder
 from forensics.artifacts._tunnel import times
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
 from forensics.formats import FormatError, guardedjson
@@ -73,7 +74,9 @@ def _obsolete(given: FileInput, told: dict[str, Any]) -> Output:
 
 
 def parse(given: FileInput) -> Output:
-    """One row for each extension of the list, or each version that is to be removed."""
+    """One row for each extension of the list, or each version that is to be removed; none of the desktop's own."""
+    if not is_servers(given, "/".join(given.path.split("/")[-2:])):
+        return
     try:
         told = guardedjson.loads(given.read(guardedjson.SIZE_LIMIT + 1))
     except FormatError as error:
@@ -91,8 +94,9 @@ def parse(given: FileInput) -> Output:
 
 ARTIFACT = FileArtifact(
     name=_NAME,
-    paths=server_only_globs("extensions/extensions.json", "extensions/.obsolete"),
+    paths=("**/extensions/extensions.json", "**/extensions/.obsolete"),
     parse=parse,
+    companions=(SERVER_LOGS,),
     emits={
         "server.extension_present": Kind(
             "Extension of the VS Code server: {extension_id}[ {extension_version}][ from {extension_source}]"

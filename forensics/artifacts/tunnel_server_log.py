@@ -3,6 +3,7 @@ r"""`servers\<Quality>-<commit>\log.txt`: what the tunnel's server printed; each
 The folder exists only after a first client asked for that server build, so the log is evidence that somebody connected.
 It is truncated at each start of the server. Its lines have a clock but no date; the date is recovered from the file's
 own times and stated with its reason. Sources: `code_server.rs`, `serverServices.ts` of microsoft/vscode.
+Remote-SSH keeps the same output as `.<commit>.log` in `.vscode-server` (from memory): read as well, and of no tunnel.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from forensics.artifacts._tunnel import (
     log_fields,
     owner,
     server_fact,
+    server_name_globs,
     zeroed,
 )
 from forensics.artifacts._tunnel_kinds import SERVER_KINDS
@@ -53,7 +55,7 @@ def parse(given: FileInput) -> Output:
 
 ARTIFACT = FileArtifact(
     name=_NAME,
-    paths=build_globs("log.txt"),
+    paths=(*build_globs("log.txt"), *server_name_globs(f".{'?' * 40}.log")),
     parse=parse,
     emits=SERVER_KINDS,
 )

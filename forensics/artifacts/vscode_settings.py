@@ -52,7 +52,9 @@ def parse(given: FileInput) -> Output:
 ARTIFACT = FileArtifact(
     name=_NAME,
     paths=desktop_globs(
-        "User/settings.json", "User/profiles/*/settings.json", anywhere=("user-data/User/settings.json",)
+        "User/settings.json",
+        "User/profiles/*/settings.json",
+        anywhere=("user-data/User/settings.json", "user-data/User/profiles/*/settings.json"),
     ),
     parse=parse,
     emits={

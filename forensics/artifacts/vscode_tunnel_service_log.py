@@ -184,7 +184,8 @@ _COMMON: dict[str, FieldType] = {
 ARTIFACT = FileArtifact(
     name=_NAME,
     paths=desktop_globs(
-        "logs/*/remoteTunnel*.log", anywhere=("logs/*/remoteTunnelService*.log", "logs/*/remoteTunnel.log")
+        "logs/*/remoteTunnel*.log",
+        anywhere=("logs/*/remoteTunnelService*.log", "logs/*/remoteTunnel.log", "logs/*/remoteTunnel.*.log"),
     ),
     parse=parse,
     emits={

@@ -14,6 +14,7 @@ from forensics.sessions.hostlife import HostLife
 from forensics.sessions.looked import Looked
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, stamp
 from forensics.sessions.texts import pid
+from forensics.sessions.tunnel_around import Around
 from forensics.sessions.tunnel_bundle import LOG, NETWORK, RUN, SAVED, SERVER, STATE, Bundle
 from forensics.sessions.tunnel_bundler import Bundler
 from forensics.sessions.tunnel_call import is_cli
@@ -73,14 +74,16 @@ class Tunnels:
         identity = Identity(bundle, periods, self._exits)
         ups, relay_reasons = relay(bundle, periods)
         word, word_why = certainty(bundle, periods)
-        who, provider, provider_why = account(bundle)
+        around = Around(self.rows, self.people, bundle, periods)
+        who, provider, provider_why = account(bundle, around.logins)
         saved, ports = did.saved(bundle), did.ports(bundle, periods)
         sent, received, traffic = did.traffic(self.rows, bundle, periods)
         facts = self._facts.of(bundle, periods, connected, ports, saved)
         scored = hits(rules_of("tunnel"), facts | {"unregistered": identity.unregistered})
         reasons = [
             word_why, *identity.reasons, *hosting.reasons, *more_reasons, *relay_reasons, ssh_reason,
-            *self._client_reasons(bundle, connected), *clients.reasons, provider_why, did.history_reason(bundle),
+            *self._client_reasons(bundle, connected), *clients.reasons, provider_why, *around.reasons,
+            did.history_reason(bundle),
             _network_reason(bundle), did.traffic_reason(sent, received, traffic), _zone_reason(bundle),
             *(because(str(hit), _basis(hit.rule, bundle, connected, identity)) for hit in scored), capped(scored),
             self._facts.hours_reason if periods else "",
@@ -88,7 +91,7 @@ class Tunnels:
         ]  # fmt: skip
         attack = {TECHNIQUE, *(item for hit in scored for item in hit.attack)}
         attack |= {item for entry in bundle.entries for item in entry.attack}
-        used = [*bundle.every, *hosting.extra, *clients.extra, *extra, *identity.extra, *traffic]
+        used = [*bundle.every, *hosting.extra, *clients.extra, *extra, *identity.extra, *traffic, *around.used]
         return TunnelSession(
             id=stable_id("tunnel", self.label, bundle.key),
             product=product(bundle),

@@ -12,7 +12,7 @@ from forensics.model import PersistenceEntry
 from forensics.sessions.exits import Exits
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.rows import People, Row, Rows
-from forensics.sessions.texts import basename, norm, same_path
+from forensics.sessions.texts import basename, norm
 from forensics.sessions.tunnel_bundle import (
     FILES,
     LOG,
@@ -23,7 +23,6 @@ from forensics.sessions.tunnel_bundle import (
     SERVER,
     SHELL,
     STATE,
-    TRACE,
     Bundle,
 )
 from forensics.sessions.tunnel_call import (
@@ -36,7 +35,10 @@ from forensics.sessions.tunnel_call import (
     tunnel_call,
     wrapped_call,
 )
-from forensics.sessions.tunnel_terminals import add_typed
+from forensics.sessions.tunnel_did import folder_of, not_through_tunnels
+from forensics.sessions.tunnel_programs import add_runs, folders_read, server_folders
+from forensics.sessions.tunnel_tasks import add_task_runs
+from forensics.sessions.tunnel_terminals import add_typed, terminals
 
 _LOG_KINDS = frozenset(
     f"tunnel.{name}"
@@ -83,6 +85,7 @@ class Bundler:
         self._hints: dict[str, tuple[str, str]] = {}
         self._loose: list[Row] = []
         self._elsewhere: set[str] = set()
+        self._agents: dict[str, Bundle] = {}
         self.ssh: set[str] = set()
 
     def build(self) -> list[Bundle]:
@@ -96,18 +99,20 @@ class Bundler:
             spawned = tunnel_call(row.get("command_line"))
             if spawned:
                 self._call(row, spawned, LOG)
-        for row in self._rows.of("powershell.started"):
+        for row in terminals(self._rows):
             self._shell(row)
         for entry in self._entries:
             self._entry(entry)
         self._files()
         self._placeless()
-        self._elsewhere = _not_through_tunnels(self._rows)
+        self._agents = self._server_folders()
+        self._elsewhere = not_through_tunnels(self._rows)
         for row in self._rows.of("tunnel.file_saved", "tunnel.saved_copy"):
             self._saved(row)
         self._followers()
         add_typed([bundle for _, bundle in sorted(self._found.items())], self._rows, self._exits, self._life)
-        self._remembered()
+        self._read()
+        add_runs([bundle for _, bundle in sorted(self._found.items())], self._rows, self._people)
         self._join()
         return [bundle for _, bundle in sorted(self._found.items()) if bundle.parts]
 
@@ -254,6 +259,7 @@ class Bundler:
             bundle = self._default(rows[0], call.product, create=True)
         if bundle:
             bundle.entries.append(entry)
+            add_task_runs(bundle, call, rows, self._rows)
             for row in rows:
                 bundle.add(RUN, row)
 
@@ -273,6 +279,18 @@ class Bundler:
             if placed:
                 self._bundle(*placed, profile_in(placed[0])).add(FILES, row)
 
+    def _server_folders(self) -> dict[str, Bundle]:
+        """The folders of any name that a tunnel's server keeps its data in, by the variable or option that says so."""
+        found: dict[str, Bundle] = {}
+        for row in self._rows.of("tunnel.environment_set"):
+            if row.get("variable_name").upper() == "VSCODE_AGENT_FOLDER" and row.get("variable_value"):
+                owners = [self._default(row, "vscode", create=False)]
+                if row.get("environment_of") == "machine":
+                    owners = [item for _, item in sorted(self._found.items()) if item.product != "devtunnel"]
+                if len(owners) == 1 and owners[0]:
+                    found[norm(row.get("variable_value"))] = owners[0]
+        return found | server_folders([bundle for _, bundle in sorted(self._found.items())])
+
     def _saved(self, row: Row) -> None:
         """The history names the tunnel in its address; without one it may be of Remote-SSH and only follows."""
         remote, name = row.get("remote_authority").casefold(), row.get("tunnel_name")
@@ -280,9 +298,10 @@ class Bundler:
             if remote.startswith("ssh-remote"):
                 self._is_ssh(row)
             return
-        if row.kind == "tunnel.saved_copy" and _folder(row) in self._elsewhere:
+        if row.kind == "tunnel.saved_copy" and folder_of(row) in self._elsewhere:
             return
         bundle = self._called(row, name) if name else None
+        bundle = bundle or self._agents.get(norm(row.get("server_data_dir")))
         bundle = bundle or self._default(row, "vscode", create=bool(name))
         if bundle:
             bundle.add(SAVED, row)
@@ -312,6 +331,9 @@ class Bundler:
                 self._follow(row, part, product)
 
     def _follow(self, row: Row, part: str, product: str) -> None:
+        if agent := self._agents.get(norm(row.get("server_data_dir"))):
+            agent.add(part, row)
+            return
         stated = row.get("data_dir") if row.kind.startswith("server.") else ""
         if not is_cli(stated):
             self._is_ssh(row)
@@ -326,16 +348,14 @@ class Bundler:
         if bundle:
             bundle.add(part, row)
 
-    def _remembered(self) -> None:
-        """Prefetch of the program, told apart from others of its name by the data folder's files that it loaded."""
+    def _read(self) -> None:
+        """Where all else is gone: the data folders that a CLI read while it started, by its prefetch file."""
         for row in self._rows.of("prefetch.run"):
-            text = row.text()
-            for _, bundle in sorted(self._found.items()):
-                hosts = [call.executable for _, call in bundle.calls if call.hosts]
-                if f"{bundle.key}\\" in text or any(
-                    same_path(path, row.get("executable")) for path in hosts if "\\" in path
-                ):
-                    bundle.add(TRACE, row)
+            for place, product in folders_read(row):
+                whose = profile_in(place)
+                if whose and norm(place) not in self._found:
+                    # Prefetch has the profile's name in capitals, the host's list as it is.
+                    self._bundle(place, product, self._people.folder(whose, None) or whose, stated=False)
 
     def _join(self) -> None:
         """Bundles that name the same tunnel id are one tunnel; the one that hosts keeps its place."""
@@ -353,19 +373,6 @@ class Bundler:
 
 def _makes(call: TunnelCall) -> bool:
     return call.hosts or call.verb == "service install"
-
-
-def _folder(row: Row) -> str:
-    return row.source.path.rpartition("/")[0]
-
-
-def _not_through_tunnels(rows: Rows) -> set[str]:
-    """Folders of the history whose list says that the file was saved through something else (`ssh-remote+...`)."""
-    remotes: dict[str, set[str]] = {}
-    for row in rows.of("tunnel.file_saved"):
-        if remote := row.get("remote_authority").casefold():
-            remotes.setdefault(_folder(row), set()).add(remote)
-    return {folder for folder, names in remotes.items() if not any(name.startswith("tunnel") for name in names)}
 
 
 def _part_of(row: Row) -> str:

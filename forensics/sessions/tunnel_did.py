@@ -12,6 +12,7 @@ from forensics.sessions.texts import basename, norm
 from forensics.sessions.tunnel_bundle import LOG, OTHER, PROCESS, SAVED, SERVER, SHELL, Bundle, line_of
 from forensics.sessions.tunnel_call import servers_in
 from forensics.sessions.tunnel_periods import Period, once, window
+from forensics.sessions.tunnel_programs import programs_of
 
 
 def saved(bundle: Bundle) -> tuple[SavedFile, ...]:
@@ -32,7 +33,8 @@ def _copy_key(path: str) -> str:
 def commands(bundle: Bundle) -> tuple[TunnelCommand, ...]:
     """What was run: by the tunnel's own record, in its terminals, and in the profile's undated history."""
     spawned = once(bundle.of(LOG, "tunnel.command_spawned"))
-    shells = [row for row in bundle.of(SHELL) if "shellintegration" in row.get("host_application").casefold()]
+    shells = [row for row in bundle.of(SHELL) if "shellintegration" in row.get("host_application").casefold()
+              and row.kind != "powershell.stopped"]  # fmt: skip
     found = [TunnelCommand(row.time, row.kind, row.first("command_line", "log_message")) for row in spawned]
     found += [TunnelCommand(row.time, row.kind, row.get("host_application")) for row in shells]
     scripts = bundle.of(SHELL, "powershell.script_block")
@@ -125,8 +127,7 @@ def traffic(rows: Rows, bundle: Bundle, periods: list[Period]) -> tuple[int | No
 
     The relay's traffic is in the CLI's process, not in its server's (inference from the program's source).
     """
-    hosting = {norm(call.executable) for _, call in bundle.calls if call.hosts and "\\" in call.executable}
-    hosting |= {norm(row.get("executable")) for row, call in bundle.calls if call.hosts and row.get("executable")}
+    hosting = {norm(path) for path in programs_of(bundle, periods)}
     spans = [(period.start, period.end or period.last_seen) for period in periods if period.start]
     hour = window("usage_hour")
     found = []
@@ -150,3 +151,17 @@ def traffic_reason(sent: int | None, received: int | None, rows: list[Row]) -> s
         return ""
     text = f"SRUM counted {sent} bytes sent and {received} received by the hosting program in the hours of hosting"
     return because(f"{text}; each row sums up an hour, which may hold more than the tunnel", rows)
+
+
+def folder_of(row: Row) -> str:
+    """The folder of the file that a row comes from."""
+    return row.source.path.rpartition("/")[0]
+
+
+def not_through_tunnels(rows: Rows) -> set[str]:
+    """Folders of the history whose list says that the file was saved through something else (`ssh-remote+...`)."""
+    remotes: dict[str, set[str]] = {}
+    for row in rows.of("tunnel.file_saved"):
+        if remote := row.get("remote_authority").casefold():
+            remotes.setdefault(folder_of(row), set()).add(remote)
+    return {folder for folder, names in remotes.items() if not any(name.startswith("tunnel") for name in names)}

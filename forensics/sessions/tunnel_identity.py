@@ -9,11 +9,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 
 from forensics.rules import load
 from forensics.sessions.exits import Exits
 from forensics.sessions.rows import Group, Row, because, grouped, stamp
 from forensics.sessions.texts import pid
+from forensics.sessions.tunnel_around import provider_by_login
 from forensics.sessions.tunnel_bundle import LOG, NETWORK, PROCESS, SAVED, STATE, Bundle
 from forensics.sessions.tunnel_call import servers_in
 from forensics.sessions.tunnel_periods import Period
@@ -190,7 +192,7 @@ def product(bundle: Bundle) -> str:
     return "vscode-insiders" if qualities == {"insiders"} else bundle.product
 
 
-def account(bundle: Bundle) -> tuple[str | None, str | None, str]:
+def account(bundle: Bundle, logins: Sequence[Row] = ()) -> tuple[str | None, str | None, str]:
     """(account, provider, reason). The CLI keeps no account on disk; the provider shows by what it talks to."""
     rows = sorted(bundle.every, key=lambda row: row.order)
     name = next((row.get("account") for row in reversed(rows) if row.get("account")), None)
@@ -211,4 +213,8 @@ def account(bundle: Bundle) -> tuple[str | None, str | None, str]:
         seen = [row for row in bundle.of(LOG) if host in row.text()]
         if seen:
             return name, found, because(f"{by}provider {found}: the CLI talks to {host} (inference)", [*told, *seen])
+    found_here, pages = provider_by_login(logins)
+    if found_here:
+        text = f"{by}provider {found_here}: its page of a device login was opened here near the hosting (inference)"
+        return name, found_here, because(text, [*told, *pages])
     return name, None, because(by.rstrip("; "), told) if name else ""

@@ -18,6 +18,7 @@ from forensics.sessions.rows import People, Row, Rows
 from forensics.sessions.texts import basename, pid, split_command
 from forensics.sessions.tunnel_bundle import Bundle
 from forensics.sessions.tunnel_call import TunnelCall, output_of
+from forensics.sessions.tunnel_tasks import STARTED, action_end
 
 _TWIN = timedelta(seconds=5)  # within which two logs tell of one process
 _CTRL_C = 0xC000013A  # STATUS_CONTROL_C_EXIT
@@ -68,6 +69,7 @@ class Runs:
             _index(self._scripts, row)
         self.ends_recorded = bool(rows.of("process.exited"))
         self._desktop = rows.of("vscode.cli_ended")
+        self._tasks = (rows.of("task.action_completed"), rows.of(STARTED))
 
     def of(self, bundle: Bundle) -> list[Run]:
         """The runs of its hosting processes, in order; a process that two logs tell of is one."""
@@ -97,7 +99,9 @@ class Runs:
         return run.pid == number and image(run.first) == image(row)
 
     def _ended(self, row: Row) -> list[Row]:
-        """What the desktop's log says of the end of a process that it started."""
+        """What the desktop's log, or that of tasks, says of the end of a process that it started."""
+        if row.kind == STARTED:
+            return action_end(row, *self._tasks, self._life)
         if row.kind != "vscode.cli_spawned":
             return []
         later = (end for end in self._desktop if end.source.path == row.source.path and end.order > row.order

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, tzinfo
 
 from forensics.model import CONFIRMED, POSSIBLE, PROBABLE, ForwardedPort, SavedFile
@@ -22,15 +21,14 @@ from forensics.sessions.tunnel_bundle import (
     TRACE,
     Bundle,
 )
-from forensics.sessions.tunnel_call import data_dir_of, tunnel_call, wrapped_call
+from forensics.sessions.tunnel_call import data_dir_of, wrapped_call
 from forensics.sessions.tunnel_clients import Client
 from forensics.sessions.tunnel_periods import Period
+from forensics.sessions.tunnel_programs import logged_call
 
 _TELLING = (STATE, LOG, SERVER, PROCESS, SAVED, SHELL, FILES, TRACE, NETWORK)
 # A licence or a login says that a tunnel was prepared, not that there was one.
 _WEAK = frozenset({"tunnel.consent", "tunnel.token", "tunnel.account"})
-# The log has the product's name before the line as it was: `code C:\\x\\code.exe tunnel`.
-_PRODUCT = re.compile(r"^[\w.-]+\s+(?=\"?[A-Za-z]:\\)")
 _PERSONAL = (2, 7, 10, 11)  # logon types of a person at the screen, near or far
 
 
@@ -157,8 +155,7 @@ def _executables(bundle: Bundle, periods: list[Period]) -> list[str]:
         if (call.hosts or call.verb == "service install") and "\\" in row.get("executable"):
             found.setdefault(row.get("executable"))
     for period in periods:
-        line = period.command_line or ""
-        logged = tunnel_call(_PRODUCT.sub("", line, count=1))
+        logged = logged_call(period.command_line or "")
         if logged and "\\" in logged.executable:
             found.setdefault(logged.executable)
     for entry in bundle.entries:

@@ -13,6 +13,17 @@ from forensics.sessions.tunnel_bundle import PROCESS, SHELL, Bundle
 Shells = dict[int, list[tuple[Bundle, Row]]]
 
 
+def terminals(rows: Rows) -> list[Row]:
+    """Each start of PowerShell once, by what its log still holds of it: 400, the first 600, or its end alone."""
+    found: dict[str, Row] = {}
+    for kind in ("powershell.started", "powershell.provider_started", "powershell.stopped"):
+        for row in rows.of(kind):
+            ident = row.get("powershell_host_id")
+            if ident or kind == "powershell.started":
+                found.setdefault(ident or row.id, row)
+    return sorted(found.values(), key=lambda row: row.order)
+
+
 def add_typed(bundles: Sequence[Bundle], rows: Rows, exits: Exits, life: HostLife) -> None:
     """Add to each bundle what ran in its shells.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -72,9 +73,11 @@ def run(
     data: bytes | str,
     times: dict[str, datetime] | None = None,
     zone: ZoneInfo | None = TOKYO,
+    beside: tuple[str, ...] = (),
 ) -> tuple[list[Fact], list[Problem]]:
-    """Facts and problems of an artifact over one file."""
-    return sorted_out(artifact, list(artifact.parse(given(path, data, times, zone))))
+    """Facts and problems of an artifact over one file; `beside` are (empty) companions of it."""
+    made = replace(given(path, data, times, zone), companions={name: io.BytesIO() for name in beside})
+    return sorted_out(artifact, list(artifact.parse(made)))
 
 
 def survives_truncation(artifact: FileArtifact, path: str, data: bytes, step: int = 1) -> None:

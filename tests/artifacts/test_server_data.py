@@ -6,7 +6,14 @@ import json
 
 import pytest
 
-from forensics.artifacts import server_data_files, server_data_logs, server_extensions
+from forensics.artifacts import (
+    remoteagent_log,
+    server_data_files,
+    server_data_logs,
+    server_extensions,
+    tunnel_file_history,
+    tunnel_saved_copies,
+)
 from forensics.evidence.globs import GlobSet
 from forensics.model import Fact
 from tests.artifacts.file_inputs import BORN, MODIFIED, run, survives_truncation, utc
@@ -87,11 +94,41 @@ class TestExtensions:
         facts, problems = run(server_extensions.ARTIFACT, self.PATH, text)
         assert (facts, [problem.fault for problem in problems]) == ([], ["bad_record"])
 
-    def test_the_desktops_own_list_is_not_read(self) -> None:
-        globs = GlobSet(server_extensions.ARTIFACT.paths)
-        assert globs.matches("Users/x/.vscode-server/extensions/extensions.json")
-        assert globs.matches("Users/x/AppData/Local/Temp/a/.cursor-server/extensions/.obsolete")
-        assert not globs.matches("Users/x/.vscode/extensions/extensions.json")
+    @pytest.mark.parametrize("folder", ["Users/x/.vscode", "Users/x/.vscode-insiders", "portable/data"])
+    def test_the_desktops_own_list_is_not_told(self, folder: str) -> None:
+        for name, data in (("extensions.json", EXTENSIONS), (".obsolete", "{}")):
+            assert run(server_extensions.ARTIFACT, f"C:/{folder}/extensions/{name}", data, TIMES) == ([], [])
+
+    @pytest.mark.parametrize(
+        "folder", ["Users/x/AppData/Local/Temp/a/.cursor-server", "Users/x/.vscode-server-insiders"]
+    )
+    def test_a_servers_by_its_name(self, folder: str) -> None:
+        facts, _ = run(server_extensions.ARTIFACT, f"C:/{folder}/extensions/extensions.json", EXTENSIONS, TIMES)
+        assert len(facts) == 2
+
+    def test_a_servers_under_any_name_by_its_logs(self) -> None:
+        beside = "Agent/data/logs/20241204T101555/remoteagent.log"
+        for folder, count in (("agent", 2), ("other", 0)):
+            facts, _ = run(
+                server_extensions.ARTIFACT,
+                f"C:/{folder}/extensions/extensions.json",
+                EXTENSIONS,
+                TIMES,
+                beside=(beside,),
+            )
+            assert len(facts) == count
+
+    def test_whole_data_of_a_server_in_a_folder_of_any_name(self) -> None:
+        names = {
+            server_extensions: "extensions/extensions.json",
+            server_data_files: "data/Machine/settings.json",
+            server_data_logs: "data/logs/20241204T101555/exthost1/remoteexthost.log",
+            remoteagent_log: "data/logs/20241204T101555/remoteagent.1.log",
+            tunnel_saved_copies: "data/User/History/-5c1f/Ux3p.ps1",
+            tunnel_file_history: "data/User/History/-5c1f/entries.json",
+        }
+        for artifact, name in names.items():
+            assert GlobSet(artifact.ARTIFACT.paths).matches(f"agent/{name}"), name
 
 
 class TestFiles:

@@ -120,6 +120,21 @@ class TestRemoteSsh:
                    connection_id="aaaaaaaa", profile_user="田中")  # fmt: skip
         assert scene.build().tunnel_sessions == ()
 
+    def test_its_own_files_beside_a_tunnel_tell_its_windows_apart(self) -> None:
+        scene = Tunnel()
+        scene.identity(0)
+        scene.line("host_started", 0, command_line=RUN)
+        scene.line("host_stopped", 5000, reason="Ctrl-C received")
+        place = "C:/Users/田中/.vscode-server/data/logs/20241202T100000/remoteagent.log"
+        scene.window("opened", -9000, "bbbbbbbb", place)
+        assert len(only(scene).clients) == 1
+        folder = "C:\\Users\\田中\\.vscode-server"
+        scene.file("server.ssh_started", f"{folder}/.{COMMIT}.pid".replace("\\", "/"), {MTIME: -9001},
+                   data_dir=folder, commit=COMMIT, server_pid="12", profile_user="田中")  # fmt: skip
+        session = only(scene)
+        assert session.clients == ()
+        assert "they are of Remote-SSH" in text(session)
+
     def test_beside_a_tunnel_its_windows_and_saves_are_not_the_tunnels(self) -> None:
         scene = Tunnel()
         scene.identity(0)

@@ -173,3 +173,18 @@ def test_a_volume_of_the_same_host_agrees(tmp_path):
     files = render(host)
     with image.volume(host, files, tmp_path) as made:
         assert_alike(taken(host)["$MFT"].data, image.witnesses(host, made)["$MFT"].data)
+
+
+def test_another_reader_reads_a_rename():
+    host = scenario("tunnel-unregistered-wiped")
+    files = taken(host)
+    volume = NTFS(mft=io.BytesIO(files["$MFT"].data))
+    records = list(UsnJrnl(io.BytesIO(files["$Extend/$J"].data), volume).records())
+    (rename,) = host.renames
+    final = rename.path.rpartition("\\")[2]
+    about = [(record.filename, record.record.Reason & 0x3000, record.timestamp) for record in records
+             if record.filename in (final, rename.was)]  # fmt: skip
+    before, after = [item for item in about if item[2] < rename.at], [item for item in about if item[2] >= rename.at]
+    assert {name for name, _, _ in before} == {rename.was}
+    assert [item[:2] for item in after[:3]] == [(rename.was, 0x1000), (final, 0x2000), (final, 0x2000)]
+    assert {name for name, _, _ in after[3:]} == {final}
