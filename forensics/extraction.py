@@ -234,9 +234,10 @@ class _Writer:
 
     def note(self, line: Extracted) -> None:
         """One line of the manifest; ASCII only, so that no name in it can act on a terminal."""
-        told = {name: mask_secrets(value) if isinstance(value, str) else value for name, value in asdict(line).items()}
-        self.lines.append(Extracted(**told))
-        self._manifest.write(json.dumps(told) + "\n")
+        texts: dict[str, Any] = {name: value for name, value in asdict(line).items() if isinstance(value, str)}
+        line = replace(line, **{name: mask_secrets(value) for name, value in texts.items()})
+        self.lines.append(line)
+        self._manifest.write(json.dumps(asdict(line)) + "\n")
 
     def close(self) -> None:
         """The manifest is complete."""
