@@ -23,6 +23,8 @@ _BEFORE = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt])|(?<=\\x[0-9A-F
 _NAMES = "access_?token|refresh_?token|id_?token|github_?token|device_?code|client_?secret"
 _QUOTE = r"(?:\\{0,4}\"|%22|')"
 _GITHUB = "gh[opusr](?:_|%5F|%5f)"
+# Damage within a token: one letter that is lost is soon guessed.
+_ODD = "\x01-\x08\x0e-\x1f\x7f-\x9f\ufffd\u200b"
 # A login that a narrow console broke over lines goes on with a run that no word is as long as.
 _WRAPPED = r"(?:\r?\n[A-Za-z0-9_.-]{20,})*"
 # Each part either takes what it has read or gives up after a bounded number of characters: linear on any input.
@@ -33,8 +35,8 @@ _SECRET = re.compile(
     r"|(?i:\bauthorization)\\?[\"']?\s{0,4}[:=]\s{0,4}\\?[\"']?(?i:bearer|basic|token|tunnel)\s{1,4}"
     r"|[?&#](?:access_token|refresh_token|id_token|device_code)=)(?:(?!%22)[^\s\x00\"'&\\])+"
     rf"|{_BEFORE}{_GITHUB}(?P<first>[A-Za-z0-9]{{1,35}})\s{{0,2}}\n\s{{0,40}}(?P<rest>[A-Za-z0-9]{{1,36}})(?![A-Za-z0-9])"
-    rf"|{_BEFORE}{_GITHUB}[A-Za-z0-9]{{6,}}{_WRAPPED}|{_GITHUB}[A-Za-z0-9]{{20,}}|{_BEFORE}github_pat_[A-Za-z0-9_]{{10,}}"
-    rf"|{_BEFORE}eyJ[A-Za-z0-9_-]{{8,}}(?:\.[A-Za-z0-9_-]+){{0,4}}{_WRAPPED}"
+    rf"|{_BEFORE}{_GITHUB}[A-Za-z0-9{_ODD}]{{6,}}{_WRAPPED}|{_GITHUB}[A-Za-z0-9{_ODD}]{{20,}}|{_BEFORE}github_pat_[A-Za-z0-9_]{{10,}}"
+    rf"|{_BEFORE}eyJ[A-Za-z0-9_{_ODD}-]{{8,}}(?:\.[A-Za-z0-9_{_ODD}-]+){{0,4}}{_WRAPPED}"
     # UTF-16 read as bytes: PowerShell's `>>` adds it to a file that began in another encoding.
     r"|g\x00h\x00[opusr]\x00_\x00(?:[A-Za-z0-9]\x00){5,}[A-Za-z0-9]?|e\x00y\x00J\x00(?:[A-Za-z0-9_.-]\x00){8,}[A-Za-z0-9_.-]?"
 )

@@ -74,6 +74,7 @@ GITHUB = "gho_" + "Ab1Cd2Ef3G" * 3 + "XyZ012"
         (f"{GITHUB[:20]}\n    {GITHUB[20:]} end", GITHUB[20:]),
         ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOi\nIxMjM0In0aaaaaaaaaaaaaaa.s5p", "IxMjM0In0a"),
         ("\x00".join(GITHUB), "\x00".join(GITHUB[8:])),
+        (f"{GITHUB[:9]}\ufffd\x02{GITHUB[9:]}", GITHUB[9:]),
         (f"C:\\x\\old_{GITHUB}.txt", GITHUB),
     ],
 )
