@@ -234,8 +234,10 @@ class _Writer:
 
     def note(self, line: Extracted) -> None:
         """One line of the manifest; ASCII only, so that no name in it can act on a terminal."""
-        texts: dict[str, Any] = {name: value for name, value in asdict(line).items() if isinstance(value, str)}
-        line = replace(line, **{name: mask_secrets(value) for name, value in texts.items()})
+        masked: dict[str, Any] = {
+            name: mask_secrets(value) for name, value in asdict(line).items() if isinstance(value, str)
+        }
+        line = replace(line, **masked)
         self.lines.append(line)
         self._manifest.write(json.dumps(asdict(line)) + "\n")
 
