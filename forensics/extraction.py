@@ -28,6 +28,7 @@ from forensics.evidence.base import EvidenceError
 from forensics.evidence.several import each
 from forensics.formats import FormatError, guardedjson
 from forensics.runinfo import bulk
+from forensics.text import mask_secrets
 from forensics.times import from_unix, iso
 from forensics.workers import Dead, Limits, Workers
 
@@ -193,7 +194,7 @@ def _text(value: object) -> str | None:
 
 def safe_name(number: int, path: str) -> str:
     """A name that no system takes for a program or a device, whatever the evidence calls the file."""
-    base = re.split(r"[\\/]", path)[-1]
+    base = mask_secrets(re.split(r"[\\/]", path)[-1])
     plain = _NOT_PLAIN.sub("_", base).strip("._-")[:60] or "file"
     return f"{number:05d}-{plain}{SUFFIX}"
 
@@ -233,6 +234,10 @@ class _Writer:
 
     def note(self, line: Extracted) -> None:
         """One line of the manifest; ASCII only, so that no name in it can act on a terminal."""
+        masked: dict[str, Any] = {
+            name: mask_secrets(value) for name, value in asdict(line).items() if isinstance(value, str)
+        }
+        line = replace(line, **masked)
         self.lines.append(line)
         self._manifest.write(json.dumps(asdict(line)) + "\n")
 

@@ -18,7 +18,7 @@ from forensics.formats import FormatError
 from forensics.model import GUEST, GUEST_DRIVE, Fact, LogSpan, Problem, Source
 from forensics.safety import safe_fact
 from forensics.spool import encode_fact, open_spool
-from forensics.text import clean
+from forensics.text import clean, mask_secrets
 
 _FLUSH_EVERY = 256
 _MOST_PROBLEMS = 1_000
@@ -188,7 +188,7 @@ class Intake:
         count = self.result.counts.setdefault(artifact.name, Count())
         for item in items:
             if isinstance(item, Problem):
-                self._add(replace(item, detail=clean(item.detail).text))
+                self._add(replace(item, detail=_told(item.detail)))
                 continue
             self._write(item, count)
 
@@ -239,13 +239,18 @@ class Intake:
     def problem(self, fault: str, detail: str, locator: str = "") -> None:
         """Report something about this file."""
         source = Source(self._evidence, self.result.path, self.result.sha256, locator)
-        self._add(Problem(fault, self._artifact, source, clean(detail).text))
+        self._add(Problem(fault, self._artifact, source, _told(detail)))
 
     def _add(self, problem: Problem) -> None:
         if len(self.result.problems) < _MOST_PROBLEMS:
             self.result.problems.append(problem)
         else:
             self.result.dropped_problems += 1
+
+
+def _told(detail: str) -> str:
+    """The sentence of a problem, which may quote evidence."""
+    return clean(mask_secrets(detail)).text
 
 
 def _said(error: FormatError) -> tuple[str, str]:

@@ -74,5 +74,5 @@ def safe_plain(value: Any) -> Any:  # noqa: ANN401  # JSON material
     if isinstance(value, list):
         return [safe_plain(item) for item in value]
     if isinstance(value, dict):
-        return {safe_text(key): safe_plain(item) for key, item in value.items()}
+        return {safe_text(mask_secrets(key)): safe_plain(item) for key, item in value.items()}
     return value

@@ -29,7 +29,9 @@ def safe_fact(fact: Fact) -> Fact:
         fields["raw_hex"] = tuple(raw)
     path, locator = clean(mask_secrets(fact.source.path)).text, clean(mask_secrets(fact.source.locator)).text
     source = replace(fact.source, path=path, locator=locator)
-    reasons = {clean(name).text: clean(_cut(why, _REASON_LIMIT)).text for name, why in fact.no_times.items()}
+    reasons = {
+        clean(name).text: clean(mask_secrets(_cut(why, _REASON_LIMIT))).text for name, why in fact.no_times.items()
+    }
     return replace(fact, fields=fields, source=source, no_times=reasons)
 
 

@@ -18,25 +18,44 @@ _UNSAFE = re.compile(
     "\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
 )
 _ONE_LINE = re.compile("[\t\n]")
+# What may stand right before a token: no letter or digit, or the end of an escape (`%22eyJ…` is URL-encoded JSON).
+_BEFORE = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt])|(?<=\\x[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4}))"
+_NAMES = "access_?token|refresh_?token|id_?token|github_?token|device_?code|client_?secret"
+_QUOTE = r"(?:\\{0,4}\"|%22|')"
+_GITHUB = "gh[opusr](?:_|%5F|%5f)"
+# Damage within a token: one letter that is lost is soon guessed.
+_ODD = "\x01-\x08\x0e-\x1f\x7f-\x9f\ufffd\u200b"
+# A login that a narrow console broke over lines goes on with a run that no word is as long as.
+_WRAPPED = r"(?:\r?\n[A-Za-z0-9_.-]{20,})*"
+# Each part either takes what it has read or gives up after a bounded number of characters: linear on any input.
 _SECRET = re.compile(
-    r"(?P<keep>--(?:access-token|refresh-token|host-token)[= ]+\"?|[?&]tkn=|\btkn="
-    r"|[?&#](?:access_token|refresh_token|id_token|device_code)=)[^\s\"&]+"
-    r"|\bgh[opusr]_[A-Za-z0-9]{6,}|\bgithub_pat_[A-Za-z0-9_]{10,}"
-    r"|\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+){0,2}"
+    r"(?P<keep>--(?:access-token|refresh-token|host-token)[=\s\x00:,\"'\\]{1,16}(?!--)"
+    r"|[?&]tkn=|\btkn="
+    rf"|{_QUOTE}(?i:{_NAMES}){_QUOTE}(?:\s{{0,8}}:\s{{0,8}}|%3[Aa]){_QUOTE}"
+    r"|(?i:\bauthorization)\\?[\"']?\s{0,4}[:=]\s{0,4}\\?[\"']?(?i:bearer|basic|token|tunnel)\s{1,4}"
+    r"|[?&#](?:access_token|refresh_token|id_token|device_code)=)(?:(?!%22)[^\s\x00\"'&\\])+"
+    rf"|{_BEFORE}{_GITHUB}(?P<first>[A-Za-z0-9]{{1,35}})\s{{0,2}}\n\s{{0,40}}(?P<rest>[A-Za-z0-9]{{1,36}})(?![A-Za-z0-9])"
+    rf"|{_BEFORE}{_GITHUB}[A-Za-z0-9{_ODD}]{{6,}}{_WRAPPED}|{_GITHUB}[A-Za-z0-9{_ODD}]{{20,}}|{_BEFORE}github_pat_[A-Za-z0-9_]{{10,}}"
+    rf"|{_BEFORE}eyJ[A-Za-z0-9_{_ODD}-]{{8,}}(?:\.[A-Za-z0-9_{_ODD}-]+){{0,4}}{_WRAPPED}"
+    # UTF-16 read as bytes: PowerShell's `>>` adds it to a file that began in another encoding.
+    r"|g\x00h\x00[opusr]\x00_\x00(?:[A-Za-z0-9]\x00){5,}[A-Za-z0-9]?|e\x00y\x00J\x00(?:[A-Za-z0-9_.-]\x00){8,}[A-Za-z0-9_.-]?"
 )
+_TOKEN_LENGTH = 36  # of GitHub's tokens, behind their prefix
 # Every secret that `_SECRET` finds contains one of these.
 _SECRET_MARKS = (
     "eyJ",
     "github_pat_",
-    "-token",
-    "_token=",
-    "device_code=",
+    "oken",
+    "OKEN",
+    "evice",
+    "EVICE",
+    "lient",
+    "LIENT",
+    "uthorization",
+    "UTHORIZATION",
     "tkn=",
-    "gho_",
-    "ghp_",
-    "ghu_",
-    "ghs_",
-    "ghr_",
+    "\x00",
+    *(f"gh{kind}{line}" for kind in "opusr" for line in ("_", "%5")),
 )
 
 
@@ -87,4 +106,13 @@ def one_line(text: str, limit: int = 0) -> str:
 
 def mask_secrets(text: str) -> str:
     """Replace access tokens (GitHub, JWT, host tokens, `tkn=`) by `<secret>`: a report must not leak a live login."""
-    return _SECRET.sub(lambda match: (match.group("keep") or "") + "<secret>", text)
+    if not any(mark in text for mark in _SECRET_MARKS):
+        return text
+    return _SECRET.sub(_masked, text)
+
+
+def _masked(match: re.Match[str]) -> str:
+    first, rest = match["first"], match["rest"]
+    if first is not None and len(first) + len(rest) < _TOKEN_LENGTH:  # two words on two lines: only the first is one
+        return mask_secrets(match.group()[: match.start("rest") - match.start()]) + rest
+    return (match["keep"] or "") + "<secret>"

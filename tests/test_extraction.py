@@ -124,3 +124,36 @@ def test_evidence_that_cannot_be_opened_is_in_the_manifest(tmp_path: Path) -> No
     (line,) = saved_copies([tmp_path / "no.E01"], tmp_path / "out", OPTIONS)
     assert line.fault
     assert manifest(tmp_path / "out") == [{**manifest(tmp_path / "out")[0], "fault": line.fault, "file": None}]
+
+
+def test_a_login_in_a_name_is_masked(tmp_path: Path) -> None:
+    token = "gho_" + "Ab1Cd2Ef3G" * 3 + "XyZ012"
+    resource = f"vscode-remote://tunnel%2B{token}/c%3A/x/{token}.ps1"
+    told = {"resource": resource, "entries": [{"id": f"{token}.ps1", "source": token}]}
+    files = {f"{token}/entries.json": json.dumps(told).encode(), f"{token}/{token}.ps1": b"x"}
+    evidence = collected(tmp_path / "evidence", files)
+    (line,) = saved_copies([evidence], tmp_path / "out", OPTIONS)
+    assert line.save_source == "<secret>"
+    assert token[4:] not in str(line)
+    assert token[4:] not in (tmp_path / "out" / MANIFEST).read_text(encoding="ascii")
+    assert token[4:] not in " ".join(path.name for path in (tmp_path / "out").iterdir())
+
+
+def test_no_login_in_any_output(tmp_path: Path) -> None:
+    """In the name of a file that is damaged, the text of a log, a tunnel's name; case, log file, screen."""
+    token = "gho_" + "Ab1Cd2Ef3G" * 3 + "XyZ012"
+    told = f"[2024-12-05 01:00:00] info Creating tunnel with the name: {token}\nx%22{token}%22\n"
+    log = told.encode() + told.encode("utf-16-le")
+    evidence = collected(tmp_path / "evidence", {f"{token}/entries.json": b"[" * 100_000})
+    folder = evidence / "C/Users/x/.vscode/cli"
+    folder.mkdir(parents=True)
+    (folder / "tunnel-service.log").write_bytes(log)
+    (folder / "token.json").write_text(f'"{token}', encoding="ascii")
+    (evidence / f"C/Users/x/{token}.txt").write_bytes(log)
+    done = tool("timeline", evidence, "-o", tmp_path / "case", "--log-file", tmp_path / "run.log", "--verbose")
+    written = [path.read_bytes() for path in (*(tmp_path / "case").iterdir(), tmp_path / "run.log")]
+    wide = "".join(f"{letter}\\x00" for letter in token[4:12]).encode()
+    assert len(written) > 5
+    for text in (*written, done.stdout.encode(), done.stderr.encode()):
+        assert token[4:].encode() not in text
+        assert wide not in text

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +48,9 @@ def test_one_line_is_one_line_of_limited_length(text: str, limit: int) -> None:
     assert len(shown) <= limit
 
 
+GITHUB = "gho_" + "Ab1Cd2Ef3G" * 3 + "XyZ012"
+
+
 @pytest.mark.parametrize(
     ("text", "hidden"),
     [
@@ -57,6 +62,20 @@ def test_one_line_is_one_line_of_limited_length(text: str, limit: int) -> None:
         ("https://a.example/cb#access_token=a1b2c3&x=1", "a1b2c3"),
         ("GET https://a.example/cb?refresh_token=a1b2c3", "a1b2c3"),
         ("https://a.example/cb?x=1&device_code=a1b2c3", "a1b2c3"),
+        (f"x%7B%22accessToken%22%3A%22{GITHUB}%22%7D", GITHUB),
+        ("%7B%22accessToken%22%3A%22opaque.1%22%7D", "opaque.1"),
+        ("%22eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.s5p%22", "hbGciOi"),
+        ('{"refresh_token": "M.C5_BAY.opaque"}', "opaque"),
+        ('{\\"access_token\\":\\"M.C5_BAY.opaque\\"}', "opaque"),
+        (f"\\u0022{GITHUB}\\u0022", GITHUB),
+        ('args ["tunnel", "--access-token", "opaque1"]', "opaque1"),
+        ("--access-token\x00opaque1\x00--name", "opaque1"),
+        ("Authorization: tunnel opaque1", "opaque1"),
+        (f"{GITHUB[:20]}\n    {GITHUB[20:]} end", GITHUB[20:]),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOi\nIxMjM0In0aaaaaaaaaaaaaaa.s5p", "IxMjM0In0a"),
+        ("\x00".join(GITHUB), "\x00".join(GITHUB[8:])),
+        (f"{GITHUB[:9]}\ufffd\x02{GITHUB[9:]}", GITHUB[9:]),
+        (f"C:\\x\\old_{GITHUB}.txt", GITHUB),
     ],
 )
 def test_secrets_are_masked(text: str, hidden: str) -> None:
@@ -68,6 +87,27 @@ def test_secrets_are_masked(text: str, hidden: str) -> None:
 def test_the_connection_token_is_a_hash_and_stays() -> None:
     line = "node.exe server-main.js --connection-token=CgxJd2e9LdDDo-FolIgseX4nCm0Sx16ZhYZVK9xEVPI"
     assert mask_secrets(line) == line
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["highs_abcdef", "laughs_abc\ndef", "--access-token, --refresh-token", "CancellationToken: 5", "the client 7"],
+)
+def test_what_only_looks_like_a_secret_stays(text: str) -> None:
+    assert mask_secrets(text) == text
+
+
+def test_the_word_after_a_short_token_stays() -> None:
+    assert mask_secrets("gho_abcdef123\nStarting server") == "<secret>\nStarting server"
+
+
+@pytest.mark.parametrize(
+    "unit", ["eyJ", "gho_a\n", '--access-token\\"', '\\"', "g\0h\0o\0_\0", "eyJaaaaaaaa\n", "Token:"]
+)
+def test_masking_is_linear(unit: str) -> None:
+    begun = time.process_time()
+    mask_secrets(unit * (100_000 // len(unit)))
+    assert time.process_time() - begun < 0.5
 
 
 SECRETS = st.sampled_from(

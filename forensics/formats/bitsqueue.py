@@ -100,13 +100,16 @@ def _counted(block: bytes, at: int) -> tuple[str, int]:
 
 
 def _before(block: bytes, end: int) -> str:
-    """The counted text that ends at `end`: the count is sought backwards over at most as many characters as it may."""
+    """The counted text that ends at `end`.
+
+    A text has no NUL but its last character, and its count is below 2^16: so the zero before the text's own is the
+    count's upper half, and nothing else has to be tried.
+    """
     if end < 2 or block[end - 2 : end] != b"\x00\x00":
         return ""
-    for count in range(2, min(_MOST_CHARS, (end - 4) // 2) + 1):
-        at = end - 2 * count - 4
-        if struct.unpack_from("<I", block, at)[0] == count:
-            text, stop = _counted(block, at)
-            if text and stop == end:
-                return text
-    return ""
+    least = max(0, end - 2 * _MOST_CHARS - 4)
+    zero = block.rfind(b"\x00\x00", least, end - 2)
+    while zero >= 0 and (end - zero) % 2:  # across two characters
+        zero = block.rfind(b"\x00\x00", least, zero + 1)
+    text, stop = _counted(block, zero - 2) if zero >= 2 else ("", -1)
+    return text if stop == end else ""

@@ -16,6 +16,7 @@ from forensics.formats.tunnellog import Line, parse_line
 
 _BLOCK = 1024 * 1024
 _LONGEST = 8 * 1024
+_LONG = 1024
 _START = re.compile(rb"\[20\d\d-[01]\d-[0-3]\d [0-2]\d:[0-5]\d:[0-5]\d\] (?:trace|debug|info|warn|error|critical) ")
 _END = re.compile(rb"[\x00-\x08\x0a-\x1a\x1c-\x1f]")  # tab and the escape of colours may stand in a line
 
@@ -30,6 +31,9 @@ class Carved(NamedTuple):
 
 def _line(data: bytes, offset: int) -> Carved | None:
     end = _END.search(data)
+    if end is None or end.start() > _LONG:  # another line may have been laid over its rest
+        other = _START.search(data, 1, end.start() if end else len(data))
+        end, data = (None, data[: other.start()]) if other else (end, data)
     raw = data[: end.start()] if end else data
     line = parse_line(raw.decode("utf-8", "replace"))
     if line is None or not line.meaning.known:

@@ -6,6 +6,8 @@ account behind a pure CLI login, and files that were only read.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+
 from forensics.model import Host, PersistenceEntry, TunnelSession, stable_id
 from forensics.rules.engine import capped, hits, rules_of, total
 from forensics.sessions import tunnel_did as did
@@ -18,12 +20,13 @@ from forensics.sessions.tunnel_around import Around
 from forensics.sessions.tunnel_bundle import LOG, NETWORK, RUN, SAVED, SERVER, STATE, Bundle
 from forensics.sessions.tunnel_bundler import Bundler
 from forensics.sessions.tunnel_call import is_cli
-from forensics.sessions.tunnel_clients import Client, Clients, outside
+from forensics.sessions.tunnel_clients import Clients, outside
 from forensics.sessions.tunnel_identity import Identity, account, connection_tokens, product
 from forensics.sessions.tunnel_periods import PROCESS_ENDED, Hosting, Period, close, when, window
 from forensics.sessions.tunnel_relay import relay
 from forensics.sessions.tunnel_runs import Runs
 from forensics.sessions.tunnel_score import Facts, certainty
+from forensics.sessions.tunnel_windows import Client
 from forensics.times import windows_zone
 
 TECHNIQUE = "T1219.001"  # Remote Access Tools: IDE Tunneling
@@ -198,14 +201,17 @@ def reconcile(periods: list[Period], connected: list[Client], life: HostLife) ->
     """
     reasons: list[str] = []
     extra: list[Row] = []
-    starts = [period.start for period in periods if period.start]
+    starts = sorted(period.start for period in periods if period.start)
+    ordered = sorted(connected, key=lambda item: item.start)
+    came = [client.start for client in ordered]
     for period in periods:
         if period.start is None or period.end is None or period.reason != PROCESS_ENDED:
             continue
-        following = min((start for start in starts if start > period.start), default=None)
-        later = [client for client in connected
-                 if period.end < client.start and (not following or client.start < following)
-                 and not life.boot_between(period.end, client.start)]  # fmt: skip
+        place = bisect_right(starts, period.start)
+        following = starts[place] if place < len(starts) else None
+        until = bisect_left(came, following) if following else len(came)
+        later = [client for client in ordered[bisect_right(came, period.end) : until]
+                 if not life.boot_between(period.end, client.start)]  # fmt: skip
         if not later:
             continue
         last = max(client.end or client.start for client in later)

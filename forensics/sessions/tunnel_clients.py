@@ -8,87 +8,44 @@ the birth of a server's folder of the first client of that version. The client's
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
 
-from forensics.model import TunnelClient
 from forensics.sessions.exits import Exits
 from forensics.sessions.rows import Row, because, stamp
 from forensics.sessions.texts import basename, pid
-from forensics.sessions.tunnel_bundle import FILES, LOG, PROCESS, SERVER, STATE, Bundle, log_order
+from forensics.sessions.tunnel_bundle import FILES, LOG, PROCESS, SERVER, STATE, Bundle
 from forensics.sessions.tunnel_call import servers_in
-from forensics.sessions.tunnel_periods import HOST_DOWN, Period, once, when, window
-
-
-@dataclass(slots=True)
-class View:
-    """One editor window out of the server's logs, or of its extension host's process."""
-
-    start: datetime
-    end: datetime | None
-    end_kind: str
-    commit: str | None
-    rows: list[Row]
-    rpc: str = ""
-    log: str = ""
-    reconnected: list[Row] = field(default_factory=list)
-    second: bool = False
-    expired: bool = False
-
-
-@dataclass(slots=True)
-class Client:
-    """One client connection while it is put together."""
-
-    start: datetime
-    end: datetime | None = None
-    commit: str | None = None
-    end_kind: str = "unknown"
-    rows: list[Row] = field(default_factory=list)
-    views: list[View] = field(default_factory=list)
-    inferred: bool = False
-
-    @property
-    def rpc(self) -> str:
-        """Its rpc connection, "" when the CLI's log does not tell."""
-        return next((row.get("rpc_id") for row in self.rows if row.get("rpc_id")), "")
-
-    @property
-    def log(self) -> str:
-        """The CLI log that tells of it; "" when none does."""
-        return next((row.source.path for row in self.rows if row.kind.startswith("tunnel.")), "")
-
-    def done(self) -> TunnelClient:
-        """The client as the model has it."""
-        times = {row.time.replace(microsecond=0) for view in self.views for row in view.reconnected if row.time}
-        second = any(view.second for view in self.views)
-        return TunnelClient(
-            self.start, self.end, self.commit, self.end_kind, len(self.views), len(times), second_client=second
-        )
+from forensics.sessions.tunnel_periods import HOST_DOWN, Period, once, window
+from forensics.sessions.tunnel_windows import Client, Lines, Merger, Spans, View
 
 
 class Clients:
     """Finds the clients of one bundle, given its hosting periods. `reasons`: what is inferred, and why."""
 
     def __init__(self, bundle: Bundle, periods: list[Period], exits: Exits) -> None:
-        self._bundle, self._periods, self._exits = bundle, periods, exits
+        self._bundle, self._exits = bundle, exits
+        self._spans = Spans(periods)
+        self._starts = sorted(period.start for period in periods if period.start)
         self.reasons: list[str] = []
         self.extra: list[Row] = []
 
     def build(self) -> list[Client]:
         """All clients, in order."""
         rows = once(self._bundle.of(LOG))
-        found = _served(rows)
+        lines = Lines(rows)
+        found = _served(lines)
         taken = {row.id for client in found for row in client.rows}
         found += [Client(row.time, rows=[row]) for row in rows
                   if row.kind == "tunnel.client_connected" and row.time and row.id not in taken]  # fmt: skip
         for client in found:
-            self._end(client, rows)
+            self._end(client, lines)
         logged = self._logged()
+        merger = Merger(found)
         for view in sorted([*logged, *self._hosts(logged)], key=lambda item: (item.start, item.rows[0].id)):
-            _merge(found, view)
-        _joined(found)
+            merger.take(view)
+        found = _joined(merger.found)
         self._born(found)
         commits = {row.get("commit") for row in self._bundle.of(STATE, "tunnel.server_used")} - {""}
         for client in found:
@@ -96,20 +53,18 @@ class Clients:
             self._finish(client)
         return sorted(found, key=lambda item: (item.start, [row.id for row in item.rows]))
 
-    def _end(self, client: Client, rows: list[Row]) -> None:
-        rpc = client.rpc
-        restart = next((p.start for p in sorted(self._periods, key=when) if p.start and p.start > client.start), None)
-        for row in rows:
-            if row.time is None or row.time < client.start or (restart and row.time >= restart):
-                continue
-            if row.kind == "tunnel.client_disconnected" and rpc and row.get("rpc_id") == rpc:
-                client.end, client.end_kind = row.time, "disconnected"
-            elif row.kind == "tunnel.host_stopped":
-                client.end, client.end_kind = row.time, "tunnel_stopped"
-            else:
-                continue
-            client.rows.append(row)
+    def _end(self, client: Client, lines: Lines) -> None:
+        """By the first line behind its start that says so, before the next start of the hosting."""
+        place = bisect_right(self._starts, client.start)
+        restart = self._starts[place] if place < len(self._starts) else None
+        gone = lines.first(("gone", client.rpc), client.start) if client.rpc else None
+        told = [place for place in (gone, lines.first(("stopped",), client.start)) if place is not None]
+        row = lines.rows[min(told)] if told else None
+        if row is None or (restart and row.time and row.time >= restart):
             return
+        client.end = row.time
+        client.end_kind = "disconnected" if row.kind == "tunnel.client_disconnected" else "tunnel_stopped"
+        client.rows.append(row)
 
     def _logged(self) -> list[View]:
         """Windows by connection id, of all copies of the server's log together."""
@@ -201,10 +156,7 @@ class Clients:
         """A client that nothing says left, left with the hosting."""
         if client.end is not None or client.inferred:
             return
-        around = [
-            p for p in self._periods if p.start and p.start <= client.start and (not p.end or p.end > client.start)
-        ]
-        period = max(around, key=lambda item: item.start or client.start, default=None)
+        period = self._spans.around(client.start)
         if period and period.end and client.end_kind == "unknown" and not _lost(client):
             client.end = period.end
             client.end_kind = "host_shutdown" if period.reason in HOST_DOWN else "tunnel_stopped"
@@ -214,40 +166,37 @@ def _lost(client: Client) -> bool:
     return any(row.kind == "server.window_lost" for view in client.views for row in view.rows[-1:])
 
 
-def _served(rows: list[Row]) -> list[Client]:
+def _served(lines: Lines) -> list[Client]:
     """Requests for a server, each with the newest channel before it that no other request took."""
-    free = [row for row in rows if row.kind == "tunnel.client_connected" and row.time]
+    free = [row for row in lines.rows if row.kind == "tunnel.client_connected" and row.time]
+    times = [row.time for row in free if row.time]
     found: list[Client] = []
     newest: dict[tuple[str, str], Client] = {}
-    for row in rows:
+    for place, row in enumerate(lines.rows):
         if row.kind != "tunnel.client_serving" or row.time is None:
             continue
         again = newest.get((row.source.path, row.get("rpc_id"))) if row.get("rpc_id") else None
-        if again and _left(rows, again, row):
+        if again and _left(lines, again, place):
             again = None
         if again:  # the same connection asked once more
             again.rows.append(row)
             continue
-        early = row.time - window("channel_to_rpc")
-        before = [item for item in free if item.time and early <= item.time <= row.time]
-        channel = before[-1] if before else None
-        if channel:
-            free.remove(channel)
+        last = bisect_right(times, row.time) - 1
+        channel = None
+        if last >= 0 and times[last] >= row.time - window("channel_to_rpc"):
+            channel = free.pop(last)
+            del times[last]
         began = channel.time if channel and channel.time else row.time
         found.append(Client(began, commit=row.get("commit") or None, rows=[row, *([channel] if channel else [])]))
         newest[row.source.path, row.get("rpc_id")] = found[-1]
     return found
 
 
-def _left(rows: list[Row], client: Client, row: Row) -> bool:
+def _left(lines: Lines, client: Client, place: int) -> bool:
     """Whether a client's connection, or its process, ended before a later request with the same number."""
-    between = [item for item in rows if item.time and client.start <= item.time and log_order(item) < log_order(row)]
-    return any(
-        item.kind in ("tunnel.host_started", "tunnel.host_stopped")
-        or (item.kind == "tunnel.client_disconnected" and item.get("rpc_id") == client.rpc)
-        for item in between
-        if item.source.path == client.log
-    )
+    keys: tuple[tuple[str, ...], ...] = (("turned", client.log), ("gone", client.log, client.rpc))
+    ends = (lines.first(key, client.start) for key in keys)
+    return any(end is not None and end < place for end in ends)
 
 
 def _view(start: datetime, rows: list[Row]) -> View:
@@ -274,53 +223,35 @@ def _commit_in(path: str) -> str | None:
     return found[2] if found else None
 
 
-def _merge(found: list[Client], view: View) -> None:
-    """Into the client whose connection it names or that was connected when it opened, else a client of its own."""
-    slack = window("same_window")
-    inside = [client for client in found if view.rpc and client.rpc == view.rpc and client.log == view.log
-              and client.start - slack <= view.start]  # fmt: skip
-    inside = inside or [
-        client
-        for client in found
-        if client.start - slack <= view.start
-        and (client.end is None or view.start <= client.end + slack)
-        and not (client.end is None and any(client.start < other.start <= view.start for other in found))
-        and (client.log or client.commit is None or view.commit in (client.commit, None))
-    ]
-    if not inside:
-        found.append(Client(view.start, view.end, view.commit, view.end_kind, list(view.rows), [view]))
-        return
-    client = max(inside, key=lambda item: item.start)
-    client.rows += view.rows
-    client.views.append(view)
-    client.commit = client.commit or view.commit
-    if not client.log:  # a client of windows alone goes on as long as one of them
-        last = max(client.views, key=lambda item: (item.end is None, item.end or item.start))
-        client.end, client.end_kind = last.end, last.end_kind
-    elif client.end is None and view.end is not None:
-        client.end, client.end_kind = view.end, view.end_kind
-    near = client.end is None or view.end is None or abs(client.end - view.end) <= window("channel_to_rpc")
-    if client.views and all(item.expired for item in client.views) and near:
-        client.end_kind = "expired"
-
-
-def _joined(found: list[Client]) -> None:
-    """A connection that brought a lost window back is the same client, on a channel of its own."""
-    slack = window("channel_to_rpc")
-    for client in list(found):
+def _joined(found: list[Client]) -> list[Client]:
+    """The clients; a connection that brought a lost window back is the same client, on a channel of its own."""
+    slack, gone = window("channel_to_rpc"), set()
+    free = sorted((client for client in found if not client.views), key=lambda item: item.start)
+    starts = [client.start for client in free]
+    for client in found:
         for row in [row for view in client.views for row in view.reconnected]:
-            back = [other for other in found if other is not client and not other.views and row.time
-                    and max(client.start, row.time - slack) <= other.start <= row.time + slack]  # fmt: skip
+            if row.time is None:
+                continue
+            first = bisect_left(starts, max(client.start, row.time - slack))
+            back = free[first : bisect_right(starts, row.time + slack)]
             if back:
                 other = max(back, key=lambda item: item.start)
-                client.rows += other.rows
-                closed = [view.end for view in client.views if view.end and view.end_kind == "disconnected"]
-                client.end, client.end_kind = other.end, other.end_kind
-                if client.end is None and closed:
-                    client.end, client.end_kind = max(closed), "disconnected"
-                found.remove(other)
+                place = free.index(other, first)
+                del free[place], starts[place]
+                gone.add(id(other))
+                _continued(client, other)
+    return [client for client in found if id(client) not in gone]
+
+
+def _continued(client: Client, other: Client) -> None:
+    client.rows += other.rows
+    closed = [view.end for view in client.views if view.end and view.end_kind == "disconnected"]
+    client.end, client.end_kind = other.end, other.end_kind
+    if client.end is None and closed:
+        client.end, client.end_kind = max(closed), "disconnected"
 
 
 def outside(clients: Iterable[Client], periods: list[Period]) -> list[Client]:
     """The clients that came when no hosting period is known to have been up."""
-    return [client for client in clients if not any(period.covers(client.start) for period in periods)]
+    spans = Spans(periods)
+    return [client for client in clients if spans.around(client.start) is None]

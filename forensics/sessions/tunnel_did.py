@@ -52,14 +52,15 @@ def _text(moment: datetime | None) -> str:
 def _processes(bundle: Bundle) -> list[TunnelCommand]:
     """Processes of the tunnel's terminals, each once though two logs tell of it."""
     found: list[TunnelCommand] = []
+    newest: dict[str, datetime] = {}
     for row in bundle.of(PROCESS):
         line = row.first("command_line", "executable")
-        twin = any(
-            known.command == line and known.time and row.time and row.time - known.time <= window("same_process")
-            for known in found
-        )
+        known = newest.get(line)
+        twin = known is not None and row.time is not None and row.time - known <= window("same_process")
         if (row.id in bundle.typed or _is_command(row)) and not twin:
             found.append(TunnelCommand(row.time, row.kind, line))
+            if row.time:
+                newest[line] = max(known or row.time, row.time)
     return found
 
 

@@ -6,9 +6,11 @@ change journal tell of others. A second process that finds a tunnel running atta
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
+from operator import itemgetter
 
 from forensics.model import HostingPeriod
 from forensics.rules import load
@@ -91,6 +93,8 @@ class Hosting:
     def __init__(self, bundle: Bundle, life: HostLife, runs: Runs) -> None:
         self._bundle, self._life, self._runs = bundle, life, runs
         self.periods: list[Period] = []
+        self._begun: list[tuple[datetime, int]] = []  # starts with their places in `periods`, sorted
+        self._indexed = 0
         self.reasons: list[str] = []
         self.extra: list[Row] = []
 
@@ -282,8 +286,15 @@ class Hosting:
                 period.rows += logs
 
     def _at(self, moment: datetime) -> Period | None:
-        near = [item for item in self.periods if item.start and abs(item.start - moment) <= window("same_start")]
-        return min(near, key=lambda item: abs(item.start - moment) if item.start else timedelta.max, default=None)
+        """The period whose start is the nearest, by an index of them: a log may tell of tens of thousands."""
+        for place in range(self._indexed, len(self.periods)):
+            if start := self.periods[place].start:
+                insort(self._begun, (start, place))
+        self._indexed = len(self.periods)
+        first = bisect_left(self._begun, moment - window("same_start"), key=itemgetter(0))
+        last = bisect_right(self._begun, moment + window("same_start"), key=itemgetter(0))
+        near = min(self._begun[first:last], key=lambda item: (abs(item[0] - moment), item[1]), default=None)
+        return self.periods[near[1]] if near else None
 
 
 def when(period: Period) -> tuple[bool, str]:

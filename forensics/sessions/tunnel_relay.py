@@ -6,6 +6,7 @@ host slept, or had no network, while the connection still counted as up.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -28,6 +29,7 @@ class _Up:
 def relay(bundle: Bundle, periods: list[Period]) -> tuple[tuple[RelayPeriod, ...], list[str]]:
     """(the connections in order, what is to be said of them)."""
     rows = [row for row in once(bundle.of(LOG)) if row.time]
+    times = [row.time for row in rows if row.time]
     found: list[_Up] = []
     tries: list[Row] = []
     for row in rows:
@@ -42,7 +44,7 @@ def relay(bundle: Bundle, periods: list[Period]) -> tuple[tuple[RelayPeriod, ...
             current.end = row.time if row.kind == "tunnel.host_stopped" else None
             current.reason = row.get("reason") or row.get("log_message") or None
             if row.kind == "tunnel.host_started":
-                current.end, current.reason = _before(rows, row), "the log goes on with another start"
+                current.end, current.reason = _before(rows, times, row), "the log goes on with another start"
     for item in found:
         _closed(item, periods)
     reasons = [_lost(rows, tries)] if len(found) > 1 else []
@@ -50,9 +52,12 @@ def relay(bundle: Bundle, periods: list[Period]) -> tuple[tuple[RelayPeriod, ...
     return tuple(RelayPeriod(item.start, item.end, item.reason) for item in found), [text for text in reasons if text]
 
 
-def _before(rows: list[Row], row: Row) -> datetime | None:
-    earlier = [item.time for item in rows if item.time and row.time and item.time <= row.time and item is not row]
-    return earlier[-1] if earlier else None
+def _before(rows: list[Row], times: list[datetime], row: Row) -> datetime | None:
+    """The time of the last other row at or before one; `times` are those of the rows."""
+    place = bisect_right(times, row.time) - 1 if row.time else -1
+    if place >= 0 and rows[place] is row:
+        place -= 1
+    return times[place] if place >= 0 else None
 
 
 def _closed(item: _Up, periods: list[Period]) -> None:

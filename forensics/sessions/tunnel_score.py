@@ -22,9 +22,9 @@ from forensics.sessions.tunnel_bundle import (
     Bundle,
 )
 from forensics.sessions.tunnel_call import data_dir_of, wrapped_call
-from forensics.sessions.tunnel_clients import Client
 from forensics.sessions.tunnel_periods import Period
 from forensics.sessions.tunnel_programs import logged_call
+from forensics.sessions.tunnel_windows import Client
 
 _TELLING = (STATE, LOG, SERVER, PROCESS, SAVED, SHELL, FILES, TRACE, NETWORK)
 # A licence or a login says that a tunnel was prepared, not that there was one.

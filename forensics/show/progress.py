@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 
 from forensics.runinfo import without_secrets
 from forensics.show.terminal import console
-from forensics.text import one_line
+from forensics.text import mask_secrets, one_line
 
 if TYPE_CHECKING:
     from forensics.case import Case
@@ -34,8 +34,9 @@ class Log:
             return
         entry = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"),
                  "elapsed": round(time.monotonic() - self._began, 3), "what": what, **details}  # fmt: skip
+        safe = {name: mask_secrets(value) if isinstance(value, str) else value for name, value in entry.items()}
         with self._path.open("a", encoding="utf-8", newline="\n") as handle:
-            handle.write(json.dumps(entry, ensure_ascii=True, default=str) + "\n")
+            handle.write(json.dumps(safe, ensure_ascii=True, default=str) + "\n")
 
     def failed(self, error: BaseException) -> None:
         """Note why the run ended."""

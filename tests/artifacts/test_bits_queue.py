@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+import time
 
 from forensics.artifacts.bits_queue import ARTIFACT
 from forensics.formats import bitsqueue
@@ -72,3 +73,11 @@ def test_a_job_across_two_blocks() -> None:
         data = bytes(bitsqueue._BLOCK - room) + queued() + bytes(300)
         (found,) = bitsqueue.read(io.BytesIO(data))
         assert (found.target, found.temporary, found.transferred) == (TARGET, TEMPORARY, 4096)
+
+
+def test_texts_without_a_count_before_them_are_passed_over_quickly() -> None:
+    """Each took 4,096 tries backwards: a queue of some megabytes took the whole time that a file has."""
+    address = struct.pack("<I", 8) + "http://\0".encode("utf-16-le") + b"a\0\0\0"
+    begun = time.process_time()
+    assert len(list(bitsqueue.read(io.BytesIO(address * 8_000)))) == 1
+    assert time.process_time() - begun < 1

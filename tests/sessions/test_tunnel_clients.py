@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from forensics.model import TunnelClient
@@ -188,3 +190,34 @@ class TestDone:
         for number, text in enumerate(lines, 1):
             scene.file("shell.history_line", path, {}, f"line {number}", history_line=text, profile_user="田中")
         assert [command.command for command in only(scene).commands] == lines
+
+
+@pytest.mark.parametrize("shape", ["channels and windows", "windows", "one number again and again", "commands"])
+def test_thousands_take_time_in_proportion(shape: str) -> None:
+    """What took minutes for 2,000 when each was held against each; the shapes are those of logs that grow for years."""
+    scene, many = Tunnel(), 1_500
+    scene.identity()
+    scene.line("host_started", 0)
+    for number in range(many):
+        name, second = f"{number:08x}", 3.0 * number
+        if shape == "channels and windows":
+            scene.line("client_connected", number, channel_number=str(number), rpc_id=str(number))
+            scene.window("opened", many + number, name)
+        elif shape == "windows":
+            scene.window("opened", second, name)
+            scene.window("closed", second + 1, name)
+        elif shape == "commands":
+            scene.process(second, "cmd.exe", f"cmd /c {number}", pid=name, parent_executable=f"{SERVER}\\node.exe")
+        else:
+            scene.line("client_connected", second, channel_number=str(number))
+            scene.line("client_serving", second + 0.1, rpc_id="1", commit=COMMIT)
+            scene.line("client_disconnected", second + 2, rpc_id="1")
+    begun = time.process_time()
+    session = only(scene)
+    assert time.process_time() - begun < 2
+    if shape == "commands":
+        assert len(session.commands) == many
+    elif "windows" in shape:
+        assert sum(client.windows for client in session.clients) == many
+    else:
+        assert len(session.clients) == many
