@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from itertools import islice
 
 from forensics.artifacts._tunnel import DESKTOP_LOGS, build, log_zone, profile_user, times, windows_path, zeroed
 from forensics.artifacts._tunnel_kinds import SERVER_KINDS, TUNNEL_LOG_KINDS
@@ -19,12 +20,13 @@ from forensics.artifacts._tunnel_reader import LogReader
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
 from forensics.formats import tunnellog
 from forensics.formats.messages import meaning
-from forensics.formats.textfile import decode
+from forensics.formats.textfile import decode, lines
 from forensics.formats.tunnelid import link_of
 from forensics.model import Problem, Value, make_fact
 
 _NAME = "tunnel_output"
 _HEAD = 4096
+_HEAD_LINES = 5_000
 _LIMIT = 64 * 1024 * 1024
 _SUFFIXES = ("txt", "log", "out", "tmp")
 # Folders whose files of these endings are looked at, and those of which files without ending are, too.
@@ -63,10 +65,10 @@ def _is_result(line: str) -> bool:
     return found.bare and (found.event != "link_shown" or link_of(found.values.get("url", "")) is not None)
 
 
-def _told(lines: list[tunnellog.Line]) -> dict[str, Value | None]:
+def _told(head: list[tunnellog.Line]) -> dict[str, Value | None]:
     """Tunnel and version that the output names."""
     values: dict[str, str] = {}
-    for line in lines:
+    for line in head:
         for name, value in line.meaning.values.items():
             values.setdefault(name, value)
     link = link_of(values.get("url", ""))
@@ -86,7 +88,7 @@ def parse(given: FileInput) -> Output:
     given = replace(given, sha256=hashlib.sha256(given.read(_LIMIT)).hexdigest())
     yield from zeroed(_NAME, given)
     fixed: dict[str, Value | None] = {"profile_user": profile_user(given)}
-    head = [line for _, line in zip(range(200), tunnellog.read(given.fh), strict=False)]
+    head = list(islice(tunnellog.records(islice(lines(given.fh), _HEAD_LINES)), 200))
     about = {**fixed, **_told(head), "file_path": windows_path(given.path), "file_size": given.size}
     yield make_fact("tunnel.output", given.source(), times(given), about | {"file_sha256": given.sha256})
     reader = LogReader(given, log_zone(given), fixed, _NAME)

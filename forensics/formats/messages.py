@@ -95,6 +95,26 @@ def meaning(part: str, text: str, condition: str = "") -> Meaning:
     return UNKNOWN
 
 
+def bare_meaning(part: str, text: str) -> Meaning:
+    """What a line without a stamp means by itself; UNKNOWN unless it is one of those that are printed so.
+
+    Most lines of this kind only continue another one, so few patterns are tried.
+    """
+    text = text[:MATCH_LIMIT]
+    table = _bare(part)
+    if any(entry.match(text) for entry in table.get(text[:1], table[""])):
+        found = meaning(part, text)
+        return found if found.bare else UNKNOWN
+    return UNKNOWN
+
+
+@cache
+def _bare(part: str) -> dict[str, tuple[_Entry, ...]]:
+    table = {letter: tuple(entry for entry in found if entry.bare) for letter, found in _by_letter(part).items()}
+    loose = (entry for entry in _alternatives(part) if entry.bare)
+    return table | {"": tuple(dict.fromkeys((*table[""], *loose)))}
+
+
 @cache
 def _alternatives(part: str) -> tuple[_Entry, ...]:
     entries = {id(entry): entry for bucket in _by_letter(part).values() for entry in bucket}

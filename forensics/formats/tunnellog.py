@@ -16,7 +16,7 @@ from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from forensics.formats import logzone
-from forensics.formats.messages import UNKNOWN, Meaning, is_banner, meaning
+from forensics.formats.messages import UNKNOWN, Meaning, bare_meaning, is_banner, meaning
 from forensics.formats.serverlog import Entry, parse_text
 from forensics.formats.textfile import TextLine, lines, tail
 
@@ -106,11 +106,9 @@ def records(source: Iterable[TextLine]) -> Iterator[Line]:
 def _own(raw: TextLine, current: Line | None, last: str) -> Line | None:
     """A line without a stamp as a record of its own: a known result, a banner, or what nothing stamped precedes."""
     text = _ANSI.sub("", raw.text)
-    found, banner = meaning("cli", text), is_banner(text)
-    if not found.bare:
-        if current and (current.stamp or not text.strip()) and not banner:
-            return None
-        found = UNKNOWN
+    found, banner = bare_meaning("cli", text), is_banner(text)
+    if not found.bare and current and (current.stamp or not text.strip()) and not banner:
+        return None
     return Line(raw.number, raw.offset, message=text, meaning=found, banner=banner, after=last)
 
 

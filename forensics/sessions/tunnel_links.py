@@ -17,15 +17,25 @@ from forensics.sessions.tunnel_identity import tokens_of
 def linked(verdicts: Sequence[Verdicts]) -> list[Verdicts]:
     """The same verdicts, each tunnel with the other hosts that it is known on; the order of hosts does not matter."""
     every = [session for item in verdicts for session in item.tunnel_sessions]
+    index: dict[str, list[TunnelSession]] = {}
+    for session in every:
+        for key in _keys(session):
+            index.setdefault(key, []).append(session)
     found = []
     for item in verdicts:
-        sessions = tuple(_with_links(session, every) for session in item.tunnel_sessions)
+        sessions = tuple(_with_links(session, index) for session in item.tunnel_sessions)
         found.append(replace(item, tunnel_sessions=sessions) if sessions != item.tunnel_sessions else item)
     return found
 
 
-def _with_links(session: TunnelSession, every: Sequence[TunnelSession]) -> TunnelSession:
-    links = {link for other in every if other.host.casefold() != session.host.casefold()
+def _keys(session: TunnelSession) -> set[str]:
+    """What a session can be linked by."""
+    return _tokens(session) | ({f"id {session.tunnel_id}"} if session.tunnel_id else set())
+
+
+def _with_links(session: TunnelSession, index: dict[str, list[TunnelSession]]) -> TunnelSession:
+    like = (other for key in _keys(session) for other in index[key])
+    links = {link for other in like if other.host.casefold() != session.host.casefold()
              for link in _links(session, other)}  # fmt: skip
     known = {(link.host, link.by, link.value) for link in session.linked_hosts}
     links |= set(session.linked_hosts)

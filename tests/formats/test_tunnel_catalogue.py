@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import yaml
 
 from forensics.formats import serverlog, tunnellog
-from forensics.formats.messages import meaning
+from forensics.formats.messages import UNKNOWN, bare_meaning, meaning
 from forensics.formats.tunnelid import Link, link_of
 
 LINES: dict[str, list[Any]] = yaml.safe_load(Path(__file__).with_name("tunnel_catalogue.yml").read_text("utf-8"))
@@ -90,3 +91,16 @@ def test_a_link_names_tunnel_and_folder() -> None:
     assert link_of("https://vscode.dev/tunnel/lab/C:/Users/u") == Link("lab", "C:/Users/u")
     assert link_of("https://insiders.vscode.dev/tunnel/lab%2D1?vscode-lang=ja") == Link("lab-1", "")
     assert link_of("https://example.com/tunnel/lab") is None
+
+
+@pytest.mark.parametrize("text", [case[1] for case in LINES["cli"]] + [case[0] for case in LINES["bare"]])
+def test_the_short_way_of_lines_without_a_stamp_is_the_long_one(text: str) -> None:
+    whole = meaning("cli", text)
+    assert bare_meaning("cli", text) == (whole if whole.bare else UNKNOWN)
+
+
+def test_lines_that_continue_another_are_passed_over_quickly() -> None:
+    begun = time.process_time()
+    (line,) = read(f"{STAMP} info Server started\n" + "y\n" * 50_000)
+    assert time.process_time() - begun < 0.6
+    assert len(line.more) == 500

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -272,3 +273,19 @@ class TestLinks:
         scene.process(0, CODE, f"{CODE} tunnel --name x --cli-data-dir {CLI}")
         assert all(not session.linked_hosts for item in linked([self.with_id("A"), self.host("B", scene)])
                    for session in item.tunnel_sessions)  # fmt: skip
+
+    def test_many_tunnels_take_time_in_proportion(self) -> None:
+        (one,) = self.with_id("A").tunnel_sessions
+        hosts = [
+            replace(
+                self.with_id(name),
+                tunnel_sessions=tuple(
+                    replace(one, host=name, tunnel_id=f"k3hq{number:04d}") for number in range(1_000)
+                ),
+            )
+            for name in "ABC"
+        ]
+        begun = time.process_time()
+        found = linked(hosts)
+        assert time.process_time() - begun < 2
+        assert all(len(session.linked_hosts) == 2 for item in found for session in item.tunnel_sessions)
