@@ -104,4 +104,4 @@ def notice(rules: Rules) -> str:
     counts = Counter(item.group for item in rules.refused).most_common()
     told = ", ".join(f"{number} {group}" for group, number in counts)
     every = len(rules.rules) + len(rules.refused)
-    return f"{len(rules.refused)} of {every} Sigma rules are not evaluated ({told}): show findings names each"
+    return f"not evaluated: {len(rules.refused)} of {every} Sigma rules ({told}); show findings names each"
