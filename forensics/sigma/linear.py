@@ -24,6 +24,8 @@ _MOST_PATTERN, _MOST_STATES, _MOST_REPEATS, _MOST_KNOWN = 2_048, 1_500, 1_000, 4
 _REFUSED = "regular expression"
 _START, _WORD, _OTHER, _LINE = range(4)  # what is before: nothing, a word's character, another, a line's end
 
+_LAST_LINE = "\n\n"  # a line's end that ends the text: `$` stands before it, too
+
 
 @dataclass(slots=True)
 class _State:
@@ -54,7 +56,6 @@ class Linear:
             tree = parser.parse(pattern, flags)
         except (re.error, RecursionError, OverflowError) as error:
             raise UnsupportedError(_REFUSED, f"a regular expression is not understood: {error}") from None
-        self._ends = "$" in pattern
         self._states: list[_State] = []
         self._final = self._new()
         try:
@@ -64,12 +65,10 @@ class Linear:
         self._forget()
 
     def search(self, text: str) -> bool:
-        """Whether the pattern is met anywhere in the text; `$` also stands before a line's end that ends the text."""
-        return self._met(text) or (self._ends and text.endswith("\n") and self._met(text[:-1]))
-
-    def _met(self, text: str) -> bool:
+        """Whether the pattern is met anywhere in the text."""
         known = self._begin
-        for sign in text:
+        signs: Iterable[str] = [*text[:-1], _LAST_LINE] if text.endswith("\n") else text
+        for sign in signs:
             try:
                 following = known.on[sign]
             except KeyError:
@@ -97,11 +96,11 @@ class Linear:
             onward = {self._first}
             for index in reached:
                 state = self._states[index]
-                if state.takes is not None and state.takes(sign):
+                if state.takes is not None and state.takes(sign[0]):
                     onward.update(state.after)
             if self._count > _MOST_KNOWN:  # what is remembered is bounded; it is then learnt anew
                 self._forget()
-            following = self._known(frozenset(onward), _sort(sign))
+            following = self._known(frozenset(onward), _sort(sign[0]))
         self._count += 1
         known.on[sign] = following
         return following
@@ -176,9 +175,9 @@ def _holds(what: str, before: int, sign: str) -> bool:
     """Whether an anchor holds between what was before and `sign` ("" at the end)."""
     if what in ("start", "line"):
         return before == _START or (what == "line" and before == _LINE)
-    if what in ("end", "line_end"):
-        return not sign or (what == "line_end" and sign == "\n")
-    border = (before == _WORD) != (bool(sign) and _sort(sign) == _WORD)
+    if what in ("very_end", "end", "line_end"):
+        return not sign or (what != "very_end" and sign == _LAST_LINE) or (what == "line_end" and sign == "\n")
+    border = (before == _WORD) != (bool(sign) and _sort(sign[0]) == _WORD)
     return border == (what == "border")
 
 
@@ -188,7 +187,7 @@ def _anchor(value: Any, flags: re.RegexFlag) -> str:  # noqa: ANN401  # the pars
         code.AT_BEGINNING: "line" if lines else "start",
         code.AT_BEGINNING_STRING: "start",
         code.AT_END: "line_end" if lines else "end",
-        code.AT_END_STRING: "end",
+        code.AT_END_STRING: "very_end",
         code.AT_BOUNDARY: "border",
         code.AT_NON_BOUNDARY: "inside",
     }
