@@ -62,7 +62,16 @@ def getter(name: str, source: LogSource) -> Get:
         wanted = re.compile(rf"(?:^|,)\s*{algorithm}=([0-9A-Fa-f]+)")
         return lambda view: met.group(1) if (met := wanted.search(view.data.get("Hashes", ""))) else None
     known = source.names.get(name, name)
-    return lambda view: view.data.get(known)
+    return (
+        (lambda view: view.data.get(known)) if source.fields is not None else (lambda view: _spaced(view.data, known))
+    )
+
+
+def _spaced(data: Mapping[str, str], name: str) -> str | None:
+    """The field; Defender writes spaces into names (`New Value`), which Sigma leaves out."""
+    if name in data:
+        return data[name]
+    return next((text for own, text in data.items() if " " in own and own.replace(" ", "") == name), None)
 
 
 def check_of(detection: Any, source: LogSource) -> Check:  # noqa: ANN401  # whatever the rule has there

@@ -20,7 +20,7 @@ from typing import Any
 from forensics.sigma.errors import UnsupportedError
 
 Chars = Callable[[str], bool]
-_MOST_PATTERN, _MOST_STATES, _MOST_REPEATS, _MOST_KNOWN = 2_048, 1_500, 1_000, 4_000
+_MOST_PATTERN, _MOST_STATES, _MOST_REPEATS, _MOST_KNOWN = 2_048, 1_000, 1_000, 4_000
 _REFUSED = "regular expression"
 _START, _WORD, _OTHER, _LINE = range(4)  # what is before: nothing, a word's character, another, a line's end
 

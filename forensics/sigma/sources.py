@@ -15,6 +15,7 @@ from forensics.rules import load
 from forensics.sigma.errors import UnsupportedError
 
 SYSTEM = frozenset({"EventID", "EventId", "Channel", "Provider_Name", "ProviderName", "Computer", "ComputerName"})
+UNREAD = frozenset({"Level", "Keywords", "Opcode", "Task"})  # of the System section; a record's data has no such name
 HASHES = {"md5": "MD5", "sha1": "SHA1", "sha256": "SHA256", "imphash": "IMPHASH"}
 _KNOWN_PARTS = frozenset({"product", "category", "service", "definition"})
 
@@ -35,7 +36,9 @@ class LogSource:
 
     def has(self, name: str) -> bool:
         """Whether a record of this source can have the field."""
-        return self.fields is None or name in SYSTEM or name in self.fields or self.hash_in(name) != ""
+        if self.fields is None:
+            return name not in UNREAD
+        return name in SYSTEM or name in self.fields or self.hash_in(name) != ""
 
     def hash_in(self, name: str) -> str:
         """The algorithm that a field names which Sysmon writes into `Hashes`, else ""."""
@@ -59,7 +62,8 @@ def sources_of(logsource: Any) -> tuple[LogSource, ...]:  # noqa: ANN401  # what
             channels = table["services"].get(service, ())
             found = tuple(source for source in found if source.channel in channels)
     elif service:
-        found = tuple(LogSource(channel) for channel in table["services"].get(service, ()))
+        known = _every_field() if service == "sysmon" else None
+        found = tuple(LogSource(channel, None, known) for channel in table["services"].get(service, ()))
     if not found:
         raise UnsupportedError("unknown logsource", f"no log is known for logsource {shown[:120]}")
     return found
@@ -77,6 +81,14 @@ def _category(entry: Mapping[str, Any]) -> tuple[LogSource, ...]:
                   table["names"].get(entry.get("names", ""), {}), when)
         for channel in table["services"][entry["service"]]
     )  # fmt: skip
+
+
+@cache
+def _every_field() -> frozenset[str]:
+    """All fields of Sysmon's records."""
+    table = load("sigma")
+    groups = (_fields(group) or frozenset() for group in table["fields"] if group not in table["names"])
+    return frozenset(table["common"]).union(*groups)
 
 
 @cache

@@ -128,6 +128,13 @@ def test_words_of_an_unnamed_element() -> None:
     assert matches({"Data": "X"}, event, **source)
 
 
+def test_names_with_spaces_are_asked_for_without() -> None:
+    source = {"product": "windows", "service": "windefend"}
+    event = record(5007, "Microsoft-Windows-Windows Defender/Operational", **{"New Value": r"HKLM\x\Exclusions"})
+    assert matches({"EventID": 5007, "NewValue|contains": "exclusions"}, event, **source)
+    assert not matches({"NewValue": None}, event, **source)
+
+
 def test_a_match_names_what_the_rule_asked_for() -> None:
     (match,) = Matcher([made(rule({"sel": {"Image|endswith": "cmd.exe", "CommandLine|contains": "who"}}))]).matches(
         EVENT
@@ -144,6 +151,20 @@ def test_a_match_names_what_the_rule_asked_for() -> None:
         ({"logsource": {"product": "windows", "category": "file_rename"}}, "unknown logsource"),
         ({"logsource": {"product": "windows", "service": "unheard"}}, "unknown logsource"),
         ({"detection": {"sel": {"NoSuch": "x"}, "condition": "sel"}}, "unknown field"),
+        (
+            {
+                "logsource": {"product": "windows", "service": "sysmon"},
+                "detection": {"sel": {"NoSuch": "x"}, "condition": "sel"},
+            },
+            "unknown field",
+        ),
+        (
+            {
+                "logsource": {"product": "windows", "service": "system"},
+                "detection": {"sel": {"Level": 2}, "condition": "sel"},
+            },
+            "unknown field",
+        ),
         ({"detection": {"sel": {"Image|expand": "%x%"}, "condition": "sel"}}, "unknown modifier"),
         ({"detection": {"sel": {"Image|re": r"(a)\1"}, "condition": "sel"}}, "regular expression"),
         ({"detection": {"sel": {"Image": "x"}, "condition": "sel | count() by Image > 3"}}, "aggregation"),
