@@ -13,12 +13,13 @@ from functools import lru_cache
 from typing import Any
 
 from forensics.formats.evtx_record import Record
-from forensics.sigma import conditions, detection
+from forensics.sigma import conditions, detection, needles
 from forensics.sigma.conditions import Expression, Join, Name
 from forensics.sigma.detection import Check, View
 from forensics.sigma.errors import UnsupportedError
 from forensics.sigma.sources import LogSource, sources_of
 
+_ANY = -1  # the shelf of rules about every id
 EVERY_ID = frozenset(range(0x10000))  # an event id is a 16-bit number
 LEVELS = ("informational", "low", "medium", "high", "critical")
 _NO_LEVEL = "informational"
@@ -84,6 +85,7 @@ class _Ready:
     rule: Rule
     check: Check
     shown: tuple[tuple[str, detection.Get], ...]
+    words: needles.Words
 
 
 def make(file: str, document: Any, position: int = 0) -> Rule | Refused:  # noqa: ANN401  # whatever a file holds
@@ -159,7 +161,9 @@ def _ready(rule: Rule, source: LogSource) -> tuple[_Ready, frozenset[int]]:
     shown = tuple((name, detection.getter(name, source)) for name in asked if source.has(name))
     said = _ids(expression, detections)
     ids = EVERY_ID if said is None else said
-    return _Ready(rule, check, shown), ids if source.ids is None else ids & source.ids
+    return _Ready(
+        rule, check, shown, needles.needed(expression, detections)
+    ), ids if source.ids is None else ids & source.ids
 
 
 def _compiled(expression: Expression, checks: Mapping[str, Check]) -> Check:
@@ -185,35 +189,61 @@ def _ids(expression: Expression, detections: Mapping[str, Any]) -> frozenset[int
     return frozenset.intersection(*known) if known else None
 
 
+class _Shelf:
+    """The rules about records of one channel and id, by the words that a record must have one of."""
+
+    def __init__(self, ready: Sequence[_Ready]) -> None:
+        self._ready = ready
+        self._always = [place for place, item in enumerate(ready) if item.words is None]
+        self._by_word: dict[str, list[int]] = {}
+        for place, item in enumerate(ready):
+            for word in item.words or ():
+                self._by_word.setdefault(word, []).append(place)
+
+    def candidates(self, record: Record) -> list[_Ready]:
+        """The rules that the record may match, in their order."""
+        if not self._by_word:
+            return list(self._ready)
+        found = set(self._always)
+        for word in needles.words_in(record.data.values()) & self._by_word.keys():
+            found.update(self._by_word[word])
+        return [self._ready[place] for place in sorted(found)]
+
+
 class Matcher:
     """All rules, by the channel and id of the records that they are about."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.wants: dict[str, set[int]] = {}
-        self._ready: dict[str, dict[int, list[_Ready]]] = {}
+        by_channel: dict[str, dict[int, list[_Ready]]] = {}
         for rule in rules:
             for source in sources_of(rule.logsource):
                 ready, ids = _ready(rule, source)
                 self.wants.setdefault(source.channel, set()).update(ids)
-                by_id = self._ready.setdefault(source.channel.casefold(), {})
-                for event in ids if ids != EVERY_ID else (-1,):
+                by_id = by_channel.setdefault(source.channel.casefold(), {})
+                for event in ids if ids != EVERY_ID else (_ANY,):
                     by_id.setdefault(event, []).append(ready)
         self.wants = {channel: ids for channel, ids in self.wants.items() if ids}
+        self._shelves: dict[str, dict[int, _Shelf]] = {
+            channel: {event: _Shelf([*ready, *(by_id.get(_ANY, ()) if event != _ANY else ())])
+                      for event, ready in by_id.items()}
+            for channel, by_id in by_channel.items()
+        }  # fmt: skip
 
     def matches(self, record: Record) -> list[Match]:
         """The rules that the record fulfils, in the order of the rules."""
-        by_id = self._ready.get(record.channel.casefold(), {})
-        asked = by_id.get(record.event_id, []) + by_id.get(-1, [])
-        if not asked:
-            return []
         view = View(record)
-        return [Match(item.rule, _shown(item, view)) for item in asked if item.check(view)]
+        return [Match(item.rule, _shown(item, view)) for item in self._candidates(record) if item.check(view)]
 
     def hits(self, record: Record) -> bool:
         """Whether some rule matches."""
-        by_id = self._ready.get(record.channel.casefold(), {})
         view = View(record)
-        return any(item.check(view) for place in (record.event_id, -1) for item in by_id.get(place, ()))
+        return any(item.check(view) for item in self._candidates(record))
+
+    def _candidates(self, record: Record) -> Sequence[_Ready]:
+        shelves = self._shelves.get(record.channel.casefold(), {})
+        shelf = shelves.get(record.event_id) or shelves.get(_ANY)
+        return shelf.candidates(record) if shelf else ()
 
 
 def _shown(item: _Ready, view: View) -> tuple[tuple[str, str], ...]:
