@@ -67,7 +67,12 @@ def _files(folder: Path, refused: list[Refused]) -> Iterator[Path]:
         pass  # says what is wrong with the folder itself
     found: list[Path] = []
     entries = 0
-    for place, folders, names in os.walk(folder):
+
+    def closed(error: OSError) -> None:
+        shown = one_line(Path(error.filename or "").name, 200)
+        refused.append(Refused(shown, "", "", "unreadable", f"the folder is not listed: {error.strerror}"))
+
+    for place, folders, names in os.walk(folder, onerror=closed):
         here = Path(place)
         entries += len(folders) + len(names)
         if len(here.relative_to(folder).parts) >= _MOST_DEPTH or entries > _MOST_ENTRIES:

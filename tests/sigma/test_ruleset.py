@@ -231,6 +231,22 @@ def test_documents_of_one_file_and_ids_that_are_taken(tmp_path: Path) -> None:
     assert [(item.file, item.group) for item in rules.refused] == [("sub/b.yaml", "id taken")]
 
 
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shut").mkdir()
+    (tmp_path / "sound.yml").write_text(yaml.safe_dump(rule({"sel": {"Image": "x"}})), encoding="utf-8")
+    listed = os.scandir
+
+    def refusing(place: Any) -> Any:
+        if Path(place).name == "shut":
+            raise PermissionError(13, "Permission denied", str(place))
+        return listed(place)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    rules = read_rules(tmp_path)
+    assert len(rules.rules) == 1
+    assert [(item.file, item.group) for item in rules.refused] == [("shut", "unreadable")]
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_links_and_pipes_are_named_and_not_opened(tmp_path: Path) -> None:
     (tmp_path / "real.yml").write_text(yaml.safe_dump(rule({"sel": {"Image": "x"}})), encoding="utf-8")
