@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from forensics.case import Case
     from forensics.evidence.base import Opening
+    from forensics.sigma.ruleset import Rules
 
 T = TypeVar("T")
 COMPLETE, USAGE, PARTIAL, UNOPENED, DAMAGED = 0, 2, 3, 4, 5
@@ -96,6 +97,8 @@ def _leave(number: int, _: object) -> None:
               help="Memory of one worker process.")  # fmt: skip
 @click.option("--extract", "extract", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Write the saved copies of a remote editor's history there, under neutral names.")  # fmt: skip
+@click.option("--rules", "rules", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
+              help="Hold event records against the Sigma rules in DIR (docs/sigma.md).")  # fmt: skip
 @opening_options
 @click.option("--json", "as_json", is_flag=True, help="Print the sessions document on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No summary and no progress.")
@@ -105,7 +108,7 @@ def timeline(
     evidence: tuple[Path, ...], output: Path, *, force: bool, context_minutes: float, all_events: bool,
     start: datetime | None, end: datetime | None, display_tz: str, jobs: int | None, job_seconds: float,
     job_memory: int, opening: Opening, as_json: bool, quiet: bool, verbose: bool, log_file: Path | None,
-    extract: Path | None,
+    extract: Path | None, rules: Path | None,
 ) -> None:  # fmt: skip
     """The main job: evidence in, a case folder with timeline and sessions out.
 
@@ -125,7 +128,8 @@ def timeline(
     if start and end and end < start:
         raise click.UsageError("--end is before --start")
     options = Options(context_minutes, all_events, start, end,
-                      Limits(seconds=job_seconds, memory=job_memory * MIB, jobs=jobs or 0), opening)  # fmt: skip
+                      Limits(seconds=job_seconds, memory=job_memory * MIB, jobs=jobs or 0), opening,
+                      _rules_in(rules))  # fmt: skip
     try:
         check_target(output, evidence, force=force, log_file=log_file)
         if extract is not None:
@@ -160,6 +164,21 @@ def timeline(
     with _printing():
         _tell(made, output, zone, as_json=as_json, quiet=quiet, verbose=verbose)
     sys.exit(max(_code(case) for case, _ in made))
+
+
+def _rules_in(folder: Path | None) -> Rules | None:
+    """The rules of a folder; a folder without a single rule file is a mistake that must not pass unseen."""
+    from forensics.rulefolder import read_rules
+
+    if folder is None:
+        return None
+    try:
+        rules = read_rules(folder)
+    except OSError as error:
+        raise click.UsageError(f"--rules {folder}: {error.strerror or error}") from None
+    if not rules.rules and not rules.refused:
+        raise click.UsageError(f"--rules {folder}: no .yml file in it")
+    return rules
 
 
 def _tell(

@@ -18,7 +18,9 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import BinaryIO
 
+from forensics.artifacts import sigma_rules
 from forensics.artifacts.base import (
+    Artifact,
     EventArtifact,
     FileArtifact,
     FileInput,
@@ -36,6 +38,7 @@ from forensics.hives import read_hive
 from forensics.intake import Count, Intake, JobResult
 from forensics.logs import read_again, read_log
 from forensics.model import Fact, Host, Problem, Source
+from forensics.sigma.ruleset import Rules
 from forensics.times import iso, windows_zone
 
 _IN_MEMORY = 32 * 1024 * 1024
@@ -46,6 +49,7 @@ _HIVE_MOST, _FILE_MOST = 4 * 1024**3, 64 * 1024**3
 _evidence: OpenedEvidence | None = None
 _failure: EvidenceError | None = None
 _shown_name = ""
+_rules = Rules("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +110,10 @@ class Survey:
     folders: tuple[tuple[str, str], ...] = ()
 
 
-def start_worker(path: str, name: str, opening: Opening) -> None:
-    """Open the evidence in this process; a failure is kept and said by the first job."""
-    global _evidence, _failure, _shown_name  # noqa: PLW0603  # one worker process, one evidence
+def start_worker(path: str, name: str, opening: Opening, rules: Rules | None = None) -> None:
+    """Open the evidence in this process; a failure is kept and said by the first job. `rules` are the user's."""
+    global _evidence, _failure, _shown_name, _rules  # noqa: PLW0603  # one worker process, one evidence
+    _rules = rules or Rules("")
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     logging.disable(logging.CRITICAL)  # libraries log what our own problems already say
     _shown_name = name
@@ -208,8 +213,7 @@ def _logs(path: str) -> list[bytes]:
 
 
 def _dispatch(job: Job, writer: Intake, stack: ExitStack) -> None:
-    by_name = {artifact.name: artifact for artifact in all_artifacts()}
-    wanted = [by_name[name] for name in job.artifacts]
+    wanted = _wanted(job.artifacts)
     for artifact in wanted:
         writer.result.counts[artifact.name] = Count()
     try:
@@ -252,6 +256,13 @@ def _dispatch(job: Job, writer: Intake, stack: ExitStack) -> None:
             writer.take(artifact, artifact.parse(replace(given, companions=beside, siblings=siblings)))
             count = writer.result.counts[artifact.name]
             count.claimed, count.parsed = 1, int(not any(p.artifact == artifact.name for p in writer.result.problems))
+
+
+def _wanted(names: tuple[str, ...]) -> list[Artifact]:
+    """The artifacts by name; the one for the user's rules is made of the rules."""
+    by_name = {artifact.name: artifact for artifact in all_artifacts()}
+    wanted: list[Artifact] = [by_name[name] for name in names if name != sigma_rules.NAME]
+    return [*wanted, *(sigma_rules.with_rules(_rules) if sigma_rules.NAME in names else ())]
 
 
 def _check(job: Job, evidence: OpenedEvidence, handle: BinaryIO, writer: Intake) -> None:

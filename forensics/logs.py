@@ -161,8 +161,8 @@ def _doubted(items: Output) -> Output:
 
 def _wanting(given: FileInput, artifacts: list[EventArtifact], intake: Intake) -> list[EventArtifact]:
     """The artifacts that want something of this log; one of an unknown name is asked for its channel."""
-    if is_named_log(given.path, artifacts):
-        return artifacts
+    if named := [item for item in artifacts if is_named_log(given.path, [item])]:
+        return named
     from forensics.formats.evtx import channel_of
 
     channel = channel_of(given.fh)
@@ -185,9 +185,15 @@ def _table(artifacts: list[EventArtifact]) -> Table:
 
 
 def _deferrer(table: Table, intake: Intake) -> Callable[[int, str, int], bool]:
-    """What takes off the records that can wait: of ids that one artifact alone wants, and defers."""
+    """What takes off the records that can wait: of ids that one artifact alone wants, and defers.
+
+    One that sifts is asked first, of each record: what it takes is read now, by everybody.
+    """
     putters: dict[int, list[tuple[EventArtifact, Putter]]] = {}
-    for (folded, event), wanting in table.items():
+    sifting: dict[int, list[Callable[[Record], bool]]] = {}
+    for (folded, event), every in table.items():
+        wanting = [artifact for artifact in every if artifact.sifts is None]
+        sifting.setdefault(event, []).extend(artifact.sifts for artifact in every if artifact.sifts is not None)
         if len(wanting) == 1 and event in wanting[0].defers:
             channel = next(name for name in wanting[0].wants if name.casefold() == folded)
             putters.setdefault(event, []).append((wanting[0], Putter(wanting[0], channel, event)))
@@ -195,6 +201,8 @@ def _deferrer(table: Table, intake: Intake) -> Callable[[int, str, int], bool]:
     def put_off(event: int, text: str, offset: int) -> bool:
         for artifact, putter in putters.get(event, ()):
             if note := putter.note(text):
+                if sifting[event] and _is_taken(sifting[event], text, offset):
+                    return False
                 if not intake.result.computers:  # one is enough: what is put off is not read for it
                     intake.result.name_computer(computer_of(text))
                 intake.note(artifact, note.line(offset))
@@ -202,6 +210,17 @@ def _deferrer(table: Table, intake: Intake) -> Callable[[int, str, int], bool]:
         return False
 
     return put_off
+
+
+def _is_taken(sifting: list[Callable[[Record], bool]], text: str, offset: int) -> bool:
+    """Whether an artifact that sifts takes the record, or it cannot be told from the decoder's text."""
+    from forensics.formats.evtx_record import load, to_record
+
+    try:
+        record = to_record(load(text), 0, 0, offset)
+    except (ValueError, RecursionError):
+        return True
+    return record is None or any(takes(record) for takes in sifting)
 
 
 def _is_empty_log(given: FileInput) -> bool:

@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from forensics import collect, guestwrites, jobs, reading, sessions, showing, views
-from forensics.artifacts.base import asked_for
+from forensics import collect, guestwrites, jobs, reading, rulefolder, sessions, showing, views
+from forensics.artifacts.base import Artifact, asked_for
 from forensics.assembly import CaseBuilder
 from forensics.case import Case, merge_verdicts
 from forensics.descendants import MOST, family
@@ -27,6 +27,7 @@ from forensics.model import Coverage, Evidence, Fact, Host, PersistenceEntry, Pr
 from forensics.naming import Naming, guest_names, identify
 from forensics.runinfo import bulk, evidence_files, first_part, hashes_of, run_info
 from forensics.sessions.others import OTHER_MACHINE
+from forensics.sigma.ruleset import Rules
 from forensics.spool import SpoolReader, Window
 from forensics.text import one_line
 from forensics.timeline import order_key
@@ -55,7 +56,7 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to analyse: minutes of context around sessions, the span shown, limits of the workers."""
+    """How to analyse: minutes of context around sessions, the span shown, limits of the workers, the user's rules."""
 
     context_minutes: float = 15.0
     all_events: bool = False
@@ -63,6 +64,11 @@ class Options:
     end: datetime | None = None
     limits: Limits = field(default_factory=Limits)
     opening: Opening = field(default_factory=Opening)
+    rules: Rules | None = None
+
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """The artifacts of such a run."""
+        return asked_for(carve=self.opening.carve, events=self.rules.wants() if self.rules else None)
 
     def described(self) -> dict[str, Any]:
         """The options as JSON material, without secrets."""
@@ -75,6 +81,7 @@ class Options:
             "shadow_copies": self.opening.snapshots,
             "host": self.opening.host,
             "carve": self.opening.carve,
+            "rules": rulefolder.described(self.rules) if self.rules else None,
             "limits": {
                 "seconds": self.limits.seconds,
                 "seconds_per_mib": self.limits.seconds_per_mib,
@@ -181,11 +188,12 @@ def survey_of(workers: Workers, path: Path, *, carve: bool = False) -> jobs.Surv
 
 def _one(path: Path, name: str, options: Options, progress: Progress, builder: CaseBuilder) -> None:
     """Analyse one evidence into the builder."""
-    artifacts = asked_for(carve=options.opening.carve)
+    artifacts = options.artifacts()
     spool = builder.spool_folder()
     progress.stage(f"opening {name}")
     opening = replace(options.opening, scratch=str(spool / "unpacked"))
-    with Workers(options.limits, jobs.start_worker, (str(path), name, opening), bulk(path)) as workers:
+    start = (str(path), name, opening, options.rules)
+    with Workers(options.limits, jobs.start_worker, start, bulk(path)) as workers:
         survey = survey_of(workers, path, carve=opening.carve)
         known, notes = _host(workers, survey, name)
         machines, more = _guests(workers, survey, name)
@@ -203,26 +211,28 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
         progress.stage(f"joining {name}")
         plan = plan.with_results(results)
         problems += _merged(workers, survey, plan, name)
-        so_far = _coverage(survey, plan, results, problems, carve=opening.carve)
+        so_far = _coverage(survey, plan, results, problems, artifacts)
         verdicts = _join(workers, plan.host(), problems, (host, name, naming), builder, so_far)
         inside = builder.keep(_read(_spools(plan.guests(), KEPT), problems, name), naming)
         verdicts = sessions.with_guests(verdicts, naming.guests, *inside, builder.kept())
         span = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
         problems += _context(workers, plan, span, options, (name, naming), builder)
-    rows = _coverage(survey, plan, results, problems, carve=opening.carve)
+    rows = _coverage(survey, plan, results, problems, artifacts)
     files, notices = evidence_files(path, survey.files, survey.stored)
     header = Evidence(name, str(path), survey.kind, host, len(results), hashes_of(files, survey.stored))
-    builder.add_evidence_files(name, files, [*survey.notices, *notices])
+    told = [text for text in (rulefolder.notice(options.rules) if options.rules else "",) if text]
+    builder.add_evidence_files(name, files, [*survey.notices, *notices, *told])
     hives = {path: result.hive for path, result in sorted(results.items()) if result.hive}
     builder.add_host(header, verdicts, reading.condensed(problems, name), rows, hives)
     builder.add_files(name, results.values())
 
 
 def _coverage(
-    survey: jobs.Survey, plan: collect.Plan, results: dict[str, JobResult], problems: Sequence[Problem], *, carve: bool
-) -> list[Coverage]:
+    survey: jobs.Survey, plan: collect.Plan, results: dict[str, JobResult], problems: Sequence[Problem],
+    artifacts: tuple[Artifact, ...],
+) -> list[Coverage]:  # fmt: skip
     return collect.coverage(
-        asked_for(carve=carve), plan.host().jobs, results, problems,
+        artifacts, plan.host().jobs, results, problems,
         blocked=[item for item in survey.blocked if not guest_of(item.path)],
         folders=[item for item in survey.folders if not guest_of(item[0])], whole=survey.whole, hurt=survey.hurt,
     )  # fmt: skip

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
@@ -165,7 +165,9 @@ class EventArtifact:
 
     `providers` narrows to these provider names when several share a channel and an id (empty: any).
     `parse` is given one decoded record at a time; one pass over a log serves all artifacts that want something.
-    `defers` are the ids whose records need not be read before their time is wanted.
+    `defers` are the ids whose records need not be read before their time is wanted. `sifts` is of an artifact that
+    takes a few records out of many: it tells whether it takes this one, and then nobody defers it. `on_request`: what
+    it wants is the user's to say (see `asked_for`).
     """
 
     name: str
@@ -174,6 +176,8 @@ class EventArtifact:
     emits: dict[str, Kind]
     providers: frozenset[str] = frozenset()
     defers: dict[int, Deferral] = field(default_factory=dict)
+    sifts: Callable[[Record], bool] | None = None
+    on_request: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +216,18 @@ def all_artifacts() -> tuple[Artifact, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
-def asked_for(*, carve: bool) -> tuple[Artifact, ...]:
-    """The artifacts of a run: all but those that carve, which are only looked for on request."""
-    return tuple(item for item in all_artifacts() if carve or not (isinstance(item, FileArtifact) and item.on_request))
+def asked_for(*, carve: bool, events: Mapping[str, frozenset[int]] | None = None) -> tuple[Artifact, ...]:
+    """The artifacts of a run: those that carve only on request, one for the user's rules with the `events` they want.
+
+    `events` are event ids by channel, as `EventArtifact.wants`.
+    """
+    found: list[Artifact] = []
+    for item in all_artifacts():
+        if isinstance(item, EventArtifact) and item.on_request:
+            found.extend([replace(item, wants=dict(events))] if events else [])
+        elif carve or not (isinstance(item, FileArtifact) and item.on_request):
+            found.append(item)
+    return tuple(found)
 
 
 @cache

@@ -20,6 +20,7 @@ from forensics.sessions.persistence import persistence
 from forensics.sessions.rows import Rows
 from forensics.sessions.sandbox import Sandboxes
 from forensics.sessions.sandbox_writes import Area
+from forensics.sessions.sigma_matches import sigma_findings
 from forensics.sessions.tunnel import Tunnels
 
 
@@ -42,6 +43,7 @@ def build(
     sessions = sandboxes.sessions()
     found = sandboxes.findings() + capability_findings(rows, label)
     found += others(rows, life, [*sessions, *found], label)
+    found += sigma_findings(rows, label)
     return Verdicts(
         sandbox_sessions=sessions,
         sandbox_configs=sandboxes.configurations(),

@@ -34,6 +34,16 @@ def print_leads(document: Document, zone: tzinfo, out: Console) -> None:
     _short(document, sorted(rest, key=_rank), ("Other findings", ""), zone, out)
 
 
+def print_refused(rules: list[Document], out: Console) -> None:
+    """The user's rules that were not evaluated: that they found nothing says nothing."""
+    if not rules:
+        return
+    out.print(heading("Rules not evaluated", len(rules), "that they are not among the findings says nothing"))
+    for item in rules:
+        named = f"  {item['title']}" if item["title"] else ""
+        out.print(line(f"  {item['file']}{named}  · {item['why']}"))
+
+
 def _rank(item: Document) -> int:
     return _LEVELS.index(item["level"])
 

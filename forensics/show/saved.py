@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from forensics.show.findings import print_findings, print_machines
+from forensics.show.findings import print_findings, print_machines, print_refused
 from forensics.show.sandboxes import print_sandbox
 from forensics.show.summary import print_notices, print_persistence, show_summary
 from forensics.show.tables import print_coverage, problem_lines
@@ -70,6 +70,17 @@ def _notices(case_dir: Path, document: Document) -> list[Document]:
         return [{"evidence": item["name"], "text": text} for item in document["evidence"][:1]]
 
 
+def _rules(case_dir: Path) -> list[Document]:
+    """The user's rules that were not evaluated; none where the run had no rules, or its record cannot be read."""
+    try:
+        run = json.loads((case_dir / _RUN).read_text(encoding="utf-8"))
+        rules = run["options"].get("rules") or {}
+        wanted = ("file", "title", "why")
+        return [{name: str(item[name]) for name in wanted} for item in rules.get("not_evaluated", ())]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
 def show_part(folder: Path, cases: list[tuple[str, Document]], part: str, zone: tzinfo) -> None:
     """Print one part of each of these cases, which `saved_cases` found in `folder`."""
     out = console()
@@ -90,6 +101,7 @@ def show_part(folder: Path, cases: list[tuple[str, Document]], part: str, zone: 
             print_persistence(document, document["persistence"], zone, out, full=True)
         elif part == "findings":
             print_findings(document, zone, out)
+            print_refused(_rules(folder / name), out)
         elif part == "coverage":
             print_coverage(document, zone, out)
         else:
