@@ -17,7 +17,7 @@ from datetime import datetime
 from functools import cache
 
 from forensics.model import Host, PersistenceEntry, stable_id
-from forensics.rules import load
+from forensics.rules import autoruns, load
 from forensics.rules.engine import hits, rules_of, total
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stamp
 from forensics.sessions.texts import basename, split_command
@@ -170,25 +170,26 @@ def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
     user, run_as, as_system = _users(entry, people)
     facts = _facts(entry, name, command, location, run_as or user)
     facts["run_as_system"] = as_system
-    known = _known(entry.mechanism, name, command)
-    scored = [] if known else hits(rules_of("persistence"), facts)
+    known = _known(entry.mechanism, name, command) or autoruns.stock(entry.mechanism, location, name, command)
+    scored = [] if known else hits((*rules_of("persistence"), *rules_of("autoruns")), facts)
     reasons = [because(str(hit), entry.rows) for hit in scored]
     if known:
         text = f"known autostart: {known} (by place and command; signature not checked)"
         reasons.append(because(text, entry.rows))
     reasons += _remarks(entry)
     gone = entry.deleted
-    identity = [entry.mechanism, entry.owner, name.casefold(), _key_of(location), *(["deleted"] if gone else [])]
+    identity = [entry.mechanism, entry.owner, name.casefold(), _key_of(entry, location), *(["deleted"] if gone else [])]
     attack = {item for hit in scored for item in hit.attack}
     if scored:
         attack |= set(load("persistence")["techniques"].get(entry.mechanism, ()))
+        attack |= set(load("autoruns")["techniques"].get(entry.mechanism, ()))
     return PersistenceEntry(
         id=stable_id("persistence", label, *identity),
         mechanism=entry.mechanism,
         location=location,
         name=name,
         command=command or None,
-        user=run_as if entry.mechanism != "run_key" else user,
+        user=user if entry.mechanism == "run_key" else run_as or user,
         first_seen=_first_seen(entry.rows, gone=bool(gone)),
         last_write=_last_write(entry.rows),
         score=total(scored),
@@ -201,9 +202,11 @@ def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
     )
 
 
-def _key_of(location: str) -> str:
+def _key_of(entry: Entry, location: str) -> str:
     """The part of a location that does not depend on which artifact told it (tasks and services have their name)."""
     folded = location.casefold()
+    if entry.mechanism in autoruns.mechanisms():
+        return folded
     return folded[folded.find("\\currentversion\\") :] if "\\currentversion\\run" in folded else ""
 
 
@@ -238,9 +241,16 @@ def _facts(entry: Entry, name: str, command: str, location: str, run_as: str | N
         "library": entry.first("target_path") or None,
         "location": location,
         "run_as": run_as,
-        "hidden": name.startswith(("\x00", "\\x00")) or any(_is_hidden(row) for row in entry.rows),
+        "hidden": _hidden_name(name, *(row.get("value_name") for row in entry.rows))
+        or any(_is_hidden(row) for row in entry.rows),
         "kernel": "driver" in entry.first("service_type").casefold(),
+        "enabled": next((row.fields["enabled"] for row in entry.rows if "enabled" in row.fields), None),
     }
+
+
+def _hidden_name(*names: str) -> bool:
+    """Whether regedit would not show a name, as the artifacts tag it; a NUL may stand there cleaned."""
+    return any("\x00" in name or "\\x00" in name or len(name) > autoruns.LONGEST_SHOWN for name in names)
 
 
 def _is_hidden(row: Row) -> bool:

@@ -1,0 +1,57 @@
+"""What stands in the autostart places of a Windows that nobody touched, as data (`autoruns_stock.yml`).
+
+An entry is known by place, name and command together. Nothing is dropped because of it: it scores nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from forensics.rules import load
+
+# Where libraries and programs of Windows lie; a bare name is looked up there first, or only there.
+_SYSTEM = r"(?:(?:%systemroot%|%windir%|[a-z]:\\windows|\\systemroot)\\(?:system32|syswow64|sysnative)\\)?"
+LONGEST_SHOWN = 255  # characters: regedit shows no longer name of a value
+_PROGRAMS = r"(?:[a-z]:\\program files(?: \(x86\))?|%programfiles(?:\(x86\))?%|%programw6432%)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Stock:
+    what: str
+    place: re.Pattern[str]
+    entry: re.Pattern[str]
+    command: re.Pattern[str]
+
+
+def stock(mechanism: str, location: str, name: str, command: str) -> str | None:
+    """Whose entry this is when its place, name and command are those of Windows or of a known product."""
+    line = command.strip().replace("/", "\\") if "\\" in command else command.strip()
+    for known in _known().get(mechanism, ()):
+        if known.place.search(location) and known.entry.search(name) and known.command.fullmatch(line):
+            return known.what
+    return None
+
+
+@cache
+def mechanisms() -> frozenset[str]:
+    """The mechanisms of the table of places."""
+    return frozenset(item["mechanism"] for place in load("autoruns")["places"].values() for item in place)
+
+
+@cache
+def _known() -> dict[str, tuple[_Stock, ...]]:
+    return {
+        mechanism: tuple(_read(item) for item in items) for mechanism, items in load("autoruns_stock")["stock"].items()
+    }
+
+
+def _read(item: dict[str, str | list[str]]) -> _Stock:
+    command = str(item.get("command", "")).replace("<sys>", _SYSTEM).replace("<programs>", _PROGRAMS)
+    if libraries := item.get("libraries"):
+        names = "|".join(re.escape(name) for name in libraries)
+        command = rf'"?{_SYSTEM}(?:{names})(?:\.dll)?"?'
+    flags = re.IGNORECASE | re.DOTALL
+    place, entry = str(item.get("place", "")), str(item.get("entry", ""))
+    return _Stock(str(item["what"]), re.compile(place, flags), re.compile(entry, flags), re.compile(command, flags))
