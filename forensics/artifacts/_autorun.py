@@ -208,14 +208,15 @@ def _of_key(spot: Spot, base: Base, key: Key) -> Iterator[Entry]:
 def _of_value(spot: Spot, base: Base, key: Key, value: RegValue) -> Iterator[Entry]:
     switched = _switch(base, spot.switch, key)
     shown = value.name or "(Default)"
+    if spot.named == "name":  # the value's name is what is loaded, its data is of no account
+        yield Entry(spot.mechanism, key, value.name, shown, shown, enabled=switched, reason=value.lost)
+        return
     for item in pieces(value, spot.split):
         found = Entry(spot.mechanism, key, value.name, shown, item, "", switched, reason=value.lost)
         if spot.named == "key":
             found = replace(found, name=key.name, place=f"\\{shown}" if len(spot.values) > 1 else "")
         elif spot.named == "item" and item:
             found = replace(found, name=item, place=f"\\{shown}")
-        elif spot.named == "name":
-            found = replace(found, command=value.name)
         yield found
 
 

@@ -30,7 +30,7 @@ def listed(base: Base) -> Iterator[Entry]:
                 library = text_of(service, "ProviderPath")
                 reason = "" if library else "no library is registered for it"
                 yield Entry(
-                    "network_provider", key, "ProviderOrder", name, library or "", "\\ProviderOrder",
+                    "network_provider", key, "ProviderOrder", name, library or "",
                     target=name if library else None, reason=reason or _class(service),
                 )  # fmt: skip
 

@@ -27,7 +27,7 @@ class _Stock:
 
 def stock(mechanism: str, location: str, name: str, command: str) -> str | None:
     """Whose entry this is when its place, name and command are those of Windows or of a known product."""
-    line = command.strip().replace("/", "\\") if "\\" in command else command.strip()
+    line = command.strip()
     for known in _known().get(mechanism, ()):
         if known.place.search(location) and known.entry.search(name) and known.command.fullmatch(line):
             return known.what
@@ -36,8 +36,10 @@ def stock(mechanism: str, location: str, name: str, command: str) -> str | None:
 
 @cache
 def mechanisms() -> frozenset[str]:
-    """The mechanisms of the table of places."""
-    return frozenset(item["mechanism"] for place in load("autoruns")["places"].values() for item in place)
+    """The mechanisms of the table of places, and those that artifacts find by other ways."""
+    table = load("autoruns")
+    listed = {item["mechanism"] for place in table["places"].values() for item in place}
+    return frozenset(listed | set(table["techniques"]))
 
 
 @cache
