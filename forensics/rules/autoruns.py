@@ -29,9 +29,38 @@ def stock(mechanism: str, location: str, name: str, command: str) -> str | None:
     """Whose entry this is when its place, name and command are those of Windows or of a known product."""
     line = command.strip()
     for known in _known().get(mechanism, ()):
-        if known.place.search(location) and known.entry.search(name) and known.command.fullmatch(line):
+        # A log names key and value where a hive's row has the item of a list.
+        placed = known.place.search(location) or known.place.search(f"{location}\\{name}")
+        if placed and known.entry.search(name) and known.command.fullmatch(line):
             return known.what
     return None
+
+
+def dated_by_key(mechanism: str) -> bool:
+    """Whether an entry's time is its key's last write, which its other values share."""
+    return mechanism in ("run_key", "service") or mechanism in mechanisms()
+
+
+def mechanism_of(key_path: str, value_name: str) -> str | None:
+    """Which mechanism a value that a log tells of belongs to, by the table; the key with the hive's root before it."""
+    folded, name = key_path.casefold(), value_name.casefold()
+    for key, values, mechanism in _places():
+        if (not values or name in values) and key.search(folded):
+            return mechanism
+    return None
+
+
+@cache
+def _places() -> tuple[tuple[re.Pattern[str], frozenset[str], str], ...]:
+    """The keys of the table as patterns; places whose entries are keys, not values, are left out."""
+    found = []
+    for item in (item for place in load("autoruns")["places"].values() for item in place):
+        keys = item["key"] if isinstance(item["key"], list) else [item["key"]]
+        values = frozenset(name.casefold() for name in item.get("values", ()))
+        for key in keys if item.get("named") != "subkey" else ():
+            pattern = re.escape(key.casefold()).replace(r"\*", r"[^\\]+")
+            found.append((re.compile(rf"\\{pattern}$"), values, item["mechanism"]))
+    return tuple(found)
 
 
 @cache

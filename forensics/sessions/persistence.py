@@ -32,6 +32,8 @@ _Key = tuple[str, str, str]  # mechanism, owner, name
 _AUTORUN_VALUE = re.compile(
     r"\\(?:currentversion\\(?:run|runonce|runonceex|runservices|policies\\explorer\\run))$", re.IGNORECASE
 )
+_CONTROL_SET = re.compile(r"\\controlset\d{3}\\")
+_UNTOLD = frozenset({"", "binary data", "(empty)"})  # what Sysmon says of a value when it does not say what is in it
 # What a time says: these are of the entry's making, the others are later changes or runs.
 _BIRTH = frozenset({"Creation Time", "Last registered Time"})
 _CHANGE = frozenset({"Content Modification Time", "Metadata Modification Time", "Last registered Time"})
@@ -137,12 +139,9 @@ def _set_value(entries: dict[_Key, Entry], row: Row, people: People) -> None:
     """Sysmon 13 on a Run key: with the entry that it made, or as the entry that is gone since."""
     path = row.get("key_path")
     if not _AUTORUN_VALUE.search(path):
+        _set_elsewhere(entries, row, people)
         return
-    upper = path.upper()
-    user_hive = re.search(r"\\(S-1-(?:5-21|12-1)-[\d-]+)", upper)
-    sid = user_hive.group(1) if user_hive else ""
-    if not sid and upper.startswith(("HKU", "HKCU")):
-        sid = people.of(row)[1] or ""
+    sid = _hive_owner(row, people)
     name = _place_and_name(row)
     keys = [key for key in sorted(entries) if key[0] == "run_key" and key[2] == name]
     fitting = [key for key in keys if not sid or not key[1] or key[1] == sid.casefold()]
@@ -150,6 +149,42 @@ def _set_value(entries: dict[_Key, Entry], row: Row, people: People) -> None:
         entries[fitting[0]].rows.append(row)
     else:
         _into(entries, "run_key", sid.casefold(), name, row)
+
+
+def _hive_owner(row: Row, people: People) -> str:
+    """The SID of the user whose hive a logged key path is in; "" for the machine's."""
+    upper = row.get("key_path").upper()
+    user_hive = re.search(r"\\(S-1-(?:5-21|12-1)-[\d-]+)", upper)
+    if user_hive:
+        return user_hive.group(1)
+    return people.of(row)[1] or "" if upper.startswith(("HKU", "HKCU")) else ""
+
+
+def _set_elsewhere(entries: dict[_Key, Entry], row: Row, people: People) -> None:
+    """A logged write to another autostart place: with the entries of that value that it names, else one gone since."""
+    mechanism = autoruns.mechanism_of(row.get("key_path"), row.get("value_name"))
+    if mechanism is None:
+        return
+    sid, data = _hive_owner(row, people).casefold(), row.get("value_data").casefold()
+    there = [
+        entry
+        for key, entry in sorted(entries.items())
+        if key[0] == mechanism and key[1] in ("", sid) and bool(key[1]) == bool(sid)
+        if any(_same_value(item, row) for item in entry.rows)
+    ]
+    named = [entry for entry in there if entry.first("command_line").casefold() in data]
+    # Lists are logged as "Binary Data": which of their items was written is then not told.
+    for entry in named or (there if data == "binary data" else ()):
+        entry.rows.append(row)
+    if not there and data not in _UNTOLD:
+        _into(entries, mechanism, sid, _place_and_name(row), row)
+
+
+def _same_value(defined: Row, logged: Row) -> bool:
+    """Whether a row of a hive is of the value that a log names, whatever the control set."""
+    key = _CONTROL_SET.sub(r"\\currentcontrolset\\", "\\" + defined.get("key_path").casefold())
+    path = _CONTROL_SET.sub(r"\\currentcontrolset\\", logged.get("key_path").casefold())
+    return path.endswith(key) and defined.get("value_name").casefold() == logged.get("value_name").casefold()
 
 
 def _registered(entries: dict[_Key, Entry], row: Row) -> None:
