@@ -40,6 +40,7 @@ _CHANGE = frozenset({"Content Modification Time", "Metadata Modification Time", 
 _KEY_WRITTEN = "Content Modification Time"
 _MADE = frozenset({"task.registered", "service.installed", "registry.value_set"})
 _CHANGED = frozenset({"task.updated"})
+_BY_NAME = frozenset({"scheduled_task", "service"})  # these stand in several places under one name
 _SYSTEM_NAMES = frozenset({"system", "localsystem", "nt authority\\system", "s-1-5-18"})
 
 
@@ -175,7 +176,8 @@ def _set_elsewhere(entries: dict[_Key, Entry], row: Row, people: People) -> None
     named = [entry for entry in there if entry.first("command_line").casefold() in data]
     # Lists are logged as "Binary Data": which of their items was written is then not told.
     for entry in named or (there if data == "binary data" else ()):
-        entry.rows.append(row)
+        if row not in entry.rows:
+            entry.rows.append(row)
     if not there and data not in _UNTOLD:
         _into(entries, mechanism, sid, _place_and_name(row), row)
 
@@ -240,7 +242,7 @@ def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
 def _key_of(entry: Entry, location: str) -> str:
     """The part of a location that does not depend on which artifact told it (tasks and services have their name)."""
     folded = location.casefold()
-    if entry.mechanism in autoruns.mechanisms():
+    if entry.mechanism not in _BY_NAME | {"run_key"}:
         return folded
     return folded[folded.find("\\currentversion\\") :] if "\\currentversion\\run" in folded else ""
 
