@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from forensics.artifacts.winlogon import ARTIFACT
 from tests.artifacts.autorun_inputs import (
     NTUSER,
     SOFTWARE,
     VERSION,
+    entries,
     found,
     key,
     merged,
@@ -14,6 +19,7 @@ from tests.artifacts.autorun_inputs import (
     survives,
     user,
 )
+from tests.artifacts.event_logs import facts_of
 
 LOGON = f"{VERSION}\\Winlogon"
 STOCK = software(
@@ -71,6 +77,15 @@ def test_a_name_with_nul_is_tagged() -> None:
     content = merged(STOCK, key(shells, **{"\x0030000": "cmd.exe"}))
     facts, _ = run(ARTIFACT, content, SOFTWARE)
     assert [fact.fields["value_name"] for fact in facts if "hidden_name" in fact.tags] == ["\x0030000"]
+
+
+@pytest.mark.samples
+def test_a_logged_shell_of_a_user(samples: Path) -> None:
+    log = samples / "evtx" / "attack-samples" / "Persistence" / "sysmon_13_1_persistence_via_winlogon_shell.evtx"
+    facts = facts_of(log.read_bytes(), tolerant=True)
+    (entry,) = [entry for entry in entries(facts).values() if entry.mechanism == "winlogon"]
+    assert (entry.name, entry.score > 40) == ("Shell", True)
+    assert (entry.command or "").endswith('BRE6BgE2JubB.exe",explorer.exe')
 
 
 def test_broken_hives() -> None:
