@@ -8,6 +8,7 @@ The time is the key's last write: the entry was there then at the latest.
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -48,6 +49,10 @@ _PIECES = {
 }
 _CLSID = re.compile(r"\{[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}", re.IGNORECASE)
 _MOST_ITEMS = 4096
+# Names of keys that stand in many places: alone they do not tell that a key whose way up is lost is an autostart's.
+_COMMON = frozenset(
+    ("control", "dns", "dhcpserver", "environment", "explorer", "parameters", "services", "setup", "system", "windows")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,8 @@ def parser(name: str, *more: Finder) -> Callable[[Hive, FileInput], Output]:
                 if said is None or said not in seen:
                     seen.add(said)
                     yield row(given, base, entry, person)
+        for entry in _lost_places(name, hive):
+            yield row(given, Base(hive, "", ""), entry, person)
 
     return parse
 
@@ -188,6 +195,25 @@ def of_table(artifact: str, base: Base) -> Iterator[Entry]:
             for pattern in spot.keys:
                 for key in base.keys(pattern):
                     yield from _of_key(spot, base, key)
+
+
+def _lost_places(artifact: str, hive: Hive) -> Iterator[Entry]:
+    """The entries of recovered keys whose way up is lost, by what is left of their path.
+
+    A key is taken for one of a place when all its remaining names fit the place's last ones and one of them is telling.
+    """
+    for key in hive.unplaced():
+        names = [name.casefold() for name in key.path.split("\\")[1:]]
+        for spot in spots(artifact):
+            if any(_fits(names, pattern.casefold().split("\\")) for pattern in spot.keys):
+                yield from _of_key(spot, Base(hive, "", ""), key)
+                break
+
+
+def _fits(names: list[str], pattern: list[str]) -> bool:
+    ends = list(zip(reversed(names), reversed(pattern), strict=False))
+    telling = any(wanted not in _COMMON and "*" not in wanted for _, wanted in ends)
+    return telling and all(fnmatch.fnmatchcase(name, wanted) for name, wanted in ends)
 
 
 def _of_key(spot: Spot, base: Base, key: Key) -> Iterator[Entry]:
@@ -286,6 +312,8 @@ def row(given: FileInput, base: Base, entry: Entry, person: tuple[str | None, st
 
 
 def _root(base: Base) -> str:
+    if not base.word:
+        return ""  # the key's path begins in the unknown
     return {"SYSTEM": "HKLM\\SYSTEM\\", "SETUP": "HKLM\\SYSTEM\\", "SOFTWARE": "HKLM\\SOFTWARE\\"}.get(
         base.word, "HKCU\\"
     )

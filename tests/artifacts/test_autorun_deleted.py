@@ -76,3 +76,20 @@ def test_a_users_removed_shell() -> None:
     facts = recovered(winlogon.ARTIFACT, freed)
     assert [fact.fields["entry_name"] for fact in facts] == ["explorer.exe", "C:\\evil.exe"]
     assert {fact.fields["location"] for fact in facts} == {f"HKCU\\{LOGON}\\Shell"}
+
+
+def test_a_key_whose_way_up_is_lost_is_known_by_what_is_left_of_it() -> None:
+    for path, artifact, told in (
+        (f"{MONITORS}\\Updater", print_monitors.ARTIFACT, []),  # its own name alone says nothing
+        (MONITORS, print_monitors.ARTIFACT, ["Local Port", "Updater"]),
+        (LSA, lsa_packages.ARTIFACT, ["scecli", "evilpw"]),
+    ):
+        freed = Freed(system("ControlSet001").build())
+        cells = [freed.key_cell(f"ControlSet001\\{path}")]
+        for below in ("Local Port", "Updater") if path == MONITORS else ():
+            freed.delete_key(f"ControlSet001\\{path}\\{below}", GONE)
+        freed.delete_key(f"ControlSet001\\{path}", GONE)
+        freed.put(cells[0], 0x10, freed.number(0x20, 0x2C))  # its parent's cell holds no key any more
+        facts = recovered(artifact, freed)
+        assert [fact.fields["entry_name"] for fact in facts] == told
+        assert all(str(fact.fields["location"]).startswith("...\\") for fact in facts)
