@@ -14,6 +14,7 @@ from forensics.rules import load
 # Where libraries and programs of Windows lie; a bare name is looked up there first, or only there.
 _SYSTEM = r"(?:(?:%systemroot%|%windir%|[a-z]:\\windows|\\systemroot)\\(?:system32|syswow64|sysnative)\\)?"
 LONGEST_SHOWN = 255  # characters: regedit shows no longer name of a value
+_LONGEST_KNOWN = 2048  # characters: no command of Windows is as long
 _PROGRAMS = r"(?:[a-z]:\\program files(?: \(x86\))?|%programfiles(?:\(x86\))?%|%programw6432%)"
 
 
@@ -28,6 +29,8 @@ class _Stock:
 def stock(mechanism: str, location: str, name: str, command: str) -> str | None:
     """Whose entry this is when its place, name and command are those of Windows or of a known product."""
     line = command.strip()
+    if len(line) > _LONGEST_KNOWN:
+        return None
     for known in _known().get(mechanism, ()):
         # A log names key and value where a hive's row has the item of a list.
         placed = known.place.search(location) or known.place.search(f"{location}\\{name}")

@@ -8,6 +8,7 @@ PLACE = "Microsoft\\Active Setup\\Installed Components"
 CHROME = (
     '"C:\\Program Files\\Google\\Chrome\\Application\\120.0.1.2\\Installer\\chrmstp.exe" --configure-user-settings '
 )
+RUNDLL = "C:\\Windows\\System32\\rundll32.exe"
 STOCK = software(
     key(f"{PLACE}\\{{89820200}}", StubPath="U", IsInstalled=1),
     key(f"{PLACE}\\{{89B4C1CD}}", StubPath="C:\\Windows\\System32\\ie4uinit.exe -UserConfig"),
@@ -15,11 +16,16 @@ STOCK = software(
     key(f"{PLACE}\\{{22d6f312}}", StubPath="%SystemRoot%\\system32\\unregmp2.exe /ShowWMP"),
     key(f"{PLACE}\\{{8A69D345}}", StubPath=CHROME + "--verbose-logging --system-level"),
     key(f"{PLACE}\\{{C9E9A340}}", ComponentID="none"),
+    key(f"{PLACE}\\{{44BBA840}}", StubPath='"%ProgramFiles%\\Windows Mail\\WinMail.exe" OCInstallUserConfigOE'),
+    key(f"{PLACE}\\{{6BF52A52}}", StubPath="%SystemRoot%\\system32\\unregmp2.exe /FirstLogon /Shortcuts /ResetMUI"),
+    key(f"{PLACE}\\{{A509B1A7}}", StubPath=f'"{RUNDLL}" "C:\\Windows\\System32\\iesetup.dll",IEHardenAdmin'),
+    key(f"{PLACE}\\>{{60B49E34}}", StubPath="RunDLL32 IEDKCS32.DLL,BrandIE4 SIGNUP"),
+    key(f"{PLACE}\\{{89B4C1CE}}", StubPath=f"{RUNDLL} C:\\Windows\\System32\\mscories.dll,Install"),
 )
 
 
 def test_stock_entries_score_nothing() -> None:
-    quiet(ARTIFACT, STOCK, SOFTWARE, 5)
+    quiet(ARTIFACT, STOCK, SOFTWARE, 10)
 
 
 def test_planted_entries() -> None:
