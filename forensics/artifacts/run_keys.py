@@ -1,7 +1,8 @@
 """Run keys: commands that Windows starts at logon, the commonest way of coming back.
 
 `code tunnel service install` writes the value `Visual Studio Code Tunnel` under the user's Run key. A value whose name
-begins with NUL is invisible to regedit and to most tools (SharpHide); it is kept and tagged `hidden_name`.
+begins with NUL is invisible to regedit and to most tools (SharpHide), one longer than regedit can show as well; such
+names are kept and tagged `hidden_name`.
 The time is the key's last write, shared by all its values: the entry was there at that time at the latest, not
 necessarily written then. `enabled` comes from StartupApproved, where Task Manager keeps the user's choice.
 A removed entry stays in the hive's free cells until they are used again. Where its key is no longer known, a recovered
@@ -14,8 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from forensics.artifacts._autorun import AUTORUN, hidden
 from forensics.artifacts._registry import RECOVERED, owner, place, recovered_values
-from forensics.artifacts.base import FileInput, Kind, Output, RegistryArtifact
+from forensics.artifacts.base import FileInput, Output, RegistryArtifact
 from forensics.formats.hive import Hive, Key, RegValue
 from forensics.model import Fact, make_fact
 from forensics.rules import load
@@ -87,7 +89,7 @@ def _entries(hive: Hive, given: FileInput, spot: _Place, key: Key, user: str | N
                 "user_sid": sid,
                 "reason": value.lost,
             },
-            tags=("hidden_name",) if value.name.startswith("\x00") else (),
+            tags=("hidden_name",) if hidden(value.name, key.name) else (),
         )
 
 
@@ -101,24 +103,6 @@ ARTIFACT = RegistryArtifact(
     name="run_keys",
     hives=frozenset({"SOFTWARE", "NTUSER"}),
     parse=parse,
-    emits={
-        "autorun.configured": Kind(
-            "Autostart entry {entry_name} in {location}[: {command_line}][ (user {profile_user})]",
-            {
-                "mechanism": str,
-                "location": str,
-                "entry_name": str,
-                "command_line": str,
-                "key_path": str,
-                "value_name": str,
-                "enabled": bool,
-                "profile_user": str,
-                "user_sid": str,
-                "reason": str,
-            },
-            data_type="windows:registry:run",
-        ),
-        **RECOVERED,
-    },
+    emits={**AUTORUN, **RECOVERED},
     deleted=True,
 )

@@ -24,6 +24,7 @@ from forensics.model import (
     Verdicts,
     stable_id,
 )
+from forensics.rules.autoruns import dated_by_key
 from forensics.text import one_line
 from forensics.times import iso, microseconds
 
@@ -318,11 +319,12 @@ def _persistence_moments(entry: PersistenceEntry) -> Iterator[Timed]:
     )  # fmt: skip
     if entry.first_seen:
         # The registry dates keys, not values: a Run value was there by then, whichever value of its key was written.
-        by_key = entry.mechanism == "run_key" and entry.first_seen == entry.last_write
+        keyed = entry.mechanism != "service" and dated_by_key(entry.mechanism)
+        by_key = keyed and entry.first_seen == entry.last_write
         seen = "there at this time at the latest: its key was last written" if by_key else "first seen"
         yield "seen", "First Seen", entry.first_seen, f"{what} {seen}; {details}"
     if entry.last_write and entry.last_write != entry.first_seen:
-        written = "its key was last written" if entry.mechanism in ("run_key", "service") else "last written"
+        written = "its key was last written" if dated_by_key(entry.mechanism) else "last written"
         yield "write", "Content Modification Time", entry.last_write, f"{what}: {written}; {details}"
 
 

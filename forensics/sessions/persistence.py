@@ -17,7 +17,7 @@ from datetime import datetime
 from functools import cache
 
 from forensics.model import Host, PersistenceEntry, stable_id
-from forensics.rules import load
+from forensics.rules import autoruns, load
 from forensics.rules.engine import hits, rules_of, total
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stamp
 from forensics.sessions.texts import basename, split_command
@@ -32,12 +32,15 @@ _Key = tuple[str, str, str]  # mechanism, owner, name
 _AUTORUN_VALUE = re.compile(
     r"\\(?:currentversion\\(?:run|runonce|runonceex|runservices|policies\\explorer\\run))$", re.IGNORECASE
 )
+_CONTROL_SET = re.compile(r"\\controlset\d{3}\\")
+_UNTOLD = frozenset({"", "binary data", "(empty)"})  # what Sysmon says of a value when it does not say what is in it
 # What a time says: these are of the entry's making, the others are later changes or runs.
 _BIRTH = frozenset({"Creation Time", "Last registered Time"})
 _CHANGE = frozenset({"Content Modification Time", "Metadata Modification Time", "Last registered Time"})
 _KEY_WRITTEN = "Content Modification Time"
 _MADE = frozenset({"task.registered", "service.installed", "registry.value_set"})
 _CHANGED = frozenset({"task.updated"})
+_BY_NAME = frozenset({"scheduled_task", "service"})  # these stand in several places under one name
 _SYSTEM_NAMES = frozenset({"system", "localsystem", "nt authority\\system", "s-1-5-18"})
 
 
@@ -137,12 +140,9 @@ def _set_value(entries: dict[_Key, Entry], row: Row, people: People) -> None:
     """Sysmon 13 on a Run key: with the entry that it made, or as the entry that is gone since."""
     path = row.get("key_path")
     if not _AUTORUN_VALUE.search(path):
+        _set_elsewhere(entries, row, people)
         return
-    upper = path.upper()
-    user_hive = re.search(r"\\(S-1-(?:5-21|12-1)-[\d-]+)", upper)
-    sid = user_hive.group(1) if user_hive else ""
-    if not sid and upper.startswith(("HKU", "HKCU")):
-        sid = people.of(row)[1] or ""
+    sid = _hive_owner(row, people)
     name = _place_and_name(row)
     keys = [key for key in sorted(entries) if key[0] == "run_key" and key[2] == name]
     fitting = [key for key in keys if not sid or not key[1] or key[1] == sid.casefold()]
@@ -150,6 +150,43 @@ def _set_value(entries: dict[_Key, Entry], row: Row, people: People) -> None:
         entries[fitting[0]].rows.append(row)
     else:
         _into(entries, "run_key", sid.casefold(), name, row)
+
+
+def _hive_owner(row: Row, people: People) -> str:
+    """The SID of the user whose hive a logged key path is in; "" for the machine's."""
+    upper = row.get("key_path").upper()
+    user_hive = re.search(r"\\(S-1-(?:5-21|12-1)-[\d-]+)", upper)
+    if user_hive:
+        return user_hive.group(1)
+    return people.of(row)[1] or "" if upper.startswith(("HKU", "HKCU")) else ""
+
+
+def _set_elsewhere(entries: dict[_Key, Entry], row: Row, people: People) -> None:
+    """A logged write to another autostart place: with the entries of that value that it names, else one gone since."""
+    mechanism = autoruns.mechanism_of(row.get("key_path"), row.get("value_name"))
+    if mechanism is None:
+        return
+    sid, data = _hive_owner(row, people).casefold(), row.get("value_data").casefold()
+    there = [
+        entry
+        for key, entry in sorted(entries.items())
+        if key[0] == mechanism and key[1] in ("", sid) and bool(key[1]) == bool(sid)
+        if any(_same_value(item, row) for item in entry.rows)
+    ]
+    named = [entry for entry in there if entry.first("command_line").casefold() in data]
+    # Lists are logged as "Binary Data": which of their items was written is then not told.
+    for entry in named or (there if data == "binary data" else ()):
+        if row not in entry.rows:
+            entry.rows.append(row)
+    if not there and data not in _UNTOLD:
+        _into(entries, mechanism, sid, _place_and_name(row), row)
+
+
+def _same_value(defined: Row, logged: Row) -> bool:
+    """Whether a row of a hive is of the value that a log names, whatever the control set."""
+    key = _CONTROL_SET.sub(r"\\currentcontrolset\\", "\\" + defined.get("key_path").casefold())
+    path = _CONTROL_SET.sub(r"\\currentcontrolset\\", logged.get("key_path").casefold())
+    return path.endswith(key) and defined.get("value_name").casefold() == logged.get("value_name").casefold()
 
 
 def _registered(entries: dict[_Key, Entry], row: Row) -> None:
@@ -170,25 +207,26 @@ def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
     user, run_as, as_system = _users(entry, people)
     facts = _facts(entry, name, command, location, run_as or user)
     facts["run_as_system"] = as_system
-    known = _known(entry.mechanism, name, command)
-    scored = [] if known else hits(rules_of("persistence"), facts)
+    known = _known(entry.mechanism, name, command) or autoruns.stock(entry.mechanism, location, name, command)
+    scored = [] if known else hits((*rules_of("persistence"), *rules_of("autoruns")), facts)
     reasons = [because(str(hit), entry.rows) for hit in scored]
     if known:
         text = f"known autostart: {known} (by place and command; signature not checked)"
         reasons.append(because(text, entry.rows))
     reasons += _remarks(entry)
     gone = entry.deleted
-    identity = [entry.mechanism, entry.owner, name.casefold(), _key_of(location), *(["deleted"] if gone else [])]
+    identity = [entry.mechanism, entry.owner, name.casefold(), _key_of(entry, location), *(["deleted"] if gone else [])]
     attack = {item for hit in scored for item in hit.attack}
     if scored:
         attack |= set(load("persistence")["techniques"].get(entry.mechanism, ()))
+        attack |= set(load("autoruns")["techniques"].get(entry.mechanism, ()))
     return PersistenceEntry(
         id=stable_id("persistence", label, *identity),
         mechanism=entry.mechanism,
         location=location,
         name=name,
         command=command or None,
-        user=run_as if entry.mechanism != "run_key" else user,
+        user=user if entry.mechanism == "run_key" else run_as or user,
         first_seen=_first_seen(entry.rows, gone=bool(gone)),
         last_write=_last_write(entry.rows),
         score=total(scored),
@@ -201,9 +239,11 @@ def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
     )
 
 
-def _key_of(location: str) -> str:
+def _key_of(entry: Entry, location: str) -> str:
     """The part of a location that does not depend on which artifact told it (tasks and services have their name)."""
     folded = location.casefold()
+    if entry.mechanism not in _BY_NAME | {"run_key"}:
+        return folded
     return folded[folded.find("\\currentversion\\") :] if "\\currentversion\\run" in folded else ""
 
 
@@ -238,9 +278,16 @@ def _facts(entry: Entry, name: str, command: str, location: str, run_as: str | N
         "library": entry.first("target_path") or None,
         "location": location,
         "run_as": run_as,
-        "hidden": name.startswith(("\x00", "\\x00")) or any(_is_hidden(row) for row in entry.rows),
+        "hidden": _hidden_name(name, *(row.get("value_name") for row in entry.rows))
+        or any(_is_hidden(row) for row in entry.rows),
         "kernel": "driver" in entry.first("service_type").casefold(),
+        "enabled": next((row.fields["enabled"] for row in entry.rows if "enabled" in row.fields), None),
     }
+
+
+def _hidden_name(*names: str) -> bool:
+    """Whether regedit would not show a name, as the artifacts tag it; a NUL may stand there cleaned."""
+    return any("\x00" in name or "\\x00" in name or len(name) > autoruns.LONGEST_SHOWN for name in names)
 
 
 def _is_hidden(row: Row) -> bool:

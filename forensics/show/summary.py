@@ -11,6 +11,7 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from forensics.export.run_json import row_counts
+from forensics.rules.autoruns import dated_by_key
 from forensics.show.entries import on_host, reasons
 from forensics.show.findings import print_leads, print_machines
 from forensics.show.sandboxes import print_sandbox
@@ -117,7 +118,7 @@ def print_persistence(
         whose += "  deleted" if entry.get("deleted") else ""
         whose += _seen(entry, zone)
         # The registry dates keys, not values: every entry of a Run key has the time of the youngest change to any.
-        what = "key last written" if entry["mechanism"] in ("run_key", "service") else "last write"
+        what = "key last written" if dated_by_key(entry["mechanism"]) else "last write"
         whose += " " if whose.endswith(" and") else "  "
         written = f"{whose}{what} {moment(entry['last_write'], zone)}{on_host(document, entry)}"
         out.print(head.append(one_line(written), style="dim"))

@@ -68,6 +68,12 @@ def test_a_name_that_begins_with_nul_is_kept_and_tagged() -> None:
     assert [fact.fields["command_line"] for fact in facts if "hidden_name" in fact.tags] == ["mshta.exe javascript:0"]
 
 
+def test_a_name_longer_than_regedit_shows_is_tagged() -> None:
+    content = merged({"Environment": {}}, nested(f"Software\\{RUN}", {"": [("x" * 300, 1, utf16("a.exe"))]}))
+    (fact,), _ = run(ARTIFACT, content, NTUSER)
+    assert fact.tags == ("hidden_name",)
+
+
 def test_every_place_of_the_machine() -> None:
     keys = [
         RUN,

@@ -13,6 +13,7 @@ SECTIONS = [
     ("sandbox", "session_rules"),
     ("tunnel", "rules"),
     ("persistence", "rules"),
+    ("autoruns", "rules"),
     ("antiforensics", "rules"),
 ]
 RULES = [rule for name, section in SECTIONS for rule in rules_of(name, section)]

@@ -141,6 +141,75 @@ class TestMerging:
         assert (entry.first_seen, entry.last_write) == (at(0), at(5))
 
 
+LSA = "ControlSet001\\Control\\Lsa"
+IFEO = "Microsoft\\Windows NT\\CurrentVersion\\Image File Execution Options\\sethc.exe"
+
+
+def package(scene: Scene, name: str, value: str = "Notification Packages") -> None:
+    scene.file(
+        "autorun.configured", "C:/Windows/System32/config/SYSTEM", {MTIME: 0}, f"{LSA}\\{value}", mechanism="lsa",
+        location=f"HKLM\\SYSTEM\\{LSA}\\{value}", entry_name=name, command_line=name, key_path=LSA, value_name=value,
+    )  # fmt: skip
+
+
+class TestOtherPlaces:
+    def test_a_logged_write_dates_the_items_that_it_names(self) -> None:
+        scene = Scene()
+        for name in ("scecli", "evilpw"):
+            package(scene, name)
+        package(scene, "msv1_0", "Authentication Packages")
+        logged: dict[str, Value] = {"key_path": "HKLM\\System\\CurrentControlSet\\Control\\Lsa"}
+        event = scene.add("registry.value_set", -50, value_name="Notification Packages", value_data="evilpw", **logged)
+        entries = {entry.name: entry for entry in scene.build().persistence}
+        assert set(entries) == {"scecli", "evilpw", "msv1_0"}
+        assert entries["evilpw"].first_seen == at(-50)
+        assert event.id in entries["evilpw"].events
+        assert event.id not in entries["scecli"].events
+        assert (entries["scecli"].score, entries["evilpw"].score > 40) == (0, True)
+
+    def test_a_list_that_the_log_does_not_show_dates_all_its_items(self) -> None:
+        scene = Scene()
+        package(scene, "evilpw")
+        package(scene, "msv1_0", "Authentication Packages")
+        path = "HKLM\\System\\CurrentControlSet\\Control\\Lsa"
+        scene.add(
+            "registry.value_set", -50, key_path=path, value_name="Notification Packages", value_data="Binary Data"
+        )
+        entries = {entry.name: entry.first_seen for entry in scene.build().persistence}
+        assert entries == {"evilpw": at(-50), "msv1_0": at(0)}
+
+    def test_an_entry_that_only_the_log_has(self) -> None:
+        scene = Scene()
+        scene.add(
+            "registry.value_set", 1, key_path=f"HKLM\\SOFTWARE\\{IFEO}", value_name="Debugger", value_data="cmd.exe"
+        )
+        entry = only(scene)
+        assert (entry.mechanism, entry.command, entry.user) == ("ifeo", "cmd.exe", None)
+        winlogon = "HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\Winlogon"
+        for name, data in (("Shell", "explorer.exe"), ("Userinit", "C:\\Windows\\system32\\userinit.exe")):
+            scene.add("registry.value_set", 2, key_path=winlogon, value_name=name, value_data=data)
+        scene.add("registry.value_set", 3, key_path=winlogon, value_name="Taskman", value_data="(Empty)")
+        scores = {entry.name: entry.score for entry in scene.build().persistence}
+        assert (scores["Shell"], scores["Userinit"]) == (0, 0)
+        assert "Taskman" not in scores
+
+    def test_a_users_value_is_not_the_machines(self) -> None:
+        scene = Scene()
+        place = "Microsoft\\Command Processor"
+        for root, hive, person in (
+            ("HKLM\\SOFTWARE", "C:/Windows/System32/config/SOFTWARE", ""),
+            ("HKCU\\Software", "C:/Users/田中/NTUSER.DAT", DEV),
+        ):
+            key = f"Software\\{place}" if person else place
+            scene.file("autorun.configured", hive, {MTIME: 0}, key, mechanism="command_processor", entry_name="AutoRun",
+                       location=f"{root}\\{place}", command_line="a.bat", key_path=key, value_name="AutoRun",
+                       user_sid=person)  # fmt: skip
+        event = scene.add("registry.value_set", -9, key_path=f"HKU\\{DEV}\\Software\\{place}", value_name="AutoRun",
+                          value_data="a.bat")  # fmt: skip
+        owners = {entry.user: event.id in entry.events for entry in scene.build().persistence}
+        assert owners == {"田中": True, None: False}
+
+
 @pytest.mark.parametrize(
     ("command", "least", "most"),
     [
