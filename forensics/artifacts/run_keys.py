@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from forensics.artifacts._autorun import EMITS, is_hidden
 from forensics.artifacts._registry import RECOVERED, owner, place, recovered_values
-from forensics.artifacts.base import FileInput, Kind, Output, RegistryArtifact
+from forensics.artifacts.base import FileInput, Output, RegistryArtifact
 from forensics.formats.hive import Hive, Key, RegValue
 from forensics.model import Fact, make_fact
 from forensics.rules import load
@@ -87,7 +88,7 @@ def _entries(hive: Hive, given: FileInput, spot: _Place, key: Key, user: str | N
                 "user_sid": sid,
                 "reason": value.lost,
             },
-            tags=("hidden_name",) if value.name.startswith("\x00") else (),
+            tags=("hidden_name",) if is_hidden(value.name) else (),
         )
 
 
@@ -102,22 +103,7 @@ ARTIFACT = RegistryArtifact(
     hives=frozenset({"SOFTWARE", "NTUSER"}),
     parse=parse,
     emits={
-        "autorun.configured": Kind(
-            "Autostart entry {entry_name} in {location}[: {command_line}][ (user {profile_user})]",
-            {
-                "mechanism": str,
-                "location": str,
-                "entry_name": str,
-                "command_line": str,
-                "key_path": str,
-                "value_name": str,
-                "enabled": bool,
-                "profile_user": str,
-                "user_sid": str,
-                "reason": str,
-            },
-            data_type="windows:registry:run",
-        ),
+        **EMITS,
         **RECOVERED,
     },
     deleted=True,

@@ -38,6 +38,9 @@ _CHANGE = frozenset({"Content Modification Time", "Metadata Modification Time", 
 _KEY_WRITTEN = "Content Modification Time"
 _MADE = frozenset({"task.registered", "service.installed", "registry.value_set"})
 _CHANGED = frozenset({"task.updated"})
+_RUN_AS = frozenset(
+    {"scheduled_task", "service"}
+)  # these name the account themselves, the others have a hive's or none
 _SYSTEM_NAMES = frozenset({"system", "localsystem", "nt authority\\system", "s-1-5-18"})
 
 
@@ -178,7 +181,7 @@ def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
         reasons.append(because(text, entry.rows))
     reasons += _remarks(entry)
     gone = entry.deleted
-    identity = [entry.mechanism, entry.owner, name.casefold(), _key_of(location), *(["deleted"] if gone else [])]
+    identity = [entry.mechanism, entry.owner, name.casefold(), _key_of(entry, location), *(["deleted"] if gone else [])]
     attack = {item for hit in scored for item in hit.attack}
     if scored:
         attack |= set(load("persistence")["techniques"].get(entry.mechanism, ()))
@@ -188,7 +191,7 @@ def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
         location=location,
         name=name,
         command=command or None,
-        user=run_as if entry.mechanism != "run_key" else user,
+        user=run_as if entry.mechanism in _RUN_AS else user,
         first_seen=_first_seen(entry.rows, gone=bool(gone)),
         last_write=_last_write(entry.rows),
         score=total(scored),
@@ -201,9 +204,11 @@ def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
     )
 
 
-def _key_of(location: str) -> str:
+def _key_of(entry: Entry, location: str) -> str:
     """The part of a location that does not depend on which artifact told it (tasks and services have their name)."""
     folded = location.casefold()
+    if entry.mechanism not in _RUN_AS | {"run_key"}:
+        return folded
     return folded[folded.find("\\currentversion\\") :] if "\\currentversion\\run" in folded else ""
 
 
@@ -237,6 +242,7 @@ def _facts(entry: Entry, name: str, command: str, location: str, run_as: str | N
         "arguments": arguments or None,
         "library": entry.first("target_path") or None,
         "location": location,
+        "remark": entry.first("reason") or None,
         "run_as": run_as,
         "hidden": name.startswith(("\x00", "\\x00")) or any(_is_hidden(row) for row in entry.rows),
         "kernel": "driver" in entry.first("service_type").casefold(),
@@ -244,7 +250,9 @@ def _facts(entry: Entry, name: str, command: str, location: str, run_as: str | N
 
 
 def _is_hidden(row: Row) -> bool:
-    return row.kind == "task.cached" and "hidden from" in row.get("reason").casefold()
+    return "\x00" in row.get("value_name") or (
+        row.kind == "task.cached" and "hidden from" in row.get("reason").casefold()
+    )
 
 
 @cache
