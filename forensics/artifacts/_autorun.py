@@ -27,7 +27,8 @@ _WRITABLE = re.compile(
 _GUARDED = re.compile(r"\\programdata\\(?:microsoft\\windows defender|package cache)\\", re.IGNORECASE)
 
 AUTORUN = Kind(
-    "Autostart entry {entry_name} in {location}[: {command_line}][ ({target_path})][ (user {profile_user})][; {reason}]",
+    "Autostart entry {entry_name} in {location}[: {command_line}][ ({target_path})][ (user {profile_user})]"
+    "[, when {event_query}][; {reason}]",
     {
         "mechanism": str,
         "location": str,
@@ -42,6 +43,7 @@ AUTORUN = Kind(
         "file_sha256": str,
         "profile_user": str,
         "user_sid": str,
+        "event_query": str,
         "reason": str,
     },
     data_type="windows:registry:run",

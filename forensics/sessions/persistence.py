@@ -36,7 +36,9 @@ _AUTORUN_VALUE = re.compile(
 _BIRTH = frozenset({"Creation Time", "Last registered Time"})
 _CHANGE = frozenset({"Content Modification Time", "Metadata Modification Time", "Last registered Time"})
 _KEY_WRITTEN = "Content Modification Time"
-_MADE = frozenset({"task.registered", "service.installed", "registry.value_set"})
+_MADE = frozenset({
+    "task.registered", "service.installed", "registry.value_set", "wmi.consumer_changed", "wmi.subscribed",
+})  # fmt: skip
 _CHANGED = frozenset({"task.updated"})
 _RUN_AS = frozenset(
     {"scheduled_task", "service"}
@@ -115,7 +117,12 @@ def _defined(rows: Rows, definitions: set[str]) -> Iterator[tuple[_Key, Row]]:
             yield ("scheduled_task", "", _task_name(row)), row
     for row in rows.of(*_SERVICES):
         yield ("service", "", row.first("service_name", "entry_name").casefold()), row
+    for row in rows.of("wmi.consumer_changed", "wmi.subscribed"):
+        yield ("wmi", "", row.get("entry_name").casefold()), row
     for row in rows.of("autorun.configured"):
+        if row.get("mechanism") == "wmi":
+            yield ("wmi", "", row.get("entry_name").casefold()), row
+            continue
         owner = (row.get("user_sid") or row.get("profile_user")).casefold()
         yield (row.get("mechanism") or "run_key", owner, _place_and_name(row)), row
 
@@ -200,7 +207,7 @@ def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
         events=ids_of(entry.rows),
         host=label,
         deleted=bool(gone),
-        trigger=entry.first("task_trigger") or None,
+        trigger=entry.first("task_trigger", "event_query") or None,
     )
 
 
@@ -242,7 +249,7 @@ def _facts(entry: Entry, name: str, command: str, location: str, run_as: str | N
         "arguments": arguments or None,
         "library": entry.first("target_path") or None,
         "location": location,
-        "remark": entry.first("reason") or None,
+        "remark": entry.first("reason", "consumer_type") or None,
         "run_as": run_as,
         "hidden": name.startswith(("\x00", "\\x00")) or any(_is_hidden(row) for row in entry.rows),
         "kernel": "driver" in entry.first("service_type").casefold(),
