@@ -56,7 +56,6 @@ def _server(scene: _Scene, holder: Key, server: Server, twin: str) -> Iterator[F
         return
     yield key_entry(
         scene.given, server.key, scene.root, "com", holder.name, server.value, value_name="",
-        target_path=image_of(server.value) if server.how != "TreatAs" else None,
         reason="; ".join(part for part in (server.how, default(holder)[:200], reason) if part),
     )  # fmt: skip
 
@@ -71,7 +70,7 @@ def _reason(scene: _Scene, class_id: str, server: Server, twin: str) -> str | No
     machine = scene.known.machine.server(class_id, twin) if of_user else ""
     if machine and not _same(machine, server.value):
         return f"overrides the machine's server {machine}"
-    if writable(server.value) or (of_user and "\\" not in server.value.replace("/", "\\")):
+    if writable(image_of(server.value)) or writable(server.value):
         return "its server lies where users can write"
     return None
 
@@ -83,7 +82,7 @@ def _same(one: str, other: str) -> bool:
 
 
 def _libraries(scene: _Scene, listing: Key | None) -> Iterator[Fact]:
-    """`TypeLib\\{id}\\version\\language\\win32`: a path, or a moniker that is carried out when the library is loaded."""
+    """`TypeLib\\{id}\\version\\language\\win32`: a path, or a moniker carried out when it is loaded."""
     for library in listing.subkeys() if listing else ():
         for version in library.subkeys():
             for language in version.subkeys():
@@ -94,7 +93,7 @@ def _libraries(scene: _Scene, listing: Key | None) -> Iterator[Fact]:
                         reason = "a script as type library" if script else "type library where users can write"
                         yield key_entry(
                             scene.given, key, scene.root, "com", library.name, text, value_name="",
-                            target_path=text, reason=f"TypeLib; {reason}",
+                            reason=f"TypeLib; {reason}",
                         )  # fmt: skip
 
 

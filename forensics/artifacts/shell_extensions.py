@@ -1,6 +1,6 @@
-r"""Shell extensions: libraries that Explorer loads into itself at logon, or as soon as a menu or folder is opened.
+r"""Shell extensions: libraries that Explorer loads at logon, or when a menu or folder is opened.
 
-Icon overlays are loaded with the desktop, handlers of context menus and property sheets at the first right click, all of
+Icon overlays are loaded with the desktop, handlers of menus and property sheets at the first right click, all of
 them into a process that every user has. Each is named by a class id, or by its key's name when that is one, and the
 class by its library; the library is looked up in the same hive and then in the machine's. All are told; a class of the
 machine with a library of Windows scores nothing, one in a user's hive or in a folder of users does. Removed classes
@@ -76,7 +76,7 @@ def _row(
         reasons.append("a class of this user alone")
     return key_entry(
         given, key, root, "shell_extension", name, server or None, value_name=value_name,
-        target_path=server or None, context=bool(server) and looks_stock(server) and not writable(server),
+        context=bool(server) and looks_stock(server) and not writable(server),
         reason="; ".join(reasons),
     )  # fmt: skip
 
