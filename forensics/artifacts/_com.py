@@ -73,6 +73,10 @@ class Classes:
             self._keys[twin] = {key.name.casefold(): key for key in listing.subkeys()} if listing else {}
         return self._keys[twin].get(class_id.casefold())
 
+    def class_of(self, program_id: str) -> str:
+        """The id of the class that has this name (`Vendor.Connect`), "" when there is none."""
+        return default(self.hive.key(f"{self.prefix}{program_id}\\CLSID")) if self.hive else ""
+
     def server(self, class_id: str, twin: str = TWINS[0]) -> str:
         """What the class is served by first, "" when the class or its server is not there."""
         key = self.find(class_id, twin)
@@ -112,3 +116,8 @@ class Registered:
                 if found := classes.server(class_id, twin):
                     return found
         return ""
+
+    def server_of(self, program_id: str) -> str:
+        """The server behind the name of a class."""
+        class_id = self.own.class_of(program_id) or self.machine.class_of(program_id)
+        return self.server(class_id) if class_id else ""
