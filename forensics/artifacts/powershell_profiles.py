@@ -1,11 +1,12 @@
 r"""PowerShell profiles: scripts that every PowerShell of a user, or of everybody, runs before anything else.
 
-A profile of all users lies in PowerShell's own folder and is run by an administrator's, too, one of a user in
-Documents; each host (console, ISE, the extension of VS Code) has one more. A line here comes back whenever somebody
-opens a terminal, scheduled tasks that start PowerShell without `-NoProfile` included. Told is the file with its hash and the
-lines that stand out (rules/powershell_profiles.yml): downloads, encoded text, starts of programs, hidden windows,
-changes to Defender. Profiles are mostly harmless (prompts, aliases), so one without such lines scores next to nothing.
-Mechanism: `powershell_profile`. https://learn.microsoft.com/powershell/module/microsoft.powershell.core/about/about_profiles
+A profile of all users lies in PowerShell's own folder and is run by an administrator's, too; one of a user lies in
+Documents. Each host (console, ISE, the extension of VS Code) has one more. A line here comes back whenever somebody
+opens a terminal, and with scheduled tasks that start PowerShell without `-NoProfile`. Told is the file with its hash
+and the lines of it that stand out (rules/powershell_profiles.yml): downloads, encoded text, starts of programs, hidden
+windows, changes to Defender. Profiles are mostly harmless, so one without such lines scores next to nothing.
+Mechanism: `powershell_profile`.
+https://learn.microsoft.com/powershell/module/microsoft.powershell.core/about/about_profiles
 """
 
 from __future__ import annotations
