@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from forensics.artifacts._autorun import class_root
+from forensics.artifacts._autostart import class_root
 from forensics.artifacts.base import FileInput
 from forensics.formats import FormatError
 from forensics.formats.hive import Hive, Key

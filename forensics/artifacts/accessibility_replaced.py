@@ -5,7 +5,7 @@ prompt in their place gets in without a password, over remote desktop as well. T
 the evidence: whether it is the same file as a shell beside it (by its hash), what its version resource calls it, and
 whether that is of Microsoft at all. A program whose resource says `cmd.exe` was copied there. Whether its birth fits
 those of its neighbours is not looked at. Replacement by the registry (a debugger) is told by another artifact.
-Mechanism: `accessibility`. https://attack.mitre.org/techniques/T1546/008/
+Mechanism: `accessibility_replaced`. https://attack.mitre.org/techniques/T1546/008/
 Version resource: https://learn.microsoft.com/windows/win32/menurc/vs-versioninfo
 """
 
@@ -15,7 +15,7 @@ import hashlib
 import re
 from typing import BinaryIO
 
-from forensics.artifacts._autorun import EMITS, file_entry
+from forensics.artifacts._autostart import EMITS, file_entry
 from forensics.artifacts._tunnel import windows_path
 from forensics.artifacts.base import FileArtifact, FileInput, Output
 from forensics.model import Problem
@@ -40,7 +40,9 @@ def parse(given: FileInput) -> Output:
         yield Problem("truncated", _NAME, given.source(), f"only the first {_LIMIT} bytes were read")
     verdict = _verdict(given, data)
     path = windows_path(given.path)
-    yield file_entry(given, "accessibility", path, context=verdict is None, reason=verdict or "as Windows has it")
+    yield file_entry(
+        given, "accessibility_replaced", path, context=verdict is None, reason=verdict or "as Windows has it"
+    )
 
 
 def _verdict(given: FileInput, data: bytes) -> str | None:

@@ -10,7 +10,7 @@ told by `bits_queue`. Mechanism: `bits_job`. https://attack.mitre.org/techniques
 
 from __future__ import annotations
 
-from forensics.artifacts._autorun import EMITS
+from forensics.artifacts._autostart import EMITS
 from forensics.artifacts._tunnel import windows_path
 from forensics.artifacts.base import FileArtifact, FileInput, Output
 from forensics.formats import bitsqueue

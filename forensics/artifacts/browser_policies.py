@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from forensics.artifacts._autorun import EMITS, file_entry, hive_root, key_entry, writable
+from forensics.artifacts._autostart import EMITS, file_entry, hive_root, key_entry, writable
 from forensics.artifacts._com import default
 from forensics.artifacts._registry import RECOVERED, recovered_values
 from forensics.artifacts.base import FileArtifact, FileInput, Output, RegistryArtifact
@@ -79,7 +79,7 @@ def _forced(given: FileInput, key: Key | None, root: str) -> Iterator[Fact]:
                 root,
                 _MECHANISM,
                 name,
-                text,
+                _shown(name, text, url),
                 value_name=value.name,
                 reason=f"forced extension {_origin(url)}",
             )

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from forensics.artifacts._autorun import EMITS, class_root, key_entry, writable
+from forensics.artifacts._autostart import EMITS, class_root, key_entry, writable
 from forensics.artifacts._com import SOFTWARE, TWINS, Registered, Server, default, servers
 from forensics.artifacts._registry import RECOVERED, file_name, image_of, recovered_values
 from forensics.artifacts.base import FileInput, Output, RegistryArtifact

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from forensics.artifacts._autorun import EMITS, file_entry, hive_root, key_entry
+from forensics.artifacts._autostart import EMITS, file_entry, hive_root, key_entry
 from forensics.artifacts._registry import RECOVERED, recovered_values
 from forensics.artifacts.base import FileArtifact, FileInput, Output, RegistryArtifact
 from forensics.formats.hive import Hive, Key

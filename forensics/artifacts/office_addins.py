@@ -19,7 +19,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 
-from forensics.artifacts._autorun import EMITS, file_entry, hive_root, key_entry, writable
+from forensics.artifacts._autostart import EMITS, file_entry, hive_root, key_entry, writable
 from forensics.artifacts._com import SOFTWARE, Registered, default
 from forensics.artifacts._registry import RECOVERED, recovered_values
 from forensics.artifacts._tunnel import windows_path

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from forensics.artifacts._autorun import EMITS, file_entry
+from forensics.artifacts._autostart import EMITS, file_entry
 from forensics.artifacts.base import FileArtifact, FileInput, Output
 from forensics.formats.textfile import decode
 from forensics.model import Problem

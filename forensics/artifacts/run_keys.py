@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from forensics.artifacts._autorun import EMITS, is_hidden
+from forensics.artifacts._autostart import EMITS, is_hidden
 from forensics.artifacts._registry import RECOVERED, owner, place, recovered_values
 from forensics.artifacts.base import FileInput, Output, RegistryArtifact
 from forensics.formats.hive import Hive, Key, RegValue

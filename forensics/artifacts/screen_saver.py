@@ -8,7 +8,7 @@ many other settings of the desktop. Mechanism: `screen_saver`. https://attack.mi
 
 from __future__ import annotations
 
-from forensics.artifacts._autorun import EMITS, key_entry
+from forensics.artifacts._autostart import EMITS, key_entry
 from forensics.artifacts._registry import RECOVERED, recovered_values
 from forensics.artifacts.base import FileInput, Output, RegistryArtifact
 from forensics.formats.hive import Hive

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from forensics.artifacts._autorun import EMITS, class_root, hive_root, key_entry, writable
+from forensics.artifacts._autostart import EMITS, class_root, hive_root, key_entry, writable
 from forensics.artifacts._com import SOFTWARE, Registered, default
 from forensics.artifacts._registry import RECOVERED, looks_stock
 from forensics.artifacts.base import FileInput, Output, RegistryArtifact
@@ -36,37 +36,25 @@ def parse(hive: Hive, given: FileInput) -> Output:
                 for listing in hive.glob(f"{prefix}{twin}{kind}\\shellex\\{handlers}"):
                     for key in listing.subkeys():
                         yield from _handler(given, key, label, known)
-    before, root = hive_root(hive)
     if hive.live.kind == "USRCLASS":
         return
+    before, root = hive_root(hive)
     for twin in ("", "Wow6432Node\\"):
         for place in places["keys"]:
-            listing = hive.key(f"{before}{twin}{place['key']}")
-            if listing is None:
-                continue
-            if place.get("values"):
-                yield from _values(given, listing, root, known, by_name=place["values"] == "names")
-            else:
-                for key in listing.subkeys():
-                    yield from _handler(given, key, root, known)
+            overlays = hive.key(f"{before}{twin}{place}")
+            for key in overlays.subkeys() if overlays else ():
+                yield from _handler(given, key, root, known)
 
 
 def _handler(given: FileInput, key: Key, root: str, known: Registered) -> Iterator[Fact]:
     text = default(key)
     found = _CLASS_ID.search(text) or _CLASS_ID.search(key.name)
     if found:
-        yield _row(given, key, root, key.name, found.group(), known, None)
-
-
-def _values(given: FileInput, key: Key, root: str, known: Registered, *, by_name: bool) -> Iterator[Fact]:
-    for value in key.values():
-        found = _CLASS_ID.search(value.name if by_name else value.text())
-        if found:
-            yield _row(given, key, root, value.name, found.group(), known, value.name)
+        yield _row(given, key, root, key.name, found.group(), known)
 
 
 def _row(
-    given: FileInput, key: Key, root: str, name: str, class_id: str, known: Registered, value_name: str | None
+    given: FileInput, key: Key, root: str, name: str, class_id: str, known: Registered
 ) -> Fact:  # fmt: skip
     server = known.server(class_id)
     reasons = [class_id]
@@ -75,7 +63,7 @@ def _row(
     elif root.startswith("HKCU") and not known.machine.find(class_id):
         reasons.append("a class of this user alone")
     return key_entry(
-        given, key, root, "shell_extension", name, server or None, value_name=value_name,
+        given, key, root, "shell_extension", name, server or None,
         context=bool(server) and looks_stock(server) and not writable(server),
         reason="; ".join(reasons),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from forensics.artifacts._autorun import EMITS, file_entry
+from forensics.artifacts._autostart import EMITS, file_entry
 from forensics.artifacts._tunnel import windows_path
 from forensics.artifacts.base import FileArtifact, FileInput, Output
 from forensics.formats import FormatError, shelllink
@@ -56,8 +56,8 @@ def _link(given: FileInput, data: bytes) -> Output:
         yield Problem("bad_record", _NAME, given.source(), str(error))
         yield file_entry(given, _MECHANISM, _own(given), reason="a shortcut that cannot be read")
         return
-    for error in link.problems[:50]:
-        yield Problem("bad_record", _NAME, given.source(), str(error))
+    for lost in link.problems[:50]:
+        yield Problem("bad_record", _NAME, given.source(), str(lost))
     target, _ = link.target
     quoted = f'"{target}"' if " " in target and link.arguments else target
     command = f"{quoted} {link.arguments}".strip()

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from io import BytesIO
 
-from forensics.artifacts._autorun import EMITS
+from forensics.artifacts._autostart import EMITS
 from forensics.artifacts.base import FileArtifact, FileInput, Output
 from forensics.formats import FormatError
 from forensics.formats.cimrepository import BINDING, FILTER, CimInstance, carve, read

@@ -40,9 +40,7 @@ _MADE = frozenset({
     "task.registered", "service.installed", "registry.value_set", "wmi.consumer_changed", "wmi.subscribed",
 })  # fmt: skip
 _CHANGED = frozenset({"task.updated"})
-_RUN_AS = frozenset(
-    {"scheduled_task", "service"}
-)  # these name the account themselves, the others have a hive's or none
+_BY_NAME = frozenset({"scheduled_task", "service"})  # these stand in several places under one name
 _SYSTEM_NAMES = frozenset({"system", "localsystem", "nt authority\\system", "s-1-5-18"})
 
 
@@ -198,7 +196,7 @@ def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
         location=location,
         name=name,
         command=command or None,
-        user=run_as if entry.mechanism in _RUN_AS else user,
+        user=user if entry.mechanism == "run_key" else run_as or user,
         first_seen=_first_seen(entry.rows, gone=bool(gone)),
         last_write=_last_write(entry.rows),
         score=total(scored),
@@ -214,7 +212,7 @@ def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
 def _key_of(entry: Entry, location: str) -> str:
     """The part of a location that does not depend on which artifact told it (tasks and services have their name)."""
     folded = location.casefold()
-    if entry.mechanism not in _RUN_AS | {"run_key"}:
+    if entry.mechanism not in _BY_NAME | {"run_key"}:
         return folded
     return folded[folded.find("\\currentversion\\") :] if "\\currentversion\\run" in folded else ""
 
@@ -257,9 +255,7 @@ def _facts(entry: Entry, name: str, command: str, location: str, run_as: str | N
 
 
 def _is_hidden(row: Row) -> bool:
-    return "\x00" in row.get("value_name") or (
-        row.kind == "task.cached" and "hidden from" in row.get("reason").casefold()
-    )
+    return row.kind == "task.cached" and "hidden from" in row.get("reason").casefold()
 
 
 @cache

@@ -38,6 +38,7 @@ AUTORUN = Kind(
         "key_path": str,
         "value_name": str,
         "enabled": bool,
+        "control_set": str,
         "file_path": str,
         "file_size": int,
         "file_sha256": str,
