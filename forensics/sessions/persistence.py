@@ -19,6 +19,7 @@ from functools import cache
 from forensics.model import Host, PersistenceEntry, stable_id
 from forensics.rules import load
 from forensics.rules.engine import hits, rules_of, total
+from forensics.sessions.persistence_values import by_place, place_of
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stamp
 from forensics.sessions.texts import basename, split_command
 
@@ -100,8 +101,12 @@ def _merged(rows: Rows, people: People) -> list[Entry]:
         wrapped = entries.get(("service", "", row.get("service_name").casefold()))
         if wrapped:
             wrapped.rows.append(row)  # what the service really runs goes before the wrapper's own command line
+    places = by_place({key: entry.rows for key, entry in entries.items() if key[0] not in _BY_NAME | {"run_key"}})
     for row in rows.of("registry.value_set"):
         _set_value(entries, row, people)
+        for key in places.get(place_of(row.get("key_path"), row.get("value_name")), ()):
+            if not key[1].startswith("s-1-") or key[1] in row.get("key_path").casefold():
+                entries[key].rows.append(row)
     for row in rows.of("tunnel.service_registered"):
         _registered(entries, row)
     return [entry for _, entry in sorted(entries.items(), key=lambda item: item[0])]
@@ -286,7 +291,8 @@ def _remarks(entry: Entry) -> list[str]:
     if gone := entry.deleted:
         how = ", ".join(sorted({row.deleted for row in gone}))
         found.append(because(f"deleted: recovered from free cells ({how}), no longer in effect", gone))
-    deleted = [row for row in entry.rows if row.kind == "task.deleted"]
+    gone_kinds = ("task.deleted", "wmi.consumer_changed")
+    deleted = [row for row in entry.rows if row.kind in gone_kinds and row.get("action") in ("", "Deleted")]
     if deleted and deleted[-1].time:
         found.append(because(f"deleted at {stamp(deleted[-1].time)}", deleted))
     disabled = [row for row in entry.rows if row.fields.get("enabled") is False]

@@ -1,0 +1,52 @@
+r"""Which entry a registry value belongs to that a log saw being set.
+
+Logs and hives name one place in different ways: `HKU\S-1-5-21-...-1001_Classes\CLSID\...` is the `CLSID\...` of
+that user's `UsrClass.dat`, `HKLM\System\CurrentControlSet` one of the control sets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from forensics.sessions.rows import Row
+
+_ROOTS = (
+    (re.compile(r"^(?:hku|hkey_users|\\registry\\user)\\s-[\d-]+_classes\\"), "classes\\"),
+    (re.compile(r"^(?:hku|hkey_users|\\registry\\user)\\(?:s-[\d-]+|\.default)\\software\\"), ""),
+    (re.compile(r"^(?:hku|hkey_users|\\registry\\user)\\(?:s-[\d-]+|\.default)\\"), "user\\"),
+    (re.compile(r"^(?:hkcu|hkey_current_user)\\software\\"), ""),
+    (re.compile(r"^(?:hkcu|hkey_current_user)\\"), "user\\"),
+    (re.compile(r"^(?:hklm|hkey_local_machine|\\registry\\machine)\\software\\"), ""),
+    (
+        re.compile(
+            r"^(?:hklm|hkey_local_machine|\\registry\\machine)\\system\\(?:currentcontrolset|controlset\d{3})\\"
+        ),
+        "system\\",
+    ),
+    (re.compile(r"^(?:hkcr|hkey_classes_root)\\"), "classes\\"),
+)
+_OF_USER = re.compile(r"^(?:hkcu|hkey_current_user|hku|hkey_users|\\registry\\user)\\", re.IGNORECASE)
+_Place = tuple[str, str, bool]  # key below its hive, value, whether it is a user's
+
+
+def place_of(key_path: str, value_name: str) -> _Place:
+    """One name for a value, whatever wrote it."""
+    folded = key_path.casefold().replace("/", "\\").rstrip("\\")
+    for root, stead in _ROOTS:
+        if match := root.match(folded):
+            folded = stead + folded[match.end() :]
+            break
+    return folded, value_name.casefold() or "(default)", _OF_USER.match(key_path) is not None
+
+
+def by_place(entries: Mapping[tuple[str, str, str], Iterable[Row]]) -> dict[_Place, list[tuple[str, str, str]]]:
+    """The entries that a hive holds, by the place of their values."""
+    found: dict[_Place, list[tuple[str, str, str]]] = {}
+    for key in sorted(entries):
+        for row in entries[key]:
+            if row.kind == "autorun.configured" and row.get("key_path") and not row.deleted:
+                keys = found.setdefault(place_of(row.get("location"), row.get("value_name")), [])
+                if key not in keys:
+                    keys.append(key)
+    return found
