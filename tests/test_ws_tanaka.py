@@ -88,6 +88,7 @@ ELSEWHERE = {
     "shell_extensions",
     "shimcache",
     "srum",
+    "startup_folder_moved",
     "startup_folders",
     "state_repository",
     "task_jobs",

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from forensics.artifacts.startup_folders import ARTIFACT
+from forensics.artifacts.startup_folders import ARTIFACT, MOVED
+from forensics.formats.hive import Hive
 from forensics.model import Fact
 from testdata.writers.shelllink import Content, Machine, Target, build
 from tests.artifacts.autostarts import scores
 from tests.artifacts.file_inputs import BORN, MODIFIED, run, survives_truncation
+from tests.artifacts.registry_inputs import NTUSER, merged, nested
+from tests.artifacts.registry_inputs import run as run_hive
+from tests.formats.crafted_hives import utf16
 
 MADE = datetime(2024, 12, 2, 3, 4, 5, tzinfo=UTC)
 TIMES = {BORN: MADE, MODIFIED: MADE}
@@ -71,3 +76,21 @@ def test_a_damaged_shortcut_is_still_an_entry(data: bytes) -> None:
 
 def test_truncation() -> None:
     survives_truncation(ARTIFACT, f"{USER}/x.lnk", link("C:\\a\\b.exe", "-x"), step=7)
+
+
+def test_a_folder_that_was_moved() -> None:
+    place = "Software\\Microsoft\\Windows\\CurrentVersion\\Explorer\\User Shell Folders"
+    usual = "%USERPROFILE%\\AppData\\Roaming\\Microsoft\\Windows\\Start Menu\\Programs\\Startup"
+    for folder, told in ((usual, []), ("C:\\ProgramData\\start", ["C:\\ProgramData\\start"])):
+        tree = merged({"Environment": {}}, nested(place, {"": [("Startup", 2, utf16(folder))]}))
+        facts, problems = run_hive(MOVED, tree, NTUSER)
+        assert problems == []
+        assert [fact.fields["command_line"] for fact in facts] == told
+    assert scores(facts)["Startup"] > 40
+
+
+@pytest.mark.samples
+@pytest.mark.parametrize("name", ["NTUSER_with_winscp.DAT", "NTUSER-WSL.DAT"])
+def test_real_users_have_it_where_windows_does(samples: Path, name: str) -> None:
+    opened = Hive.open((samples / "hives" / name).read_bytes())
+    assert run_hive(MOVED, opened, "C:/Users/tony/NTUSER.DAT") == ([], [])
