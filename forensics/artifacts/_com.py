@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import BinaryIO
 
 from forensics.artifacts._autostart import class_root
 from forensics.artifacts.base import FileInput
@@ -83,6 +84,16 @@ class Classes:
         return next((server.value for server in servers(key)), "") if key else ""
 
 
+@lru_cache(maxsize=1)
+def _of_machine(handle: BinaryIO) -> Classes:
+    """The machine's classes; kept, since several artifacts and every layer of deleted keys ask for them."""
+    handle.seek(0)
+    try:
+        return Classes(Hive.open(handle.read(_MOST)), "Classes\\")
+    except FormatError:
+        return Classes(None, "")  # its own job says what is wrong with it
+
+
 @dataclass
 class Registered:
     """The classes of a hive, and of the machine's where the hive is a user's."""
@@ -101,13 +112,7 @@ class Registered:
         if self.hive.live.kind == "SOFTWARE":
             return self.own
         handle = self.given.companions.get(SOFTWARE)
-        if handle is None:
-            return Classes(None, "")
-        handle.seek(0)
-        try:
-            return Classes(Hive.open(handle.read(_MOST)), "Classes\\")
-        except FormatError:
-            return Classes(None, "")  # its own job says what is wrong with it
+        return _of_machine(handle) if handle else Classes(None, "")
 
     def server(self, class_id: str) -> str:
         """The server that a class of this user gets: the user's own first, then the machine's, 64 bit before 32."""

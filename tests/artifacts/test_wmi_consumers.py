@@ -128,3 +128,14 @@ def test_truncation_and_damage() -> None:
             data = bytearray(FILES[name])
             data[at] ^= 0xFF
             run(objects, bytes(data) if name == "INDEX.BTR" else FILES["INDEX.BTR"])
+
+
+def test_an_index_that_goes_round_ends() -> None:
+    index = bytearray(FILES["INDEX.BTR"])
+    count = int.from_bytes(index[PAGE + 16 : PAGE + 20], "little")
+    for child in range(count + 1):
+        at = PAGE + 20 + 4 * count + 4 * child
+        index[at : at + 4] = (1).to_bytes(4, "little")
+    facts, problems = run(FILES["OBJECTS.DATA"], bytes(index))
+    assert problems
+    assert {str(fact.fields["entry_name"]) for fact in facts} >= {"Updater", "Sc"}
