@@ -3,7 +3,8 @@ r"""Logon scripts: of a user (`UserInitMprLogonScript`) and of group policy, at 
 The value in a user's environment runs whatever it names at each logon and needs no right. Scripts of group policy run
 as SYSTEM at start and shutdown; a domain's policy brings them from SYSVOL, while one of the local policy
 (`System32\GroupPolicy`) was put there on this machine. The files `scripts.ini` and `psscripts.ini` say what policy
-wants, the registry what was last carried out, also when the files are gone. A path without folder lies in the policy's
+wants, the registry what was last carried out, also when the files are gone; `DataStore` keeps a
+copy of the domain's. A path without folder lies in the policy's
 own `Scripts` folder. The time is the key's last write or the file's. Mechanism: `logon_script`.
 https://attack.mitre.org/techniques/T1037/ ; the files: [MS-GPSCR] 2.2.2 and 2.2.3.
 """
@@ -92,7 +93,8 @@ def parse_file(given: FileInput) -> Output:
     for (event, index), parts in found.items():
         command = _joined(parts.get("cmdline", ""), parts.get("parameters", ""))
         if command:
-            place, reason = f"line {lines[event, index]}", f"{event} script of the local policy"
+            whose = "domain's policy" if "/datastore/" in given.path.casefold() else "local policy"
+            place, reason = f"line {lines[event, index]}", f"{event} script of the {whose}"
             yield file_entry(given, _MECHANISM, command, name=f"{event} {index}", locator=place, reason=reason)
 
 
@@ -107,7 +109,7 @@ FILES = FileArtifact(
     name="policy_scripts",
     paths=tuple(
         f"Windows/System32/{folder}/Scripts/{name}.ini"
-        for folder in ("GroupPolicy/Machine", "GroupPolicy/User", "GroupPolicyUsers/*/User")
+        for folder in ("GroupPolicy/Machine", "GroupPolicy/User", "GroupPolicyUsers/*/User", "GroupPolicy/DataStore/**")
         for name in ("scripts", "psscripts")
     ),
     parse=parse_file,

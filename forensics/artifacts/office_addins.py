@@ -48,8 +48,9 @@ def parse(hive: Hive, given: FileInput) -> Output:
         for pattern in (f"{_OFFICE}\\*\\*\\Options", f"{_OFFICE}\\*\\*\\Security"):
             for key in hive.glob(f"{before}{prefix}{pattern}"):
                 yield from _options(given, key, root)
-        for key in hive.glob(f"{before}{prefix}{_OFFICE}\\*\\Outlook\\WebView\\*"):
-            yield from _home_page(given, key, root)
+        for pattern in ("WebView\\*", "Today"):
+            for key in hive.glob(f"{before}{prefix}{_OFFICE}\\*\\Outlook\\{pattern}"):
+                yield from _home_page(given, key, root)
         for key in hive.glob(f"{before}{prefix}{_OFFICE}\\*\\Outlook"):
             value = key.value("LoadMacroProviderOnBoot")
             if value and value.data == 1:
@@ -93,8 +94,9 @@ def _options(given: FileInput, key: Key, root: str) -> Iterator[Fact]:
 
 
 def _home_page(given: FileInput, key: Key, root: str) -> Iterator[Fact]:
-    value = key.value("URL")
-    if value and value.text():
+    for value in filter(None, (key.value("URL"), key.value("UserDefinedUrl"))):
+        if not value.text():
+            continue
         yield key_entry(
             given, key, root, _MECHANISM, f"{key.name} home page", value.text(), value_name=value.name,
             reason="home page of a folder of Outlook",

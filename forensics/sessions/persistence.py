@@ -19,7 +19,7 @@ from functools import cache
 from forensics.model import Host, PersistenceEntry, stable_id
 from forensics.rules import load
 from forensics.rules.engine import hits, rules_of, total
-from forensics.sessions.persistence_values import by_place, place_of
+from forensics.sessions.persistence_values import by_place, place_of, startup_files
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stamp
 from forensics.sessions.texts import basename, split_command
 
@@ -39,6 +39,7 @@ _CHANGE = frozenset({"Content Modification Time", "Metadata Modification Time", 
 _KEY_WRITTEN = "Content Modification Time"
 _MADE = frozenset({
     "task.registered", "service.installed", "registry.value_set", "wmi.consumer_changed", "wmi.subscribed",
+    "file.created",
 })  # fmt: skip
 _CHANGED = frozenset({"task.updated"})
 _BY_NAME = frozenset({"scheduled_task", "service"})  # these stand in several places under one name
@@ -107,6 +108,8 @@ def _merged(rows: Rows, people: People) -> list[Entry]:
         for key in places.get(place_of(row.get("key_path"), row.get("value_name")), ()):
             if not key[1].startswith("s-1-") or key[1] in row.get("key_path").casefold():
                 entries[key].rows.append(row)
+    for key, row in startup_files(rows, {key: entry.rows for key, entry in entries.items()}):
+        _into(entries, *key, row)
     for row in rows.of("tunnel.service_registered"):
         _registered(entries, row)
     return [entry for _, entry in sorted(entries.items(), key=lambda item: item[0])]
@@ -177,8 +180,8 @@ def _registered(entries: dict[_Key, Entry], row: Row) -> None:
 
 
 def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
-    command = entry.first("command_line", "value_data", "target_path")
-    name = entry.first("task_name", "entry_name", "service_name", "value_name") or "(unnamed)"
+    command = entry.first("command_line", "value_data", "target_path") or _written(entry)
+    name = entry.first("task_name", "entry_name", "service_name", "value_name", "file_name") or "(unnamed)"
     location = entry.first("location", "key_path") or _log_place(entry)
     user, run_as, as_system = _users(entry, people)
     facts = _facts(entry, name, command, location, run_as or user)
@@ -212,6 +215,12 @@ def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
         deleted=bool(gone),
         trigger=entry.first("task_trigger", "event_query") or None,
     )
+
+
+def _written(entry: Entry) -> str:
+    """The file itself, of an entry that only a log tells of: it was put there, what it held is not known."""
+    made = [row for row in entry.rows if row.kind == "file.created"]
+    return f'"{made[0].get("file_path")}"' if made and len(made) == len(entry.rows) else ""
 
 
 def _key_of(entry: Entry, location: str) -> str:

@@ -7,9 +7,9 @@ that user's `UsrClass.dat`, `HKLM\System\CurrentControlSet` one of the control s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from forensics.sessions.rows import Row
+from forensics.sessions.rows import Row, Rows
 
 _ROOTS = (
     (re.compile(r"^(?:hku|hkey_users|\\registry\\user)\\s-[\d-]+_classes\\"), "classes\\"),
@@ -27,6 +27,8 @@ _ROOTS = (
     (re.compile(r"^(?:hkcr|hkey_classes_root)\\"), "classes\\"),
 )
 _OF_USER = re.compile(r"^(?:hkcu|hkey_current_user|hku|hkey_users|\\registry\\user)\\", re.IGNORECASE)
+_STARTUP = re.compile(r"\\start menu\\programs\\startup\\[^\\]+$", re.IGNORECASE)
+_PROFILE = re.compile(r"^[a-z]:\\users\\([^\\]+)\\", re.IGNORECASE)
 _Place = tuple[str, str, bool]  # key below its hive, value, whether it is a user's
 
 
@@ -50,3 +52,24 @@ def by_place(entries: Mapping[tuple[str, str, str], Iterable[Row]]) -> dict[_Pla
                 if key not in keys:
                     keys.append(key)
     return found
+
+
+def startup_files(
+    rows: Rows, entries: Mapping[tuple[str, str, str], Iterable[Row]]
+) -> Iterator[tuple[tuple[str, str, str], Row]]:
+    """Files that a log saw being written into a startup folder, each with the key of the entry that it makes.
+
+    A file that is there still has an entry; one that is gone since makes its own.
+    """
+    known = {
+        row.get("file_path").casefold(): key
+        for key in sorted(entries)
+        if key[0] == "startup_folder"
+        for row in entries[key]
+        if row.get("file_path")
+    }
+    for row in rows.of("file.created"):
+        path = row.get("file_path").casefold()
+        if _STARTUP.search(path) and not path.endswith("\\desktop.ini"):
+            profile = _PROFILE.match(path)
+            yield known.get(path, ("startup_folder", profile.group(1) if profile else "", path)), row

@@ -98,6 +98,13 @@ def test_scripts_of_the_local_policys_files(data: bytes) -> None:
     assert min(scores(facts).values()) > 40
 
 
+def test_a_copy_of_the_domains_policy_is_quiet() -> None:
+    path = "C:/Windows/System32/GroupPolicy/DataStore/0/sysvol/corp.example/Policies/{1}/Machine/Scripts/scripts.ini"
+    facts, _ = run_file(logon_scripts.FILES, path, "[Startup]\r\n0CmdLine=drives.vbs\r\n", MADE)
+    assert facts[0].fields["reason"] == "Startup script of the domain's policy"
+    assert scores(facts) == {"Startup 0": 0}
+
+
 def test_a_file_without_scripts() -> None:
     assert run_file(logon_scripts.FILES, f"{GROUP}/scripts.ini", "\r\n".encode("utf-16"), MADE) == ([], [])
     assert len(run_file(logon_scripts.FILES, f"{GROUP}/scripts.ini", b"\x01\x02nonsense", MADE)[1]) == 1

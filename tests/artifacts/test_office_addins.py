@@ -42,6 +42,7 @@ USER: Tree = merged(
             ("OPEN1", 1, utf16('"C:\\Program Files\\Vendor\\y.xlam"')),
         ]}),
         nested("Microsoft\\Office\\16.0\\Outlook\\WebView\\Inbox", {"": [("URL", 1, utf16("http://192.0.2.7/a.html"))]}),
+        nested("Microsoft\\Office\\16.0\\Outlook\\Today", {"": [("UserDefinedUrl", 1, utf16("http://192.0.2.7/b.html"))]}),
         nested("Microsoft\\Office\\16.0\\Outlook", {"": [("LoadMacroProviderOnBoot", 4, number(1))]}),
     )),
 )  # fmt: skip
@@ -72,6 +73,7 @@ def test_places_of_a_user() -> None:
         "OPEN",
         "OPEN1",
         "Inbox home page",
+        "Today home page",
         "LoadMacroProviderOnBoot",
     }
     assert told["Evil.Connect"]["command_line"] == "C:\\ProgramData\\evil.dll"

@@ -72,3 +72,28 @@ def test_a_consumer_that_was_removed() -> None:
     (entry,) = scene.build().persistence
     assert entry.first_seen == at(10)
     assert any(reason.startswith("deleted at ") for reason in entry.reasons)
+
+
+FOLDER = "C:\\Users\\田中\\AppData\\Roaming\\Microsoft\\Windows\\Start Menu\\Programs\\Startup"
+
+
+def test_a_file_written_into_a_startup_folder_and_gone_since() -> None:
+    scene = Scene()
+    scene.add("file.created", 30, file_path=f"{FOLDER}\\a.vbs", file_name="a.vbs")
+    scene.add("file.created", 31, file_path="C:\\Users\\田中\\Documents\\a.vbs", file_name="a.vbs")
+    (entry,) = scene.build().persistence
+    assert (entry.mechanism, entry.name, entry.first_seen) == ("startup_folder", "a.vbs", at(30))
+    assert entry.command == f'"{FOLDER}\\a.vbs"'
+    assert entry.score > 40
+    assert len(entry.events) == 1
+
+
+def test_a_file_that_is_there_is_one_entry_with_the_log() -> None:
+    scene = Scene()
+    scene.file(
+        "autorun.configured", "C:/x/a.lnk", {MTIME: 900}, mechanism="startup_folder", location=FOLDER,
+        entry_name="a.lnk", command_line="C:\\a.exe", file_path=f"{FOLDER}\\a.lnk", profile_user="田中",
+    )  # fmt: skip
+    scene.add("file.created", 30, file_path=f"{FOLDER}\\A.lnk", file_name="A.lnk")
+    (entry,) = scene.build().persistence
+    assert (entry.first_seen, entry.command) == (at(30), "C:\\a.exe")
