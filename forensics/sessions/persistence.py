@@ -11,7 +11,7 @@ what the logs know of it, and apart from an entry of the same name that is there
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -19,7 +19,7 @@ from functools import cache
 from forensics.model import Host, PersistenceEntry, stable_id
 from forensics.rules import load
 from forensics.rules.engine import hits, rules_of, total
-from forensics.sessions.persistence_values import by_place, place_of, startup_files
+from forensics.sessions.persistence_values import by_place, meaning, place_of, sid_in, startup_files
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stamp
 from forensics.sessions.texts import basename, split_command
 
@@ -53,6 +53,7 @@ class Entry:
     mechanism: str
     owner: str
     rows: list[Row] = field(default_factory=list)
+    remark: str = ""  # of its place, where no artifact says more
 
     @property
     def deleted(self) -> list[Row]:
@@ -105,9 +106,7 @@ def _merged(rows: Rows, people: People) -> list[Entry]:
     places = by_place({key: entry.rows for key, entry in entries.items() if key[0] not in _BY_NAME | {"run_key"}})
     for row in rows.of("registry.value_set"):
         _set_value(entries, row, people)
-        for key in places.get(place_of(row.get("key_path"), row.get("value_name")), ()):
-            if not key[1].startswith("s-1-") or key[1] in row.get("key_path").casefold():
-                entries[key].rows.append(row)
+        _set_elsewhere(entries, row, places)
     for key, row in startup_files(rows, {key: entry.rows for key, entry in entries.items()}):
         _into(entries, *key, row)
     for row in rows.of("tunnel.service_registered"):
@@ -166,6 +165,21 @@ def _set_value(entries: dict[_Key, Entry], row: Row, people: People) -> None:
         entries[fitting[0]].rows.append(row)
     else:
         _into(entries, "run_key", sid.casefold(), name, row)
+
+
+def _set_elsewhere(entries: dict[_Key, Entry], row: Row, places: Mapping[tuple[str, str, bool], list[_Key]]) -> None:
+    """Sysmon 13 on another autostart value: with the entry that the hive holds, or as one that only the log has."""
+    path, name = row.get("key_path"), row.get("value_name")
+    keys = [
+        key for key in places.get(place_of(path, name), ()) if not key[1].startswith("s-1-") or key[1] in path.lower()
+    ]
+    for key in keys:
+        entries[key].rows.append(row)
+    meant = meaning(path, name)
+    if meant and not keys and row.get("value_data") not in ("", "(Empty)"):
+        key = (meant.mechanism, sid_in(path), "\\".join(map(str, place_of(path, name))))
+        _into(entries, *key, row)
+        entries[key].remark = meant.remark
 
 
 def _registered(entries: dict[_Key, Entry], row: Row) -> None:
@@ -261,7 +275,7 @@ def _facts(entry: Entry, name: str, command: str, location: str, run_as: str | N
         "arguments": arguments or None,
         "library": entry.first("target_path") or None,
         "location": location,
-        "remark": entry.first("reason", "consumer_type") or None,
+        "remark": entry.first("reason", "consumer_type") or entry.remark or None,
         "run_as": run_as,
         "hidden": name.startswith(("\x00", "\\x00")) or any(_is_hidden(row) for row in entry.rows),
         "kernel": "driver" in entry.first("service_type").casefold(),

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 
+from forensics.rules import load
 from forensics.sessions.rows import Row, Rows
 
 _ROOTS = (
@@ -40,6 +43,38 @@ def place_of(key_path: str, value_name: str) -> _Place:
             folded = stead + folded[match.end() :]
             break
     return folded, value_name.casefold() or "(default)", _OF_USER.match(key_path) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """What a value of a known place is: see rules/autostart_values.yml."""
+
+    mechanism: str
+    key: re.Pattern[str]
+    value: re.Pattern[str]
+    of_user: bool
+    remark: str
+
+
+@cache
+def _values() -> tuple[Meant, ...]:
+    return tuple(
+        Meant(item["mechanism"], re.compile(item["key"]), re.compile(item["value"]), item["of_user"], item["remark"])
+        for item in load("autostart_values")["values"]
+    )
+
+
+def meaning(key_path: str, value_name: str) -> Meant | None:
+    """The autostart that a value is by its place alone; None for any other value."""
+    key, value, of_user = place_of(key_path, value_name)
+    fitting = (item for item in _values() if item.key.search(key) and item.value.search(value))
+    return next((item for item in fitting if of_user or not item.of_user), None)
+
+
+def sid_in(key_path: str) -> str:
+    """The user's SID that a key's path names, folded; "" when it names none."""
+    match = re.search(r"\\(s-1-(?:5-21|12-1)-[\d-]+)", key_path.casefold())
+    return match.group(1) if match else ""
 
 
 def by_place(entries: Mapping[tuple[str, str, str], Iterable[Row]]) -> dict[_Place, list[tuple[str, str, str]]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from forensics.sessions.persistence_values import place_of
+from forensics.rules import load
+from forensics.sessions.persistence_values import meaning, place_of
 from tests.sessions.factory import DEV, Scene, at
 
 MTIME = "Content Modification Time"
@@ -60,7 +61,7 @@ def test_another_users_value_does_not() -> None:
     scene.add(
         "registry.value_set", 50, key_path=f"HKU\\{other}_Classes\\{CLASS}", value_name="(Default)", value_data="x"
     )
-    (entry,) = scene.build().persistence
+    (entry,) = (item for item in scene.build().persistence if item.command == LIBRARY)
     assert entry.first_seen == at(900)
 
 
@@ -97,3 +98,39 @@ def test_a_file_that_is_there_is_one_entry_with_the_log() -> None:
     scene.add("file.created", 30, file_path=f"{FOLDER}\\A.lnk", file_name="A.lnk")
     (entry,) = scene.build().persistence
     assert (entry.first_seen, entry.command) == (at(30), "C:\\a.exe")
+
+
+@pytest.mark.parametrize(
+    "item", load("autostart_values")["values"], ids=lambda item: f"{item['mechanism']}-{item['remark'][:12]}"
+)
+def test_places_known_by_themselves(item: dict[str, list[str]]) -> None:
+    found = meaning(*item["example"])
+    assert found
+    assert (found.mechanism, found.remark) == (item["mechanism"], item["remark"])
+    assert meaning(*item["counterexample"]) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "data", "mechanism", "least", "most"),
+    [
+        (f"HKU\\{DEV}_Classes\\{CLASS}", "(Default)", LIBRARY, "com", 41, 100),
+        (f"HKU\\{DEV}_Classes\\{CLASS}", "(Default)", "C:\\Program Files\\V\\x.dll", "com", 0, 0),
+        (f"HKU\\{DEV}\\Environment", "UserInitMprLogonScript", "C:\\ProgramData\\a.bat", "logon_script", 41, 100),
+        (
+            f"HKU\\{DEV}\\Control Panel\\Desktop",
+            "SCRNSAVE.EXE",
+            "C:\\Windows\\system32\\Bubbles.scr",
+            "screen_saver",
+            0,
+            0,
+        ),
+    ],
+)
+def test_a_value_that_only_the_log_tells_of(
+    key: str, value: str, data: str, mechanism: str, least: int, most: int
+) -> None:
+    scene = Scene()
+    scene.add("registry.value_set", 50, key_path=key, value_name=value, value_data=data)
+    (entry,) = scene.build().persistence
+    assert (entry.mechanism, entry.command, entry.first_seen, entry.user) == (mechanism, data, at(50), "田中")
+    assert least <= entry.score <= most
