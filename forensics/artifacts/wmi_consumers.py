@@ -25,6 +25,8 @@ _FOLDER = "Windows/System32/wbem/Repository"
 _OTHERS = ("INDEX.BTR", "MAPPING1.MAP", "MAPPING2.MAP", "MAPPING3.MAP")
 _MOST_INDEX = 512 * 1024 * 1024
 _SHOWN = 8 * 1024
+_COMPARED = 64  # characters: what stands beyond a record's page may be foreign
+_TELLING = frozenset({FILTER, "CommandLineEventConsumer", "ActiveScriptEventConsumer"})
 _REFERENCE = re.compile(r'([\w]+)\.\w+="((?:[^"\\]|\\.)*)"')
 _COMMANDS = (
     "CommandLineTemplate", "ExecutablePath", "ScriptText", "ScriptFilename", "Filename", "Text", "SourceName",
@@ -36,16 +38,20 @@ _GRADE = "carved: known by its form in the repository's file, perhaps deleted"
 def parse(given: FileInput) -> Output:
     """The subscriptions of the index, then those that only the object file has."""
     found: list[CimInstance] = []
-    broken = False
     for item in _indexed(given):
         if isinstance(item, FormatError):
-            broken = True
             yield Problem("bad_record", _NAME, given.source(), str(item))
         else:
             found.append(item)
+    live: dict[tuple[str, str, str], list[CimInstance]] = {}
+    for item in found:
+        live.setdefault(_short(item), []).append(item)
     known = {_identity(item) for item in found}
-    names = {_short(item) for item in found}
-    left = [item for item in carve(given.fh) if _identity(item) not in known and (broken or _short(item) not in names)]
+    left = [
+        item
+        for item in carve(given.fh)
+        if _identity(item) not in known and not any(_same(item, other) for other in live.get(_short(item), ()))
+    ]
     yield from _rows(given, found)
     yield from _rows(given, left)
 
@@ -71,8 +77,16 @@ def _identity(item: CimInstance) -> tuple[str, ...]:
 
 
 def _short(item: CimInstance) -> tuple[str, str, str]:
-    """What a carved record and a live one of the same object share; a carved text may be cut by its page."""
+    """What a carved record and a live one of the same object share."""
     return (item.class_name, item.name or item.values.get("Consumer", ""), item.values.get("Filter", ""))
+
+
+def _same(carved: CimInstance, other: CimInstance) -> bool:
+    """Whether a carved record only repeats a live one of its name; an older version does not."""
+    text = _identity(carved)[1][:_COMPARED]
+    if carved.class_name not in _TELLING:
+        return True
+    return any(value.startswith(text) or text.startswith(value[:_COMPARED]) for value in other.values.values() if value)
 
 
 def _rows(given: FileInput, items: list[CimInstance]) -> Iterator[Fact]:

@@ -122,14 +122,22 @@ def _defined(rows: Rows, definitions: set[str]) -> Iterator[tuple[_Key, Row]]:
             yield ("scheduled_task", "", _task_name(row)), row
     for row in rows.of(*_SERVICES):
         yield ("service", "", row.first("service_name", "entry_name").casefold()), row
-    for row in rows.of("wmi.consumer_changed", "wmi.subscribed"):
-        yield ("wmi", "", row.get("entry_name").casefold()), row
+    yield from _subscriptions(rows)
     for row in rows.of("autorun.configured"):
         if row.get("mechanism") == "wmi":
-            yield ("wmi", "", row.get("entry_name").casefold()), row
             continue
         owner = (row.get("user_sid") or row.get("profile_user")).casefold()
         yield (row.get("mechanism") or "run_key", owner, _place_and_name(row)), row
+
+
+def _subscriptions(rows: Rows) -> Iterator[tuple[_Key, Row]]:
+    """Those of WMI, of one name in the repository and in the logs; a carved one stands apart from a live one."""
+    stored = [row for row in rows.of("autorun.configured") if row.get("mechanism") == "wmi"]
+    live = {row.get("entry_name").casefold() for row in stored if "carved" not in row.get("reason")}
+    for row in (*stored, *rows.of("wmi.consumer_changed", "wmi.subscribed")):
+        name = row.get("entry_name").casefold()
+        apart = name in live and "carved" in row.get("reason")
+        yield ("wmi", "", f"{name}{_GONE}" if apart else name), row
 
 
 def _into(entries: dict[_Key, Entry], mechanism: str, owner: str, name: str, row: Row) -> None:

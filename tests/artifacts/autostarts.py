@@ -8,12 +8,17 @@ from forensics.model import Fact, PersistenceEntry
 from tests.sessions.factory import Scene
 
 
-def entries(facts: Iterable[Fact]) -> dict[str, PersistenceEntry]:
-    """The persistence entries that the rows make, by name."""
+def listed(facts: Iterable[Fact]) -> tuple[PersistenceEntry, ...]:
+    """The persistence entries that the rows make."""
     scene = Scene()
     for fact in facts:
         scene.file(fact.kind, fact.source.path, {"Content Modification Time": 0}, fact.source.locator, **fact.fields)
-    return {entry.name: entry for entry in scene.build().persistence}
+    return scene.build().persistence
+
+
+def entries(facts: Iterable[Fact]) -> dict[str, PersistenceEntry]:
+    """These entries by name."""
+    return {entry.name: entry for entry in listed(facts)}
 
 
 def scores(facts: Iterable[Fact]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from forensics.artifacts.wmi_consumers import ARTIFACT
 from forensics.formats.cimrepository import carve, read
 from forensics.model import Fact, Problem
 from testdata.writers.cim import PAGE, Repository
-from tests.artifacts.autostarts import entries, scores
+from tests.artifacts.autostarts import entries, listed, scores
 from tests.artifacts.file_inputs import given
 from tests.artifacts.registry_inputs import sorted_out
 
@@ -108,6 +108,17 @@ def test_a_deleted_one_is_found_beside_the_index() -> None:
     gone = [fact for fact in facts if fact.fields["entry_name"] == "Gone"]
     assert [fact.fields["command_line"] for fact in gone] == ["C:\\old\\x.exe -k"]
     assert len(facts) == 5
+
+
+def test_an_older_version_of_a_live_one_is_told() -> None:
+    other = repository()
+    old = other.add(SUB, "CommandLineEventConsumer", {"Name": "Updater", "CommandLineTemplate": "C:\\old\\x.exe -k"})
+    facts, _ = run(FILES["OBJECTS.DATA"] + old.ljust(PAGE, b"\x00"))
+    commands = [fact.fields["command_line"] for fact in facts if fact.fields["entry_name"] == "Updater"]
+    assert commands == [COMMAND, "C:\\old\\x.exe -k"]
+    told = [entry for entry in listed(facts) if entry.name == "Updater"]
+    assert {entry.command for entry in told} == set(commands)
+    assert len({entry.id for entry in told}) == 2
 
 
 def test_both_readings_agree() -> None:
