@@ -44,9 +44,12 @@ def every_glob() -> tuple[str, ...]:
 
 
 def _siblings(artifact: Artifact) -> set[str]:
+    """What belongs to an artifact's files: what lies beside them under their name, and companions by their path."""
     if not isinstance(artifact, FileArtifact):
         return set()
-    return {glob + suffix for glob in artifact.paths for suffix in artifact.siblings}
+    # Those with a wildcard are sought by the tool itself; the table and the journal are asked for by their artifacts.
+    beside = {name for name in artifact.companions if "*" not in name and not name.startswith("$")}
+    return beside | {glob + suffix for glob in artifact.paths for suffix in artifact.siblings}
 
 
 def _logs(globs: Iterable[str]) -> set[str]:

@@ -247,7 +247,8 @@ def _dispatch(job: Job, writer: Intake, stack: ExitStack) -> None:
     if events:
         read_log(given, events, writer, job.part, defer=job.defer)
     if keys:
-        read_hive(given, keys, writer, job.hive, _logs(job.path))
+        beside = {name: handle for key in keys for name, handle in _companions(evidence, job, key, stack).items()}
+        read_hive(replace(given, companions=beside), keys, writer, job.hive, _logs(job.path))
     for artifact in wanted:
         if isinstance(artifact, FileArtifact):
             handle.seek(0)
@@ -282,7 +283,9 @@ def _check(job: Job, evidence: OpenedEvidence, handle: BinaryIO, writer: Intake)
         writer.mark_damaged(damaged=True)
 
 
-def _companions(evidence: OpenedEvidence, job: Job, artifact: FileArtifact, stack: ExitStack) -> dict[str, BinaryIO]:
+def _companions(
+    evidence: OpenedEvidence, job: Job, artifact: FileArtifact | RegistryArtifact, stack: ExitStack
+) -> dict[str, BinaryIO]:
     """The files beside the job's that the artifact wants to look into; one that is not there is not missed."""
     found: dict[str, BinaryIO] = {}
     exact = [name for name in artifact.companions if "*" not in name]

@@ -53,7 +53,7 @@ FORBIDDEN = {
 }
 # One room for each library that decodes evidence; pandas only at the edge.
 HOMES = {
-    "dissect": {"evidence"},
+    "dissect": {"evidence", "formats"},  # formats: only dissect.cim
     "mft": {"evidence"},
     "pyvshadow": {"evidence"},
     "pyzipper": {"evidence"},

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
+from forensics.artifacts._autostart import EMITS
 from forensics.artifacts._registry import owner, place
-from forensics.artifacts.base import FileInput, Kind, Output, RegistryArtifact
+from forensics.artifacts.base import FileInput, Output, RegistryArtifact
 from forensics.formats.hive import Hive, Key, RegValue
 from forensics.formats.hostinfo import text_of
 from forensics.model import Fact, make_fact
@@ -23,26 +24,7 @@ from forensics.rules import load
 from forensics.rules.autoruns import LONGEST_SHOWN, stock
 from forensics.rules.watch import is_watched
 
-AUTORUN = {
-    "autorun.configured": Kind(
-        "Autostart entry {entry_name} in {location}[: {command_line}][ (user {profile_user})]",
-        {
-            "mechanism": str,
-            "location": str,
-            "entry_name": str,
-            "command_line": str,
-            "target_path": str,
-            "key_path": str,
-            "value_name": str,
-            "enabled": bool,
-            "control_set": str,
-            "profile_user": str,
-            "user_sid": str,
-            "reason": str,
-        },
-        data_type="windows:registry:run",
-    )
-}
+AUTORUN = EMITS
 _PIECES = {
     "comma": re.compile(r'((?:"[^"]*"|[^,"])+)'),
     "space": re.compile(r'((?:"[^"]*"|[^\s,"])+)'),

@@ -187,6 +187,8 @@ class RegistryArtifact:
     `deleted` says that the parser is given recovered keys as well, as a hive of their own (`hive.deleted` is true,
     `hive.live` is the hive as it is). It then names its rows' places with `_registry.place`, concludes nothing from a
     key that is not there, and may look through `hive.unplaced()` for keys that it knows by their content.
+    `companions` are other files of the same drive by their path, as of a `FileArtifact` (no globs): the machine's hive
+    beside a user's. They are opened as they are, without their logs.
     """
 
     name: str
@@ -194,6 +196,7 @@ class RegistryArtifact:
     parse: Callable[[Hive, FileInput], Output]
     emits: dict[str, Kind]
     deleted: bool = False
+    companions: tuple[str, ...] = ()
 
 
 Artifact = FileArtifact | EventArtifact | RegistryArtifact

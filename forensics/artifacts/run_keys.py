@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from forensics.artifacts._autorun import AUTORUN, hidden
+from forensics.artifacts._autostart import EMITS, is_hidden
 from forensics.artifacts._registry import RECOVERED, owner, place, recovered_values
 from forensics.artifacts.base import FileInput, Output, RegistryArtifact
 from forensics.formats.hive import Hive, Key, RegValue
@@ -89,7 +89,7 @@ def _entries(hive: Hive, given: FileInput, spot: _Place, key: Key, user: str | N
                 "user_sid": sid,
                 "reason": value.lost,
             },
-            tags=("hidden_name",) if hidden(value.name, key.name) else (),
+            tags=("hidden_name",) if is_hidden(value.name) else (),
         )
 
 
@@ -103,6 +103,9 @@ ARTIFACT = RegistryArtifact(
     name="run_keys",
     hives=frozenset({"SOFTWARE", "NTUSER"}),
     parse=parse,
-    emits={**AUTORUN, **RECOVERED},
+    emits={
+        **EMITS,
+        **RECOVERED,
+    },
     deleted=True,
 )

@@ -19,6 +19,8 @@ _MOST_CHARS = 4096
 _MOST_FILES = 100_000
 _MARK = re.compile(re.escape("://".encode("utf-16-le")))
 _SCHEMES = tuple(scheme.encode("utf-16-le") for scheme in ("https", "http", "ftp", "file"))
+_SID = re.compile("S-1-5-".encode("utf-16-le"))
+_MOST_JOBS = 10_000
 _UNKNOWN = 2**64 - 1
 _BAD = re.compile(r"[\x00-\x1f\ufffe\uffff\ud800-\udfff]")
 
@@ -33,6 +35,68 @@ class QueuedFile:
     temporary: str
     size: int | None
     transferred: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobCommand:
+    """A job with a command that is started when it ends. `offset` is that of its owner's SID in the file."""
+
+    offset: int
+    name: str
+    description: str
+    program: str
+    arguments: str
+    owner: str
+
+    @property
+    def command(self) -> str:
+        """The command as one line. Arguments mostly begin with the program's name, as those of a process do."""
+        return f"{self.program} {self.arguments}".strip()
+
+
+def commands(fh: BinaryIO) -> Iterator[JobCommand]:
+    """The jobs that have a command, each different one once, by their first place.
+
+    A job's head ends in five counted texts: name, description, program, arguments and the owner's SID (from memory).
+    """
+    seen: set[tuple[str, str, str]] = set()
+    last = -1
+    for start, block, final in _blocks(fh):
+        for match in _SID.finditer(block):
+            if not final and match.start() > len(block) - _OVERLAP // 2:
+                break  # may be cut here; the next piece has it whole
+            found = _job(block, match.start(), start)
+            if found is None or found.offset <= last:
+                continue
+            last = found.offset
+            known = (found.name, found.command, found.owner)
+            if known not in seen and len(seen) < _MOST_JOBS:
+                seen.add(known)
+                yield found
+
+
+def _job(block: bytes, at: int, start: int) -> JobCommand | None:
+    """The job whose owner's SID stands at `at`; None when no command stands before it."""
+    owner, _ = _counted(block, at - 4)
+    if not re.fullmatch(r"S-1-5-[\d-]{2,180}", owner):
+        return None
+    texts: list[str] = []
+    end = at - 4
+    for _ in range(4):
+        text, end = _text_before(block, end)
+        texts.append(text)
+    arguments, program, description, name = texts
+    likely = re.search(r"[\\/.]", program) is not None
+    return JobCommand(start + at, name, description, program, arguments, owner) if likely else None
+
+
+def _text_before(block: bytes, end: int) -> tuple[str, int]:
+    """The counted text that ends at `end` and where it begins; an empty one is a count of 0, or of 1 and its NUL."""
+    if text := _before(block, end):
+        return text, end - 2 * len(text.encode("utf-16-le")) // 2 - 2 - 4
+    if block[max(0, end - 6) : end] == b"\x01\x00\x00\x00\x00\x00":
+        return "", end - 6
+    return "", end - 4 if block[max(0, end - 4) : end] == bytes(4) else end
 
 
 def read(fh: BinaryIO) -> Iterator[QueuedFile]:

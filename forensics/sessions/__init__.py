@@ -17,6 +17,7 @@ from forensics.sessions.hostlife import HostLife
 from forensics.sessions.looked import Looked
 from forensics.sessions.others import dated, others
 from forensics.sessions.persistence import persistence
+from forensics.sessions.remote_tools import findings as remote_tool_findings
 from forensics.sessions.rows import Rows
 from forensics.sessions.sandbox import Sandboxes
 from forensics.sessions.sandbox_writes import Area
@@ -42,6 +43,7 @@ def build(
     sandboxes = Sandboxes(rows, host, label, life, looked)
     sessions = sandboxes.sessions()
     found = sandboxes.findings() + capability_findings(rows, label)
+    found += tuple(remote_tool_findings(rows, label))
     found += others(rows, life, [*sessions, *found], label)
     found += sigma_findings(rows, label)
     return Verdicts(

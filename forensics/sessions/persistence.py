@@ -11,7 +11,7 @@ what the logs know of it, and apart from an entry of the same name that is there
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -19,6 +19,7 @@ from functools import cache
 from forensics.model import Host, PersistenceEntry, stable_id
 from forensics.rules import autoruns, load
 from forensics.rules.engine import hits, rules_of, total
+from forensics.sessions.persistence_values import by_place, meaning, place_of, sid_in, startup_files
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stamp
 from forensics.sessions.texts import basename, split_command
 
@@ -38,7 +39,10 @@ _UNTOLD = frozenset({"", "binary data", "(empty)"})  # what Sysmon says of a val
 _BIRTH = frozenset({"Creation Time", "Last registered Time"})
 _CHANGE = frozenset({"Content Modification Time", "Metadata Modification Time", "Last registered Time"})
 _KEY_WRITTEN = "Content Modification Time"
-_MADE = frozenset({"task.registered", "service.installed", "registry.value_set"})
+_MADE = frozenset({
+    "task.registered", "service.installed", "registry.value_set", "wmi.consumer_changed", "wmi.subscribed",
+    "file.created",
+})  # fmt: skip
 _CHANGED = frozenset({"task.updated"})
 _BY_NAME = frozenset({"scheduled_task", "service"})  # these stand in several places under one name
 _SYSTEM_NAMES = frozenset({"system", "localsystem", "nt authority\\system", "s-1-5-18"})
@@ -51,6 +55,7 @@ class Entry:
     mechanism: str
     owner: str
     rows: list[Row] = field(default_factory=list)
+    remark: str = ""  # of its place, where no artifact says more
 
     @property
     def deleted(self) -> list[Row]:
@@ -100,8 +105,12 @@ def _merged(rows: Rows, people: People) -> list[Entry]:
         wrapped = entries.get(("service", "", row.get("service_name").casefold()))
         if wrapped:
             wrapped.rows.append(row)  # what the service really runs goes before the wrapper's own command line
+    places = by_place({key: entry.rows for key, entry in entries.items() if key[0] not in _BY_NAME | {"run_key"}})
     for row in rows.of("registry.value_set"):
         _set_value(entries, row, people)
+        _set_by_place(entries, row, places)
+    for key, row in startup_files(rows, {key: entry.rows for key, entry in entries.items()}):
+        _into(entries, *key, row)
     for row in rows.of("tunnel.service_registered"):
         _registered(entries, row)
     return [entry for _, entry in sorted(entries.items(), key=lambda item: item[0])]
@@ -115,9 +124,22 @@ def _defined(rows: Rows, definitions: set[str]) -> Iterator[tuple[_Key, Row]]:
             yield ("scheduled_task", "", _task_name(row)), row
     for row in rows.of(*_SERVICES):
         yield ("service", "", row.first("service_name", "entry_name").casefold()), row
+    yield from _subscriptions(rows)
     for row in rows.of("autorun.configured"):
+        if row.get("mechanism") == "wmi":
+            continue
         owner = (row.get("user_sid") or row.get("profile_user")).casefold()
         yield (row.get("mechanism") or "run_key", owner, _place_and_name(row)), row
+
+
+def _subscriptions(rows: Rows) -> Iterator[tuple[_Key, Row]]:
+    """Those of WMI, of one name in the repository and in the logs; a carved one stands apart from a live one."""
+    stored = [row for row in rows.of("autorun.configured") if row.get("mechanism") == "wmi"]
+    live = {row.get("entry_name").casefold() for row in stored if "carved" not in row.get("reason")}
+    for row in (*stored, *rows.of("wmi.consumer_changed", "wmi.subscribed")):
+        name = row.get("entry_name").casefold()
+        apart = name in live and "carved" in row.get("reason")
+        yield ("wmi", "", f"{name}{_GONE}" if apart else name), row
 
 
 def _into(entries: dict[_Key, Entry], mechanism: str, owner: str, name: str, row: Row) -> None:
@@ -189,6 +211,23 @@ def _same_value(defined: Row, logged: Row) -> bool:
     return path.endswith(key) and defined.get("value_name").casefold() == logged.get("value_name").casefold()
 
 
+def _set_by_place(entries: dict[_Key, Entry], row: Row, places: Mapping[tuple[str, str, bool], list[_Key]]) -> None:
+    """Sysmon 13 on another autostart value: with the entry that the hive holds, or as one that only the log has."""
+    path, name = row.get("key_path"), row.get("value_name")
+    if autoruns.mechanism_of(path, name) is not None:
+        return
+    keys = [
+        key for key in places.get(place_of(path, name), ()) if not key[1].startswith("s-1-") or key[1] in path.lower()
+    ]
+    for key in keys:
+        entries[key].rows.append(row)
+    meant = meaning(path, name)
+    if meant and not keys and row.get("value_data") not in ("", "(Empty)"):
+        key = (meant.mechanism, sid_in(path), "\\".join(map(str, place_of(path, name))))
+        _into(entries, *key, row)
+        entries[key].remark = meant.remark
+
+
 def _registered(entries: dict[_Key, Entry], row: Row) -> None:
     """The CLI's own word that it registered its Run value: it supports the entry of that profile."""
     profile = row.get("profile_user").casefold()
@@ -201,8 +240,8 @@ def _registered(entries: dict[_Key, Entry], row: Row) -> None:
 
 
 def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
-    command = entry.first("command_line", "value_data", "target_path")
-    name = entry.first("task_name", "entry_name", "service_name", "value_name") or "(unnamed)"
+    command = entry.first("command_line", "value_data", "target_path") or _written(entry)
+    name = entry.first("task_name", "entry_name", "service_name", "value_name", "file_name") or "(unnamed)"
     location = entry.first("location", "key_path") or _log_place(entry)
     user, run_as, as_system = _users(entry, people)
     facts = _facts(entry, name, command, location, run_as or user)
@@ -235,8 +274,14 @@ def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
         events=ids_of(entry.rows),
         host=label,
         deleted=bool(gone),
-        trigger=entry.first("task_trigger") or None,
+        trigger=entry.first("task_trigger", "event_query") or None,
     )
+
+
+def _written(entry: Entry) -> str:
+    """The file itself, of an entry that only a log tells of: it was put there, what it held is not known."""
+    made = [row for row in entry.rows if row.kind == "file.created"]
+    return f'"{made[0].get("file_path")}"' if made and len(made) == len(entry.rows) else ""
 
 
 def _key_of(entry: Entry, location: str) -> str:
@@ -277,6 +322,7 @@ def _facts(entry: Entry, name: str, command: str, location: str, run_as: str | N
         "arguments": arguments or None,
         "library": entry.first("target_path") or None,
         "location": location,
+        "remark": entry.first("reason", "consumer_type") or entry.remark or None,
         "run_as": run_as,
         "hidden": _hidden_name(name, *(row.get("value_name") for row in entry.rows))
         or any(_is_hidden(row) for row in entry.rows),
@@ -322,7 +368,8 @@ def _remarks(entry: Entry) -> list[str]:
     if gone := entry.deleted:
         how = ", ".join(sorted({row.deleted for row in gone}))
         found.append(because(f"deleted: recovered from free cells ({how}), no longer in effect", gone))
-    deleted = [row for row in entry.rows if row.kind == "task.deleted"]
+    gone_kinds = ("task.deleted", "wmi.consumer_changed")
+    deleted = [row for row in entry.rows if row.kind in gone_kinds and row.get("action") in ("", "Deleted")]
     if deleted and deleted[-1].time:
         found.append(because(f"deleted at {stamp(deleted[-1].time)}", deleted))
     disabled = [row for row in entry.rows if row.fields.get("enabled") is False]

@@ -132,6 +132,9 @@ COUNTS = {
     ("task.completed", 102): 2, ("task.deleted", 141): 3, ("task.deleted", 4699): 5, ("task.disabled", 4701): 1,
     ("task.process_created", 129): 2, ("task.registered", 106): 3, ("task.registered", 4698): 5,
     ("task.started", 100): 2, ("task.triggered", 110): 2, ("task.updated", 140): 1, ("task.updated", 4702): 1,
+    ("wmi.binding_changed", 21): 2,
+    ("wmi.consumer_changed", 20): 2,
+    ("wmi.filter_changed", 19): 2,
 }  # fmt: skip
 
 

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from forensics.artifacts.bits_jobs import ARTIFACT
+from tests.artifacts.autostarts import entries
+from tests.artifacts.file_inputs import run
+
+PATH = "C:/ProgramData/Microsoft/Network/Downloader/qmgr.db"
+OWNER = "S-1-5-21-1111111111-2222222222-3333333333-1001"
+
+
+def counted(text: str, *, bare: bool = False) -> bytes:
+    """A text as the queue has it; an empty one with or without its NUL."""
+    if not text and bare:
+        return bytes(4)
+    return struct.pack("<I", len(text) + 1) + f"{text}\0".encode("utf-16-le")
+
+
+def job(name: str, description: str, program: str, arguments: str, *, bare: bool = False) -> bytes:
+    head = struct.pack("<4I", 0, 1, 5, 0) + bytes(range(16))
+    texts = b"".join(counted(text, bare=bare) for text in (name, description, program, arguments))
+    return head + texts + counted(OWNER) + struct.pack("<I", 3) + bytes(40)
+
+
+@pytest.mark.parametrize("bare", [False, True])
+@pytest.mark.parametrize("description", ["", "更新の確認"])
+def test_a_job_with_a_command(description: str, bare: bool) -> None:
+    data = bytes(4096) + job("Upd", description, "C:\\Windows\\System32\\cmd.exe", "cmd.exe /c C:\\x.bat", bare=bare)
+    facts, problems = run(ARTIFACT, PATH, data)
+    assert problems == []
+    (fact,) = facts
+    assert fact.fields["entry_name"] == "Upd"
+    assert fact.fields["command_line"] == "C:\\Windows\\System32\\cmd.exe cmd.exe /c C:\\x.bat"
+    assert fact.fields["user_sid"] == OWNER
+    entry = entries(facts)["Upd"]
+    assert entry.score > 40
+    assert "T1197" in entry.attack
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_jobs_without_a_command_are_none(bare: bool) -> None:
+    data = job("Font Download", "", "", "", bare=bare) + job("Chrome", "component", "", "", bare=bare)
+    assert run(ARTIFACT, PATH, data) == ([], [])
+
+
+def test_a_job_is_told_once_and_damage_costs_only_itself() -> None:
+    one = job("A", "", "C:\\a.exe", "")
+    facts, _ = run(ARTIFACT, PATH, one + bytes(100) + one + job("B", "x", "C:\\b c.exe", "-q"))
+    assert [fact.fields["entry_name"] for fact in facts] == ["A", "B"]
+    assert facts[1].fields["command_line"] == '"C:\\b c.exe" -q'
+    for length in range(0, len(one), 3):
+        run(ARTIFACT, PATH, one[:length])
+    assert run(ARTIFACT, PATH, counted(OWNER) * 50) == ([], [])
