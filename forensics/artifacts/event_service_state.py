@@ -23,6 +23,10 @@ _KEPT = frozenset({
     "container manager service", "containers manager service", "hyper-v host compute service",
     "host network service", "hv host service",
 })  # fmt: skip
+# What records or protects: how these start is kept, as switching one off hides what follows.
+_GUARDS = frozenset({
+    "eventlog", "windefend", "sense", "wscsvc", "mpssvc", "sysmain", "sysmon", "sysmon64", "vss", "swprv",
+})  # fmt: skip
 _SET = 7040
 _STATES = {"1": "stopped", "4": "running", "7": "paused"}
 
@@ -49,7 +53,7 @@ def _set(record: Record, source: Source) -> Fact:
         "start_type": pick(record, "param3", "Data3"),
         "user_sid": record.user_sid or None,
     }
-    kept = {(name or "").casefold(), (shown or "").casefold()} & _KEPT
+    kept = {(name or "").casefold(), (shown or "").casefold()} & (_KEPT | _GUARDS)
     return fact("service.start_type_changed", record, source, fields, context=not kept)
 
 
