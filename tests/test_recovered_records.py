@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from forensics import collect, jobs
-from forensics.artifacts.base import all_artifacts
+from forensics.artifacts.base import EventArtifact, all_artifacts
 from forensics.descendants import family
 from forensics.evidence.members import Member, MemberTree
 from forensics.evidence.opened import OpenedEvidence
@@ -51,7 +51,8 @@ def _job(data: bytes, spool: Path, parts: int = 1, *, defer: bool = False) -> tu
     tree.add(SECURITY, Member(tuple(SECURITY.split("/")), len(data), lambda: io.BytesIO(data), {}))
     jobs._evidence = OpenedEvidence("slack", "folder", [tree])
     found = jobs._evidence.find(collect.patterns(all_artifacts()))
-    (job,) = collect.make_plan(found, all_artifacts(), spool, Host(), defer=defer).jobs
+    records = tuple(item for item in all_artifacts() if isinstance(item, EventArtifact))
+    (job,) = collect.make_plan(found, records, spool, Host(), defer=defer).jobs
     result, facts = JobResult(job.path), []
     for index in range(parts):
         part = replace(job, spool=str(spool / str(index)), part=(index, parts))

@@ -46,6 +46,7 @@ ELSEWHERE = {
     "event_firewall",
     "event_hns",
     "event_hypervisor",
+    "event_kernel_general",
     "event_kernel_pnp",
     "event_log_service",
     "event_powershell_commands",

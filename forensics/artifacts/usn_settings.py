@@ -2,7 +2,8 @@ r"""The change journal's own settings (`$Extend\$UsnJrnl:$Max`): when this journ
 
 The identifier of a journal is the time at which it was made. It is normally that of the installation or of the format
 of the volume; a younger one says that the journal was deleted and begun anew, by `fsutil usn deletejournal`, or by
-Windows when a volume was repaired. `lowest_usn` is the first USN of this journal: what had a lower one belonged to another.
+Windows when a volume was repaired. `lowest_usn` is the first USN of this journal: what had a lower one belonged to
+another.
 
 32 bytes: maximum size, allocation delta, identifier (FILETIME), lowest valid USN. Microsoft, "USN_JOURNAL_DATA_V0"
 (meaning of the fields); layout of the stream: libfsntfs, "NTFS", the change journal metadata. That the identifier is a
