@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from forensics.artifacts._evtx import decimal, fact, file_name, kind, known, pick
+from forensics.artifacts._evtx_kinds import CLOCK_CHANGED
 from forensics.artifacts.base import EventArtifact
-from forensics.artifacts.event_clock import ARTIFACT as CLOCK
 from forensics.formats.evtx import Record
 from forensics.model import Fact, Source
 from forensics.times import from_iso, iso
@@ -53,7 +53,7 @@ ARTIFACT = EventArtifact(
     wants={"System": frozenset({1, *_KINDS})},
     parse=parse,
     emits={
-        "clock.changed": CLOCK.emits["clock.changed"],
+        "clock.changed": CLOCK_CHANGED,
         "system.kernel_started": kind("Windows started (kernel)", {}),
         "system.kernel_stopped": kind("Windows stopped (kernel)", {}),
     },

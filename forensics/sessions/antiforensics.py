@@ -13,7 +13,7 @@ from forensics.model import AntiForensic, Host
 from forensics.rules.engine import Hit, hits, rules_of
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.looked import Looked
-from forensics.sessions.rows import People, Row, Rows, grouped, ids_of, short
+from forensics.sessions.rows import People, Row, Rows, grouped, ids_of, is_service_sid, short
 from forensics.sessions.sandbox_removed import Removal
 from forensics.sessions.wiped_files import file_signs
 from forensics.sessions.wiped_logs import log_signs
@@ -23,6 +23,7 @@ from forensics.times import from_iso
 
 # The command and the record that it leaves in the log it clears; two records of one setting of the clock.
 _SAME_ACT = timedelta(seconds=10)
+_FEW = 3  # settings of the clock forward by services that are told one by one
 _MOST_TOLD = 20  # rows that a sign names for what everything of a tunnel tells
 _WRITTEN = "Content Modification Time"
 _TEXTS = {
@@ -69,7 +70,14 @@ def _cleared(scene: Scene) -> Iterator[Found]:
 def _clock(scene: Scene) -> Iterator[Found]:
     """4616 and Kernel-General 1 of one setting are one sign, told by the one that names who did it."""
     told: list[Row] = []
-    for row in scene.rows.of("clock.changed"):
+    rows = scene.rows.of("clock.changed")
+    forward = [row for row in rows if _is_catching_up(scene, row)]
+    if len(forward) > _FEW:
+        told += forward
+        most = max(forward, key=_ahead)
+        parts = {"old": most.get("old_time"), "new": most.get("new_time"), "by": scene.by(most).removeprefix(" by ")}
+        yield scene.sign("time_synchronised", forward[0], forward, count=str(len(forward)), **parts)
+    for row in rows:
         if any(_same_setting(row, other) for other in told):
             continue
         told.append(row)
@@ -77,6 +85,18 @@ def _clock(scene: Scene) -> Iterator[Found]:
         best = next((item for item in same if scene.by(item)), row)
         old, new = row.get("old_time") or "unknown", row.get("new_time") or "unknown"
         yield scene.sign("time_changed", row, same, old=old, new=new, by=scene.by(best))
+
+
+def _ahead(row: Row) -> timedelta:
+    """How far a setting put the clock ahead; nothing where the times are no times."""
+    old, new = from_iso(row.get("old_time")), from_iso(row.get("new_time"))
+    return new - old if isinstance(old, datetime) and isinstance(new, datetime) else timedelta()
+
+
+def _is_catching_up(scene: Scene, row: Row) -> bool:
+    """Whether a service account put the clock forward: what machines do after every sleep or pause."""
+    sid = scene.people.complete(row.get("user_name"), row.get("user_sid"))[1]
+    return is_service_sid(sid) and _ahead(row) > timedelta()
 
 
 def _same_setting(one: Row, two: Row) -> bool:
