@@ -11,9 +11,8 @@ from datetime import datetime, timedelta
 
 from forensics.model import AntiForensic, Host
 from forensics.rules.engine import Hit, hits, rules_of
-from forensics.sessions.hostlife import HostLife
 from forensics.sessions.looked import Looked
-from forensics.sessions.rows import People, Row, Rows, grouped, ids_of, is_service_sid, short
+from forensics.sessions.rows import Row, Rows, grouped, ids_of, is_service_sid, short
 from forensics.sessions.sandbox_removed import Removal
 from forensics.sessions.wiped_files import file_signs
 from forensics.sessions.wiped_logs import log_signs
@@ -24,6 +23,7 @@ from forensics.times import from_iso
 # The command and the record that it leaves in the log it clears; two records of one setting of the clock.
 _SAME_ACT = timedelta(seconds=10)
 _FEW = 3  # settings of the clock forward by services that are told one by one
+_LAST_ACTS = 20  # commands before one that may be the same act
 _MOST_TOLD = 20  # rows that a sign names for what everything of a tunnel tells
 _WRITTEN = "Content Modification Time"
 _TEXTS = {
@@ -45,7 +45,7 @@ def anti_forensics(
     the names of the prefetch files in the evidence.
     """
     prefetch = frozenset(name.casefold() for name in files)
-    scene = Scene(rows, host, label, People(host.users), HostLife(rows), prefetch)
+    scene = Scene(rows, host, label, prefetch)
     found = list(_cleared(scene))
     used = {event for _, sign in found for event in sign.events}
     found += _clock(scene)
@@ -69,22 +69,24 @@ def _cleared(scene: Scene) -> Iterator[Found]:
 
 def _clock(scene: Scene) -> Iterator[Found]:
     """4616 and Kernel-General 1 of one setting are one sign, told by the one that names who did it."""
-    told: list[Row] = []
     rows = scene.rows.of("clock.changed")
     forward = [row for row in rows if _is_catching_up(scene, row)]
     if len(forward) > _FEW:
-        told += forward
         most = max(forward, key=_ahead)
         parts = {"old": most.get("old_time"), "new": most.get("new_time"), "by": scene.by(most).removeprefix(" by ")}
         yield scene.sign("time_synchronised", forward[0], forward, count=str(len(forward)), **parts)
+    settings: list[list[Row]] = []
     for row in rows:
-        if any(_same_setting(row, other) for other in told):
-            continue
-        told.append(row)
-        same = [item for item in scene.rows.of("clock.changed") if item is row or _same_setting(item, row)]
-        best = next((item for item in same if scene.by(item)), row)
-        old, new = row.get("old_time") or "unknown", row.get("new_time") or "unknown"
-        yield scene.sign("time_changed", row, same, old=old, new=new, by=scene.by(best))
+        if settings and _same_setting(settings[-1][0], row):
+            settings[-1].append(row)
+        else:
+            settings.append([row])
+    many = set(ids_of(forward)) if len(forward) > _FEW else set()
+    for same in settings:
+        if not any(row.id in many for row in same):
+            best = next((row for row in same if scene.by(row)), same[0])
+            old, new = same[0].get("old_time") or "unknown", same[0].get("new_time") or "unknown"
+            yield scene.sign("time_changed", same[0], same, old=old, new=new, by=scene.by(best))
 
 
 def _ahead(row: Row) -> timedelta:
@@ -145,7 +147,7 @@ def _clearing(scene: Scene, used: Collection[str]) -> Iterator[Found]:
     acts: list[tuple[Row, str, list[Row]]] = []
     for row, told in _commands(scene.rows):
         what = _what(told)
-        act = next((item for item in acts if item[1] == what and _one_act(item[0], row)), None)
+        act = next((item for item in acts[-_LAST_ACTS:] if item[1] == what and _one_act(item[0], row)), None)
         if act is None:
             acts.append((row, what, [row]))
         else:

@@ -6,6 +6,7 @@ where Windows did not stop, a late beginning where the log is far from its maxim
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -31,11 +32,12 @@ def log_signs(scene: Scene) -> Iterator[Found]:
     """Every sign that the logs themselves give."""
     yield from _stopped(scene)
     logs = _logs(scene)
+    traces = [row for row in scene.rows.of(*_TRACES) if row.time] if logs else []
     for log in logs:
         yield from _gaps(scene, log)
         yield from _back(scene, log)
         yield from _young(scene, log)
-        yield from _silent(scene, log, [other for other in logs if other is not log])
+        yield from _silent(scene, log, [other for other in logs if other is not log], traces)
     yield from _lost(scene)
 
 
@@ -48,12 +50,12 @@ def _logs(scene: Scene) -> list[Row]:
 
 def _stopped(scene: Scene) -> Iterator[Found]:
     """6006 and 1100 of one stop are one sign."""
-    told: list[datetime] = []
+    told: datetime | None = None
     rows = scene.rows.of("system.log_stopped", "log.service_stopped")
     for row in rows:
-        if row.time is None or scene.went_down(row) is not False or any(abs(row.time - item) <= _SAME for item in told):
+        if row.time is None or scene.went_down(row) is not False or (told and row.time - told <= _SAME):
             continue
-        told.append(row.time)
+        told = row.time
         boot = scene.life.next_boot(row.time)
         same = [item for item in rows if item.time and abs(item.time - row.time) <= _SAME]
         until = stamp(boot.time) if boot and boot.time else "the end"
@@ -131,7 +133,7 @@ def _spoken(log: Row, span: Span) -> timedelta:
     return (stop - start) - sum((high - low for low, high in silent if high > low), timedelta())
 
 
-def _silent(scene: Scene, log: Row, others: list[Row]) -> Iterator[Found]:
+def _silent(scene: Scene, log: Row, others: list[Row], traces: list[Row]) -> Iterator[Found]:
     settings = load("antiforensics")["silences"]
     hours = {name.casefold(): number for name, number in settings["hours"].items()}
     channel = log.get("log_channel")
@@ -143,7 +145,7 @@ def _silent(scene: Scene, log: Row, others: list[Row]) -> Iterator[Found]:
         if span[1] - span[0] < timedelta(hours=least):
             continue
         spoke = [other for other in others if _spoken(other, span) * 2 >= span[1] - span[0]]
-        used = [] if spoke else _used(scene, span)
+        used = [] if spoke else _used(traces, span)
         if spoke or used:
             names = ", ".join(other.get("log_channel") for other in spoke)
             witness = f"the {names} log wrote on" if spoke else f"{len(used)} other traces are of that time"
@@ -155,10 +157,11 @@ def _silent(scene: Scene, log: Row, others: list[Row]) -> Iterator[Found]:
         yield scene.sign("log_silent", log, rows, channel=channel, **parts)
 
 
-def _used(scene: Scene, span: Span) -> list[Row]:
+def _used(traces: list[Row], span: Span) -> list[Row]:
     """Rows that show that the host was in use well inside a span, when there are enough of them and of two kinds."""
     low, high = span[0] + _WELL_INSIDE, span[1] - _WELL_INSIDE
-    rows = [row for row in scene.rows.of(*_TRACES) if row.time and low <= row.time <= high]
+    start = bisect_left(traces, low, key=lambda row: row.time or low)
+    rows = traces[start : bisect_right(traces, high, key=lambda row: row.time or high)]
     kinds = {row.kind.partition(".")[0] for row in rows}
     return rows[:20] if len(rows) >= _LEAST_TRACES and len(kinds) > 1 else []
 

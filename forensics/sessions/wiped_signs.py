@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from forensics.model import AntiForensic, Host
 from forensics.rules import load
@@ -19,16 +19,31 @@ _BOOT = timedelta(minutes=2)
 _MOST_EVENTS = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """The rows of one host with what is asked of them again and again."""
+class Moments:
+    """The times of some rows, to be asked whether one lies in a span."""
 
-    rows: Rows
-    host: Host
-    label: str
-    people: People
-    life: HostLife
-    files: frozenset[str] = frozenset()  # names of the prefetch files that the evidence holds, folded
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self.all = sorted(row.time for row in rows if row.time)
+
+    def within(self, start: datetime, end: datetime) -> bool:
+        """Whether one of them lies in the span, its ends included."""
+        place = bisect_left(self.all, start)
+        return place < len(self.all) and self.all[place] <= end
+
+
+class Scene:
+    """The rows of one host with what is asked of them again and again.
+
+    `files` are the names of the prefetch files that the evidence holds, folded.
+    """
+
+    def __init__(self, rows: Rows, host: Host, label: str, files: frozenset[str] = frozenset()) -> None:
+        self.rows, self.host, self.label, self.files = rows, host, label, files
+        self.people, self.life = People(host.users), HostLife(rows)
+        self._asked = Moments(rows.of("system.shutdown_requested"))
+        self._stops = Moments(rows.of("system.kernel_stopped"))
+        self._starts = Moments(rows.of("system.kernel_started"))
+        self._crashes = Moments(rows.of("system.crashed"))
 
     def by(self, row: Row) -> str:
         """` by <account>`, "" when the row names nobody."""
@@ -57,18 +72,15 @@ class Scene:
         """
         if row.time is None:
             return None
-        asked = [item.time for item in self.rows.of("system.shutdown_requested") if item.time]
-        if any(row.time - _SHUTDOWN <= moment <= row.time + _BOOT for moment in asked):
+        if self._asked.within(row.time - _SHUTDOWN, row.time + _BOOT):
             return True
-        stops = [item.time for item in self.rows.of("system.kernel_stopped") if item.time]
-        starts = [item.time for item in self.rows.of("system.kernel_started") if item.time]
-        if any(abs(moment - row.time) <= _KERNEL for moment in stops):
+        if self._stops.within(row.time - _KERNEL, row.time + _KERNEL):
             return True
         boot = self.life.next_boot(row.time)
-        if boot is None or boot.time is None or not starts or min(starts) > row.time:
+        if boot is None or boot.time is None or not self._starts.all or self._starts.all[0] > row.time:
             return None
-        crashed = any(item.time and abs(item.time - boot.time) <= _KERNEL for item in self.rows.of("system.crashed"))
-        return crashed or any(row.time <= moment <= boot.time + _BOOT for moment in starts)
+        crashed = self._crashes.within(boot.time - _KERNEL, boot.time + _KERNEL)
+        return crashed or self._starts.within(row.time, boot.time + _BOOT)
 
 
 def capped(found: Iterable[Found]) -> list[AntiForensic]:
