@@ -54,7 +54,8 @@ def anti_forensics(
     found += _clearing(scene, used)
     found += log_signs(scene)
     found += setting_signs(scene)
-    found += file_signs(scene, looked or Looked(), {row.id for removal, _ in removed for row in removal.rows})
+    told = {row.id for removal, _ in removed for row in removal.rows}
+    found += file_signs(scene, looked or Looked(), told, {removal.path.casefold() for removal, _ in removed})
     return tuple(capped(found))
 
 

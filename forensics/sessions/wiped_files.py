@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from forensics.rules import load
 from forensics.rules.filesystem import file_rules, rule_for
+from forensics.rules.watch import is_watched
 from forensics.sessions.looked import Looked
 from forensics.sessions.rows import Row, grouped, short, stamp
 from forensics.sessions.wiped_signs import Found, Scene
@@ -24,9 +25,9 @@ _NAMED = 10
 _YOUNG_RUN = timedelta(minutes=5)
 
 
-def file_signs(scene: Scene, looked: Looked, told: Collection[str]) -> Iterator[Found]:
-    """Every sign of the file system; `told` are the rows that other signs told already."""
-    yield from _removed(scene, told)
+def file_signs(scene: Scene, looked: Looked, told: Collection[str], paths: Collection[str]) -> Iterator[Found]:
+    """Every sign of the file system; `told` are the rows that other signs told already, `paths` the files (folded)."""
+    yield from _removed(scene, told, paths)
     for row in scene.rows.of("usn.folder_emptied"):
         parts = {"count": row.get("deleted_count"), "folder": row.get("folder_path"), "what": row.get("file_meaning")}
         yield scene.sign("folder_emptied", row, [row], seconds=row.get("burst_seconds"), **parts)
@@ -35,14 +36,16 @@ def file_signs(scene: Scene, looked: Looked, told: Collection[str]) -> Iterator[
     yield from _prefetch(scene, looked)
 
 
-def _removed(scene: Scene, told: Collection[str]) -> Iterator[Found]:
+def _removed(scene: Scene, told: Collection[str], paths: Collection[str]) -> Iterator[Found]:
     """Once for each file and act, whatever number of sources tells of it."""
     kinds = load("antiforensics")["removed_files"]
     seen: dict[str, list[Row]] = {}
     for row in scene.rows.of(*_REMOVED):
         rule = _rule_of(row)
         path = row.first("old_path", "file_path", "path_tail", "old_name")
-        if rule not in kinds or row.id in told or (row.kind == "usn.file_renamed" and _still_one(row, rule)):
+        if rule not in kinds or row.id in told or path.casefold() in paths:
+            continue
+        if row.kind == "usn.file_renamed" and _still_one(row, rule):
             continue
         before = seen.setdefault(path.casefold(), [])
         if any(row.time and item.time and abs(row.time - item.time) <= _SAME_ACT for item in before):
@@ -53,7 +56,7 @@ def _removed(scene: Scene, told: Collection[str]) -> Iterator[Found]:
         yield scene.sign("file_removed", row, [row], what=kinds[rule], how=how, by=by, path=short(path), when="")
     for group in grouped(scene.rows.of("mft.entry")):
         path, rule = group.get("file_path") or group.get("path_tail"), group.get("file_rule")
-        known = path.casefold() in seen or any(row.id in told for row in group.rows)
+        known = path.casefold() in seen or path.casefold() in paths or any(row.id in told for row in group.rows)
         if group.fields.get("file_deleted") is True and rule in kinds and not known:
             undated = replace(group.rows[0], time=None)
             parts = {"what": kinds[rule], "how": "deleted", "by": "", "path": short(path)}
@@ -113,21 +116,29 @@ def _prefetch(scene: Scene, looked: Looked) -> Iterator[Found]:
     runs = [row for row in scene.rows.of("process.created", "userassist.run", "bam.run") if _by_person(scene, row)]
     last = max((row.time for row in runs if row.time), default=None)
     missing: dict[str, list[Row]] = {}
+    names: set[str] = set()
     for row in runs:
         name = row.first("executable", "executable_name").replace("/", "\\").rpartition("\\")[2].casefold()
+        names.add(name)
         if row.time and last and last - row.time > _YOUNG_RUN and name[:_PREFETCH_NAME] not in there:
             missing.setdefault(name, []).append(row)
-    if missing:
+    # Where most programs have none, the folder was not kept as a whole, and a single one that is missing says nothing.
+    if missing and len(missing) * 2 <= len(names):
         shown = list(missing)[:_NAMED]
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
         rows = [rows[0] for rows in missing.values()]
-        yield scene.sign("prefetch_missing", rows[0], rows, count=str(len(missing)), names=", ".join(shown) + more)
+        parts = {"count": str(len(missing)), "names": ", ".join(shown) + more, "there": str(len(scene.files))}
+        yield scene.sign("prefetch_missing", rows[0], rows, **parts)
 
 
 def _by_person(scene: Scene, row: Row) -> bool:
-    """Whether a person's account ran a program from a local drive."""
+    """Whether a person's account ran a program from a local drive, one whose prefetch file would be worth removing.
+
+    Of Windows' own programs only those that bear on sessions are: every host has files of the others, unless the folder
+    was emptied as a whole, which tells itself (inferred).
+    """
     path = row.get("executable").casefold()
     local = path[1:3] == ":\\" or path.startswith("\\device\\harddiskvolume")
     sid = scene.people.of(row)[1] or ""
     person = sid.startswith(("S-1-5-21-", "S-1-12-1-")) or row.kind == "userassist.run"
-    return local and path.endswith(".exe") and person
+    return local and path.endswith(".exe") and person and ("\\windows\\" not in path or is_watched(path))
