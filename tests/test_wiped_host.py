@@ -1,4 +1,4 @@
-"""A host whose recorders were blinded and whose traces were removed, and hosts in ordinary use, through the whole tool."""
+"""A wiped host, whose recorders were blinded, and hosts in ordinary use, through the whole tool."""
 
 from __future__ import annotations
 
@@ -109,9 +109,7 @@ def system(bad: bool) -> Tree:
     tree = merged(
         {"Select": {"": [dword("Current", 1)]}},
         nested(control + "ComputerName\\ComputerName", {"": [text("ComputerName", PC)]}),
-        nested(
-            control + "TimeZoneInformation", {"": [text("TimeZoneKeyName", "Tokyo Standard Time"), dword("Bias", 0)]}
-        ),
+        nested(control + "TimeZoneInformation", {"": [text("TimeZoneKeyName", "Tokyo Standard Time")]}),
         *(nested(f"ControlSet001\\Services\\EventLog\\{name}", {"": logs}) for name in ("Security", "System")),
     )
     image = ("ImagePath", 2, utf16("%SystemRoot%\\System32\\svchost.exe -k netsvcs -p"))

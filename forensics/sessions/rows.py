@@ -131,9 +131,9 @@ class Rows:
         found = (row for row in self._ids.values() if row.fields.get("event_identifier") in wanted)
         return sorted((row for row in found if row.get("channel").casefold() == channel), key=lambda row: row.order)
 
-    def recovered_of(self, channel: str) -> list[Row]:
-        """The records of a channel (folded) that were recovered from what its logs no longer count."""
-        return [row for row in self._ids.values() if row.recovered_from and row.get("channel").casefold() == channel]
+    def recovered(self) -> list[Row]:
+        """The event records that were recovered from what their logs no longer count, in order."""
+        return sorted((row for row in self._ids.values() if row.recovered_from), key=lambda row: row.order)
 
     def in_files(self, paths: Collection[str]) -> list[Row]:
         """The rows of these files, in order."""

@@ -22,6 +22,7 @@ _MOST_PREFETCH = 1_000  # near the limit of 1,024 Windows has removed some itsel
 _LEAST_PREFETCH = 10  # fewer are no folder of a host that was used
 _PREFETCH_NAME = 29  # characters of the program's name in the name of its prefetch file
 _NAMED = 10
+_LEAST_RUNS = 3  # runs by people after which a folder without any prefetch file is told
 _YOUNG_RUN = timedelta(minutes=5)
 
 
@@ -110,10 +111,16 @@ def _times(scene: Scene) -> Iterator[Found]:
 def _prefetch(scene: Scene, looked: Looked) -> Iterator[Found]:
     off = any(row.fields.get("prefetches_programs") is False for row in scene.rows.of("prefetch.configured"))
     there = {name.rpartition("-")[0] for name in scene.files}
-    usable = _LEAST_PREFETCH <= len(scene.files) < _MOST_PREFETCH
-    if off or scene.is_server or not usable or looked.state("prefetch") != "complete":
+    if off or scene.is_server:
         return
     runs = [row for row in scene.rows.of("process.created", "userassist.run", "bam.run") if _by_person(scene, row)]
+    if looked.state("prefetch") == "nothing_found" and looked.state("prefetch_settings") == "complete":
+        if len(runs) >= _LEAST_RUNS:
+            yield scene.sign("prefetch_gone", runs[0], runs[:_NAMED], count=str(len(runs)))
+        return
+    usable = _LEAST_PREFETCH <= len(scene.files) < _MOST_PREFETCH
+    if not usable or looked.state("prefetch") != "complete":
+        return
     last = max((row.time for row in runs if row.time), default=None)
     missing: dict[str, list[Row]] = {}
     names: set[str] = set()

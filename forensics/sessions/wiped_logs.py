@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from forensics.rules import load
@@ -20,6 +21,8 @@ _CHUNK = 65536
 _SAME = timedelta(minutes=1)
 _WELL_INSIDE = timedelta(minutes=10)
 _LEAST_TRACES = 3
+_COVERED = "inside record"  # how what is hidden inside another record says where it was found
+_NAMED = 10
 _CLASSIC = ("security", "system", "application")
 # Rows of other sources than logs whose times show that the host was in use.
 _TRACES = (
@@ -38,6 +41,7 @@ def log_signs(scene: Scene) -> Iterator[Found]:
         yield from _back(scene, log)
         yield from _young(scene, log)
         yield from _silent(scene, log, [other for other in logs if other is not log], traces)
+    yield from _hidden(scene)
     yield from _lost(scene)
 
 
@@ -70,7 +74,9 @@ def _gaps(scene: Scene, log: Row) -> Iterator[Found]:
     numbers = [_numbers(gap) for gap in gaps]
     sizes = [high - low for low, high in numbers]
     largest = gaps[sizes.index(max(sizes))] if gaps else "at its end"
-    found = [row for row in scene.rows.recovered_of(log.get("log_channel").casefold()) if _in_one(row, numbers)]
+    channel = log.get("log_channel").casefold()
+    recovered_rows = [row for row in scene.rows.recovered() if row.get("channel").casefold() == channel]
+    found = [row for row in recovered_rows if _in_one(row, numbers)]
     damaged = log.fields.get("damaged_parts", 0)
     damage = f"; {damaged} parts of the file are damaged or zeroed and may have held them" if damaged else ""
     recovered = f"; {len(found)} of them were recovered from slack" if found else ""
@@ -195,6 +201,22 @@ def _told_otherwise(scene: Scene, channel: str, start: datetime) -> bool:
     rows = scene.rows.of("log.cleared", "log.archived")
     same = [row for row in rows if (row.get("cleared_channel") or "Security").casefold() == channel]
     return any(row.time is not None and abs(row.time - start) <= _SAME for row in same)
+
+
+def _hidden(scene: Scene) -> Iterator[Found]:
+    """Records that another one was made to cover, once for each log: no reader of the log shows them."""
+    logs: dict[str, list[Row]] = {}
+    for row in scene.rows.recovered():
+        if row.recovered_from.startswith(_COVERED):
+            logs.setdefault(row.source.path, []).append(row)
+    for path, rows in logs.items():
+        stated = replace(rows[0], fields={**rows[0].fields, "recovered_from": ""})
+        parts = {"count": str(len(rows)), "path": path, "numbers": ", ".join(_number(row) for row in rows[:_NAMED])}
+        yield scene.sign("record_hidden", stated, rows, **parts)
+
+
+def _number(row: Row) -> str:
+    return row.get("record_number") or "?"
 
 
 def _lost(scene: Scene) -> Iterator[Found]:

@@ -94,6 +94,16 @@ class TestLogs:
         assert "1 parts of the file are damaged" in sign.detail
         assert "1 of them were recovered from slack" in sign.detail
 
+    def test_a_record_that_another_covers(self) -> None:
+        scene = Scene()
+        for n in (7, 8):
+            scene.add("process.created", n, channel="Security", record_number=str(n), executable="x",
+                      recovered_from="inside record 6")  # fmt: skip
+        scene.add("process.created", 9, channel="Security", record_number="9", executable="x", recovered_from="slack")
+        (sign,) = signs(scene)
+        assert (sign.kind, len(sign.events)) == ("record_hidden", 2)
+        assert "numbers 7, 8" in sign.detail
+
     def test_silent_while_another_wrote(self) -> None:
         scene = Scene()
         log(scene, "Security", 0, 4 * DAY, silences=(pair(DAY, 2 * DAY),))
@@ -330,6 +340,14 @@ class TestPrefetch:
         assert kinds(scene, complete, files=self.FILES, host=Host(os="Windows Server 2022")) == []
         assert kinds(scene, complete, files=[f"P{n}.EXE-{n:08X}.pf" for n in range(1010)]) == [], "Windows removes some"
         assert kinds(self.scene("code-tunnel.exe"), complete, files=self.FILES) == []
+
+    def test_none_at_all(self) -> None:
+        scene = self.scene("a.exe", "b.exe")
+        none, on = looked("prefetch", "nothing_found"), looked("prefetch_settings", "complete")
+        assert kinds(scene, none, on) == ["prefetch_gone"]
+        assert kinds(scene, none, looked("prefetch_settings", "not_collected")) == []
+        assert kinds(scene, looked("prefetch", "not_collected"), on) == []
+        assert kinds(self.scene(), none, on) == []
 
     def test_long_names_are_cut(self) -> None:
         scene = self.scene("a-program-with-a-very-long-name-of-its-own.exe")
