@@ -17,15 +17,12 @@ from forensics.artifacts._evtx import fact, kind, pick
 from forensics.artifacts.base import Deferral, EventArtifact
 from forensics.formats.evtx import Record
 from forensics.model import Fact, Source
+from forensics.rules import load
 
 _KEPT = frozenset({
     "cmservice", "vmcompute", "hns", "hvhost",
     "container manager service", "containers manager service", "hyper-v host compute service",
     "host network service", "hv host service",
-})  # fmt: skip
-# What records or protects: how these start is kept, as switching one off hides what follows.
-_GUARDS = frozenset({
-    "eventlog", "windefend", "sense", "wscsvc", "mpssvc", "sysmain", "sysmon", "sysmon64", "vss", "swprv",
 })  # fmt: skip
 _SET = 7040
 _STATES = {"1": "stopped", "4": "running", "7": "paused"}
@@ -53,7 +50,8 @@ def _set(record: Record, source: Source) -> Fact:
         "start_type": pick(record, "param3", "Data3"),
         "user_sid": record.user_sid or None,
     }
-    kept = {(name or "").casefold(), (shown or "").casefold()} & (_KEPT | _GUARDS)
+    # How what records or protects starts is kept, as switching one off hides what follows.
+    kept = {(name or "").casefold(), (shown or "").casefold()} & (_KEPT | load("antiforensics")["guards"].keys())
     return fact("service.start_type_changed", record, source, fields, context=not kept)
 
 

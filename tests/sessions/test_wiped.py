@@ -394,6 +394,7 @@ class TestCommands:
             "wevtutil.exe im manifest.man", "wevtutil sl X /e:true", "auditpol /get /category:*", "sc query eventlog",
             "fsutil usn readjournal c:", "vssadmin list shadows", "bcdedit /enum", "reg query x /v EnablePrefetcher",
             "Get-MpPreference", "cmd /c del C:\\Temp\\a.txt", "sc config bits start= auto", "net stop spooler",
+            "cat (Get-PSReadLineOption).HistorySavePath", "if (a.LastWriteTime == b) {}", "wevtutil.exe um x.man",
         ],
     )  # fmt: skip
     def test_harmless(self, command: str) -> None:
