@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from forensics.rules import load
 from forensics.sessions.rows import Row, stamp
 from forensics.sessions.wiped_signs import Found, Scene
-from forensics.times import from_iso
+from forensics.times import Moment, from_iso
 
 Span = tuple[datetime, datetime]
 _CHUNK = 65536
@@ -80,10 +80,16 @@ def _gaps(scene: Scene, log: Row) -> Iterator[Found]:
     damaged = log.fields.get("damaged_parts", 0)
     damage = f"; {damaged} parts of the file are damaged or zeroed and may have held them" if damaged else ""
     recovered = f"; {len(found)} of them were recovered from slack" if found else ""
+    stated = _at(log, from_iso(largest.rpartition(", ")[2].partition(" to ")[0]))
     yield scene.sign(
-        "record_gap", log, [log, *found], count=str(missing), channel=log.get("log_channel"),
+        "record_gap", stated, [log, *found], count=str(missing), channel=log.get("log_channel"),
         gaps=str(max(len(gaps), 1)), largest=largest, damage=damage, recovered=recovered,
     )  # fmt: skip
+
+
+def _at(log: Row, moment: Moment) -> Row:
+    """The row about a log at the time of what is told of it, not of the log's beginning; that where it has no time."""
+    return replace(log, time=moment) if isinstance(moment, datetime) else log
 
 
 def _numbers(gap: str) -> tuple[int, int]:
@@ -113,7 +119,7 @@ def _back(scene: Scene, log: Row) -> Iterator[Found]:
         row for row in scene.rows.of("clock.changed") if row.time and any(_near(row.time, step) for step in steps)
     ]
     yield scene.sign(
-        "clock_back", log, [log, *changes], channel=log.get("log_channel"), count=str(len(steps)),
+        "clock_back", _at(log, before), [log, *changes], channel=log.get("log_channel"), count=str(len(steps)),
         before=stamp(before), after=stamp(after),
     )  # fmt: skip
 
@@ -160,7 +166,7 @@ def _silent(scene: Scene, log: Row, others: list[Row], traces: list[Row]) -> Ite
         return
     for span, witness, rows in found:
         parts = {"start": stamp(span[0]), "end": stamp(span[1]), "witness": witness}
-        yield scene.sign("log_silent", log, rows, channel=channel, **parts)
+        yield scene.sign("log_silent", _at(log, span[0]), rows, channel=channel, **parts)
 
 
 def _used(traces: list[Row], span: Span) -> list[Row]:
