@@ -68,6 +68,10 @@ def read_order(fh: BinaryIO, silence: int, back: int) -> Order:
         numbers.append(found.record_id)
         stamps.append(found.filetime)
         base += len(raw)
+    if facts.sound:
+        order.damaged += max(
+            0, facts.chunks + (base - FILE_HEAD) // -CHUNK
+        )  # of those that it counts, the ones cut off
     if numbers:
         _steps(order, np.concatenate(numbers), np.concatenate(stamps), (silence * _TICKS, back * _TICKS))
     order.due = facts.next_record if facts.sound and not facts.dirty else None

@@ -20,6 +20,7 @@ Span = tuple[datetime, datetime]
 _CHUNK = 65536
 _SAME = timedelta(minutes=1)
 _WELL_INSIDE = timedelta(minutes=10)
+_FIRST_STARTS = timedelta(hours=48)
 _LEAST_TRACES = 3
 _COVERED = "inside record"  # how what is hidden inside another record says where it was found
 _NAMED = 10
@@ -110,8 +111,12 @@ def _pairs(log: Row, name: str) -> list[Span]:
 
 
 def _back(scene: Scene, log: Row) -> Iterator[Found]:
-    """Only the log that is always written to is asked: others have records that were made long before."""
-    steps = _pairs(log, "clock_steps")
+    """Only the logs that are always written to are asked: others have records that were made long before.
+
+    The first starts of an installation (a log from record 1 on) run back by themselves, when the time zone is set.
+    """
+    fresh = log.time is not None and log.get("first_record_number") == "1"
+    steps = [step for step in _pairs(log, "clock_steps") if not (fresh and _at_first(log, step))]
     if log.get("log_channel").casefold() not in _CLASSIC[:2] or not steps:
         return
     before, after = max(steps, key=lambda item: item[0] - item[1])
@@ -122,6 +127,10 @@ def _back(scene: Scene, log: Row) -> Iterator[Found]:
         "clock_back", _at(log, before), [log, *changes], channel=log.get("log_channel"), count=str(len(steps)),
         before=stamp(before), after=stamp(after),
     )  # fmt: skip
+
+
+def _at_first(log: Row, step: Span) -> bool:
+    return log.time is not None and step[0] - log.time <= _FIRST_STARTS
 
 
 def _near(moment: datetime, step: Span) -> bool:

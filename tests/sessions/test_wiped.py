@@ -137,9 +137,14 @@ class TestLogs:
 
     def test_times_that_run_back(self) -> None:
         scene = Scene()
-        log(scene, "System", 0, DAY, clock_steps=(pair(5 * HOUR, HOUR),))
-        log(scene, "Application", 0, DAY, clock_steps=(pair(5 * HOUR, HOUR),))
+        log(scene, "System", 0, 9 * DAY, clock_steps=(pair(5 * DAY, 4 * DAY),))
+        log(scene, "Application", 0, 9 * DAY, clock_steps=(pair(5 * DAY, 4 * DAY),))
         assert kinds(scene) == ["clock_back"]
+
+    def test_the_first_starts_of_an_installation_run_back(self) -> None:
+        scene = Scene()
+        log(scene, "System", 0, 9 * DAY, clock_steps=(pair(5 * HOUR, -4 * HOUR),))
+        assert kinds(scene) == []
 
     def test_young(self) -> None:
         scene = Scene()
