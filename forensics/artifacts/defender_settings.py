@@ -32,6 +32,7 @@ _OFF = frozenset(
         *("disablescanonrealtimeenable", "disableblockatfirstseen", "disableintrusionpreventionsystem"),
     }
 )
+_TAMPER = "tamperprotection"
 _PLACES = ("", "\\Real-Time Protection", "\\Spynet", "\\Features")
 _WRITTEN = "Content Modification Time"
 
@@ -69,7 +70,7 @@ def _exclusion(given: FileInput, key: Key | None, value: RegValue, about: tuple[
 def _switch(given: FileInput, key: Key | None, value: RegValue, origin: str) -> Iterator[Fact]:
     assert key is not None  # its value was just read
     name, text = value.name.casefold(), value.text()
-    if (name in _OFF and text == "1") or (name == "tamperprotection" and text in ("0", "4")):
+    if (name in _OFF and text == "1") or (name == _TAMPER and text in ("0", "4")):
         yield make_fact(
             "antivirus.protection_off",
             place(given, key, value.name),
@@ -81,6 +82,7 @@ def _switch(given: FileInput, key: Key | None, value: RegValue, origin: str) -> 
                 "key_path": key.path,
                 "value_name": value.name,
             },
+            context=name == _TAMPER,  # off by default on servers and managed machines
         )
 
 

@@ -106,6 +106,7 @@ class TestDefender:
             ("antivirus.protection_off", "DisableRealtimeMonitoring"),
             ("antivirus.protection_off", "TamperProtection"),
         ]
+        assert [fact.context for fact in facts] == [False, False, False, True]
         assert facts[0].fields["exclusion_kind"] == "path"
         assert facts[0].source.locator == "Microsoft\\Windows Defender\\Exclusions\\Paths\\C:\\ProgramData"
 
