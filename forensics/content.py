@@ -19,7 +19,7 @@ import yaml
 
 import forensics
 from forensics import collect
-from forensics.artifacts._filesystem import JOURNALS
+from forensics.artifacts._filesystem import JOURNAL_SETTINGS, JOURNALS
 from forensics.artifacts.base import Artifact, FileArtifact, asked_for
 from forensics.evidence.globs import GlobSet
 
@@ -28,7 +28,8 @@ JOURNAL = "$Extend/$UsnJrnl:$J"
 _DEEPEST = 5
 _LOGS_OF_HIVES = (".LOG1", ".LOG2")
 # The names that collectors give the journal: on a volume it has one.
-_ALIASES = frozenset(JOURNALS) - {JOURNAL}
+_SETTINGS = "$Extend/$UsnJrnl:$Max"
+_ALIASES = frozenset({*JOURNALS, *JOURNAL_SETTINGS}) - {JOURNAL, _SETTINGS}
 
 
 def globs_of(artifact: Artifact) -> tuple[str, ...]:
@@ -142,6 +143,8 @@ def _kape_entry(folder: str, mask: str, glob: str, *, recursive: bool) -> dict[s
         entry["AlwaysAddToQueue"] = True
     if glob == JOURNAL:
         entry["SaveAsFileName"] = "$J"
+    if glob == _SETTINGS:
+        entry["SaveAsFileName"] = "$Max"
     return entry
 
 

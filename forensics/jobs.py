@@ -250,7 +250,7 @@ def _dispatch(job: Job, writer: Intake, stack: ExitStack) -> None:
         beside = {name: handle for key in keys for name, handle in _companions(evidence, job, key, stack).items()}
         read_hive(replace(given, companions=beside), keys, writer, job.hive, _logs(job.path))
     for artifact in wanted:
-        if isinstance(artifact, FileArtifact):
+        if isinstance(artifact, FileArtifact) and not job.part[0]:  # of a shared log it is given the whole, once
             handle.seek(0)
             beside = _companions(evidence, job, artifact, stack)
             siblings = _siblings(evidence, job.path, artifact, writer, stack)

@@ -138,7 +138,8 @@ def test_kape_takes_what_the_tool_reads() -> None:
         assert any(pattern.fullmatch(path) for pattern in patterns) == reads(path), path
     journal = [entry for entry in document["Targets"] if entry.get("SaveAsFileName")]
     assert [(entry["Path"], entry["FileMask"], entry["SaveAsFileName"]) for entry in journal] == [
-        ("C:\\$Extend\\", "$UsnJrnl:$J", "$J")
+        ("C:\\$Extend\\", "$UsnJrnl:$J", "$J"),
+        ("C:\\$Extend\\", "$UsnJrnl:$Max", "$Max"),
     ]
     assert all(entry.get("AlwaysAddToQueue") for entry in document["Targets"] if entry["FileMask"].startswith("$"))
 
@@ -187,6 +188,7 @@ def test_nothing_that_is_read_is_left_out() -> None:
     kept = GlobSet(content.every_glob())
     names = {"$Extend/$J", "$J", "$UsnJrnl:$J", "$UsnJrnl%3A$J", "$Extend/$UsnJrnl%3A$J"}  # collectors' names
     names |= {"$Extend/$UsnJrnl_$J", "$Extend/$UsnJrnl$J"}
+    names |= {name.replace("$J", "$Max") for name in names}
     for glob in set(collect.patterns(asked_for(carve=False))) - names:
         for deep in ("", "p/", "p/q/"):
             path = glob.replace("**/", deep).replace("**", "a/b").replace("*", "x")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from forensics import collect, jobs
-from forensics.artifacts.base import all_artifacts
+from forensics.artifacts.base import EventArtifact, FileArtifact, all_artifacts
 from forensics.descendants import family
 from forensics.evidence.members import Member, MemberTree
 from forensics.evidence.opened import OpenedEvidence
@@ -45,13 +45,16 @@ def _launch() -> Record:
     raise AssertionError("the shipped host starts no Sandbox")
 
 
-def _job(data: bytes, spool: Path, parts: int = 1, *, defer: bool = False) -> tuple[list[Fact], JobResult]:
-    """The facts and the result of the jobs over a Security log."""
+def _job(
+    data: bytes, spool: Path, parts: int = 1, *, defer: bool = False, kinds: type = EventArtifact
+) -> tuple[list[Fact], JobResult]:  # fmt: skip
+    """The facts and the result of the jobs over a Security log, of the artifacts that read records, or of others."""
     tree = MemberTree("C:")
     tree.add(SECURITY, Member(tuple(SECURITY.split("/")), len(data), lambda: io.BytesIO(data), {}))
     jobs._evidence = OpenedEvidence("slack", "folder", [tree])
     found = jobs._evidence.find(collect.patterns(all_artifacts()))
-    (job,) = collect.make_plan(found, all_artifacts(), spool, Host(), defer=defer).jobs
+    records = tuple(item for item in all_artifacts() if isinstance(item, kinds))
+    (job,) = collect.make_plan(found, records, spool, Host(), defer=defer).jobs
     result, facts = JobResult(job.path), []
     for index in range(parts):
         part = replace(job, spool=str(spool / str(index)), part=(index, parts))
@@ -255,3 +258,11 @@ def test_the_coverage_says_so(both: tuple[Run, Run]) -> None:
     assert row["state"] == "complete"
     assert row["claimed"] == row["parsed"] < whole["event_process_audit"]["claimed"]
     assert slack["event_system_power"] == whole["event_system_power"]
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_a_log_that_is_shared_out_is_described_once(tmp_path: Path, parts: int) -> None:
+    facts, result = _job(_log(), tmp_path, parts, kinds=FileArtifact)
+    (fact,) = [fact for fact in facts if fact.kind == "log.described"]
+    assert fact.fields["missing_records"] == 0
+    assert (result.counts["event_log_order"].facts, result.counts["event_log_order"].claimed) == (1, 1)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from forensics.collect import LOGS
+from forensics.rules import load
 from tests.running import Run, timeline
 
 pytestmark = pytest.mark.samples
@@ -70,6 +72,16 @@ def test_no_sample_is_lost_without_a_word(whole: tuple[Run, dict[str, Path]]) ->
     assert broken
     assert {f"C:/{name}" for name in broken} <= problems
     assert len(spoken) > 250
+
+
+def test_signs_of_wiping_are_told_and_not_a_flood(whole: tuple[Run, dict[str, Path]]) -> None:
+    """The attack logs have clearings, settings of the clock by hand and by virtual machines, errors of Sysmon."""
+    signs = whole[0].document()["anti_forensics"]
+    kinds = Counter(sign["kind"] for sign in signs)
+    assert kinds["log_cleared"] >= 14
+    assert kinds["events_lost"] == 2
+    assert max(kinds.values()) <= load("antiforensics")["most_told"] + 1
+    assert all(sign["events"] and sign["innocent_causes"] for sign in signs)
 
 
 def test_no_parser_died(whole: tuple[Run, dict[str, Path]]) -> None:

@@ -39,6 +39,11 @@ DNS_QUERIED: Kind = kind(
     context=True,
 )  # fmt: skip
 
+CLOCK_CHANGED: Kind = kind(
+    "System clock set from {old_time} to {new_time}[ by {executable}][, as {user_name}]",
+    {**USER, "old_time": str, "new_time": str, "executable": str, "executable_name": str, "pid": str},
+)
+
 _TASK = {
     **USER,
     "task_name": str, "task_author": str, "task_run_as": str, "task_trigger": str, "task_content": str,

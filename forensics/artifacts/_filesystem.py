@@ -27,6 +27,8 @@ JOURNALS = (
     "$UsnJrnl:$J",
     "$UsnJrnl%3A$J",
 )
+# The stream `$Max` beside it, in the same spellings.
+JOURNAL_SETTINGS = tuple(name.removesuffix("$J") + "$Max" for name in JOURNALS)
 PATH_FIELDS: dict[str, FieldType] = {
     "file_path": str,
     "path_tail": str,

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from forensics.artifacts._evtx import USER, account, decimal, fact, file_name, kind, known
+from forensics.artifacts._evtx import account, decimal, fact, file_name, known
+from forensics.artifacts._evtx_kinds import CLOCK_CHANGED
 from forensics.artifacts.base import EventArtifact
 from forensics.formats.evtx import Record
 from forensics.model import Fact, Source
@@ -47,11 +48,6 @@ ARTIFACT = EventArtifact(
     name="event_clock",
     wants={"Security": frozenset({4616})},
     parse=parse,
-    emits={
-        "clock.changed": kind(
-            "System clock set from {old_time} to {new_time}[ by {executable}][, as {user_name}]",
-            {**USER, "old_time": str, "new_time": str, "executable": str, "executable_name": str, "pid": str},
-        )
-    },
+    emits={"clock.changed": CLOCK_CHANGED},
     providers=frozenset({"Microsoft-Windows-Security-Auditing"}),
 )

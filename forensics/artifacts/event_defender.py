@@ -12,6 +12,7 @@ description of MSFT_MpThreatDetection.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from forensics.artifacts._evtx import USER, Made, fact, file_name, guid, kind, known, named_account, nonzero, pick
@@ -32,6 +33,13 @@ _ACTIONS = {
     "10": "block",
 }  # fmt: skip
 _EXCLUSION = "\\exclusions\\"
+# What is switched off: `...\Real-Time Protection\DisableRealtimeMonitoring = 0x1`, `...\TamperProtection = 0x4`.
+_WEAKENED = re.compile(
+    r"\\(?:disable(?:realtimemonitoring|antispyware|antivirus|behaviormonitoring|onaccessprotection|ioavprotection|"
+    r"scriptscanning|scanonrealtimeenable|blockatfirstseen|intrusionpreventionsystem)\s*=\s*0x1|"
+    r"tamperprotection\s*=\s*0x[04])\s*$",
+    re.IGNORECASE,
+)
 _UNKNOWN = "unknown"
 
 
@@ -42,8 +50,14 @@ def parse(record: Record, source: Source) -> Iterator[Fact]:
         old, new = pick(record, "Old Value"), pick(record, "New Value")
         texts = (old or "", new or "")
         excluded = any(_EXCLUSION in text.casefold() for text in texts)
-        fields: Made = {"setting_before": old, "setting": new, "is_exclusion": excluded}
-        yield fact(name, record, source, fields, context=not (excluded or is_watched(*texts)))
+        weakened = bool(_WEAKENED.search(new or ""))
+        fields: Made = {
+            "setting_before": old,
+            "setting": new,
+            "is_exclusion": excluded,
+            "is_weakened": weakened or None,
+        }
+        yield fact(name, record, source, fields, context=not (excluded or weakened or is_watched(*texts)))
         return
     fields = _attack(record) if record.event_id in (1121, 1122) else _detection(record)
     kept = record.event_id in (1116, 1117) or is_watched(*(str(text) for text in fields.values() if text))
@@ -118,8 +132,9 @@ ARTIFACT = EventArtifact(
             "Defender's rule {rule_id} would have blocked {executable}[ with {file_path}]", _ATTACK, context=True
         ),
         "antivirus.setting_changed": kind(
-            "Defender setting changed[ from {setting_before}][ to {setting}][, an exclusion{is_exclusion:flag}]",
-            {"setting_before": str, "setting": str, "is_exclusion": bool},
+            "Defender setting changed[ from {setting_before}][ to {setting}][, an exclusion{is_exclusion:flag}]"
+            "[, a protection switched off{is_weakened:flag}]",
+            {"setting_before": str, "setting": str, "is_exclusion": bool, "is_weakened": bool},
             context=True,
         ),
     },

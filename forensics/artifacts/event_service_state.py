@@ -17,6 +17,7 @@ from forensics.artifacts._evtx import fact, kind, pick
 from forensics.artifacts.base import Deferral, EventArtifact
 from forensics.formats.evtx import Record
 from forensics.model import Fact, Source
+from forensics.rules import load
 
 _KEPT = frozenset({
     "cmservice", "vmcompute", "hns", "hvhost",
@@ -49,7 +50,8 @@ def _set(record: Record, source: Source) -> Fact:
         "start_type": pick(record, "param3", "Data3"),
         "user_sid": record.user_sid or None,
     }
-    kept = {(name or "").casefold(), (shown or "").casefold()} & _KEPT
+    # How what records or protects starts is kept, as switching one off hides what follows.
+    kept = {(name or "").casefold(), (shown or "").casefold()} & (_KEPT | load("antiforensics")["guards"].keys())
     return fact("service.start_type_changed", record, source, fields, context=not kept)
 
 

@@ -21,6 +21,7 @@ from forensics.artifacts.base import FileInput, Kind, Output, RegistryArtifact
 from forensics.formats.hive import Hive, Key
 from forensics.formats.hostinfo import number_of, text_of
 from forensics.model import Fact, make_fact
+from forensics.rules import load
 from forensics.rules.watch import is_watched
 
 _START = {0: "boot", 1: "system", 2: "auto", 3: "demand", 4: "disabled"}
@@ -115,8 +116,13 @@ def _row(given: FileInput, key: Key, service: _Service, control_set: str | None)
             "control_set": control_set,
             "key_path": key.path,
         },
-        context=stock and not watched,
+        context=stock and not watched and not _silenced(service),
     )
+
+
+def _silenced(service: _Service) -> bool:
+    """Whether it is a service that records or protects, and is to start no more."""
+    return service.start == _START[4] and service.name.casefold() in load("antiforensics")["guards"]
 
 
 def _type(number: int | None) -> str | None:

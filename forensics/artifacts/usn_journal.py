@@ -9,7 +9,8 @@ host folder while a sandbox could write to it is told, whatever the file's name.
 Records name a file and its folder's reference. Folders are looked up in the `$MFT` of the same drive where that was
 collected, and in the journal itself, with the names they had at that USN. All records between the first change and the
 close of a file make one row for each thing that happened; the two records of a rename make one row. A process or user
-is never recorded. Format: Microsoft, "USN_RECORD_V2"; see `formats/usn.py`.
+is never recorded. Many deletions at once in a folder of traces (prefetch, logs, recent documents) make a row of their
+own. Format: Microsoft, "USN_RECORD_V2"; see `formats/usn.py`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from forensics.artifacts._bursts import Bursts
 from forensics.artifacts._filesystem import (
     JOURNALS,
     PATH_FIELDS,
@@ -94,6 +96,7 @@ class _Teller:
         self._open: dict[int, _Episode] = {}
         self._old: dict[int, _Seen] = {}
         self._born: dict[int, str] = {}
+        self._bursts = None if given.open_folders else Bursts()
         self.told = 0
         self.lost_folders = 0
 
@@ -103,6 +106,8 @@ class _Teller:
             return  # version 4 says which ranges were written; a named record of the same change follows
         place = self._folders.place(record.parent, record.usn)
         self.lost_folders += not place.whole
+        if self._bursts is not None and record.reason & DELETE and record.reason & CLOSE:
+            self._bursts.take(record, place)
         seen = _Seen(record, place, self._rule(place, record.name))
         if record.reason & OLD_NAME and not record.reason & NEW_NAME:
             self._old[record.file] = seen
@@ -146,6 +151,17 @@ class _Teller:
         for episode in self._open.values():
             yield from self._rows(episode, None)
         self._open.clear()
+        for burst in self._bursts.all() if self._bursts is not None else ():
+            drive = self._given.drive if burst.place.whole else ""
+            fields: dict[str, Value | None] = {
+                "folder_path": drive + burst.place.path,
+                "file_meaning": burst.about.what,
+                "deleted_count": burst.count,
+                "burst_seconds": burst.seconds,
+                "usn": str(burst.first.usn),
+            }
+            source = self._given.source(f"USN {burst.first.usn} to {burst.last.usn}, offset 0x{burst.first.offset:x}")
+            yield make_fact("usn.folder_emptied", source, {"Content Deletion Time": burst.first.time}, fields)
 
     @staticmethod
     def _bound(table: dict[int, _Seen]) -> None:
@@ -279,6 +295,11 @@ ARTIFACT = FileArtifact(
         ),
         "usn.file_written": Kind(f"Written (change journal): {_FILE}", _FIELDS, data_type=_TYPE),
         "usn.file_linked": Kind(f"Hard link changed (change journal): {_FILE}", _FIELDS, data_type=_TYPE),
+        "usn.folder_emptied": Kind(
+            "{deleted_count} files deleted within {burst_seconds} s (change journal) in {folder_path}: {file_meaning}",
+            {"folder_path": str, "file_meaning": str, "deleted_count": int, "burst_seconds": int, "usn": str},
+            data_type=_TYPE,
+        ),
         "usn.journal": Kind(
             "Change journal from USN {first_usn} to {next_usn}: {record_count} records, {records_told} told here"
             "[, {missing_parts} damaged or missing parts]",

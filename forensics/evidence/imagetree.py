@@ -29,6 +29,7 @@ _MOST_FOLDERS = 200_000
 _DEEPEST = 255  # folders within folders; Windows itself ends at 32,767 characters
 _TOO_MANY = f"more than {_MOST_FOLDERS} folders were walked"
 JOURNAL = "$Extend/$UsnJrnl:$J"
+_SETTINGS = "$Extend/$UsnJrnl:$Max"
 
 
 class ImageTree:
@@ -71,6 +72,12 @@ class ImageTree:
         if (matched := globs.matches(JOURNAL)) and (size := self._journal_size()) is not None:
             seen.add(normal(JOURNAL))
             yield Found(JOURNAL, size, matched)
+        settings = _SETTINGS.partition(":")
+        if (matched := globs.matches(_SETTINGS)) and self._is_ntfs():
+            size = self._stream_size(settings[0], settings[2])
+            if size is not None:
+                seen.add(normal(_SETTINGS))
+                yield Found(_SETTINGS, size, matched)
         if (matched := globs.matches(UNALLOCATED)) and (size := self._free_size()) is not None:
             yield Found(UNALLOCATED, size, matched)
         for found in self._walk((), "", globs if self._ntfs is None else globs.shallow()):

@@ -48,7 +48,8 @@ def _glob(pattern: str) -> str:
     return "".join(".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
 
 
-def _names(globs: Iterable[str]) -> re.Pattern[str]:
+def names_of(globs: Iterable[str]) -> re.Pattern[str]:
+    """The pattern of some globs (`*` and `?`), to match a folded name wholly."""
     return re.compile("|".join(f"(?:{_glob(text.casefold())})" for text in globs), re.DOTALL)
 
 
@@ -56,7 +57,7 @@ def _rule(item: Mapping[str, Any]) -> FileRule:
     return FileRule(
         item["id"],
         item["what"],
-        _names(item.get("names", ["*"])),
+        names_of(item.get("names", ["*"])),
         tuple(text.casefold() for text in item.get("folders", ())),
         tuple(text.casefold() for text in item.get("unless", ())),
         frozenset(item.get("actions", _USUAL)),
@@ -100,7 +101,7 @@ def folder_rule() -> FileRule:
 
 @cache
 def _scripts() -> re.Pattern[str]:
-    return _names(load("filesystem")["second_look"]["scripts"])
+    return names_of(load("filesystem")["second_look"]["scripts"])
 
 
 def is_script(folder: str, name: str) -> bool:

@@ -6,7 +6,7 @@ are data in `forensics/rules`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from forensics.model import Coverage, Event, Fact, Host, Verdicts
 from forensics.sessions.antiforensics import anti_forensics
@@ -27,13 +27,13 @@ from forensics.sessions.tunnel import Tunnels
 
 def build(
     events: Sequence[Event], host: Host, evidence_name: str, undated: Sequence[Fact] = (),
-    coverage: Sequence[Coverage] = (),
+    coverage: Sequence[Coverage] = (), prefetch: Collection[str] = (),
 ) -> Verdicts:  # fmt: skip
     """What the kept events and undated facts of one host amount to.
 
     Verdicts name their events by id; an undated fact's id is `event_id` without time and meaning. `host` on each
     verdict is the host's own name, else `evidence_name`. `coverage` says how far the evidence could be looked at;
-    without it no reason tells "nothing found" from "not collected".
+    without it no reason tells "nothing found" from "not collected". `prefetch` are the names of the prefetch files.
     """
     rows = Rows(events, undated)
     label = host.name or evidence_name
@@ -52,7 +52,7 @@ def build(
         sandbox_capability=capability(rows, sessions, label),
         tunnel_sessions=Tunnels(rows, host, label, life, entries, looked).sessions(),
         persistence=entries,
-        anti_forensics=anti_forensics(rows, host, label, sandboxes.removed),
+        anti_forensics=anti_forensics(rows, host, label, sandboxes.removed, looked=looked, files=prefetch),
         findings=tuple(dated(item, rows) for item in found),
     )
 

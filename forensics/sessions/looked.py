@@ -53,6 +53,11 @@ class Looked:
         """Whether it is known at all how far the evidence could be looked at."""
         return bool(self._rows)
 
+    def state(self, artifact: str) -> str:
+        """The state of an artifact's coverage; "" where nobody gave it."""
+        row = self._rows.get(artifact)
+        return row.state if row else ""
+
     def word(self, source: str, moment: datetime | None) -> str:
         """What became of a source of SOURCES that has no row about `moment`; "" where that is not known."""
         row = self._rows.get(SOURCES[source])

@@ -131,6 +131,10 @@ class Rows:
         found = (row for row in self._ids.values() if row.fields.get("event_identifier") in wanted)
         return sorted((row for row in found if row.get("channel").casefold() == channel), key=lambda row: row.order)
 
+    def recovered(self) -> list[Row]:
+        """The event records that were recovered from what their logs no longer count, in order."""
+        return sorted((row for row in self._ids.values() if row.recovered_from), key=lambda row: row.order)
+
     def in_files(self, paths: Collection[str]) -> list[Row]:
         """The rows of these files, in order."""
         found = (row for row in self._ids.values() if row.source.path in paths) if paths else ()

@@ -46,6 +46,33 @@ def usn_rows(data: bytes, **beside: bytes) -> tuple[list[Fact], list[Problem]]:
     return [fact for fact in facts if fact.kind != "usn.journal"], problems
 
 
+def emptied(count: int, seconds: float) -> list[Fact]:
+    windows, prefetch = usn.reference(60), usn.reference(61)
+    changes = [
+        Change(BORN, windows, ROOT_REF, "Windows", CREATE | CLOSE, usn.FOLDER),
+        Change(BORN, prefetch, windows, "Prefetch", CREATE | CLOSE, usn.FOLDER),
+    ]
+    for n in range(count):
+        moment = BORN + timedelta(seconds=60 + n * seconds)
+        changes.append(Change(moment, usn.reference(100 + n), prefetch, f"P{n}.EXE-0A1B2C3D.pf", DELETE | CLOSE))
+    rows, problems = usn_rows(journal(*changes))
+    assert problems == []
+    return [row for row in rows if row.kind == "usn.folder_emptied"]
+
+
+def test_a_folder_that_was_emptied() -> None:
+    (row,) = emptied(30, 0.1)
+    assert row.fields["folder_path"] == "C:\\Windows\\Prefetch"
+    assert (row.fields["deleted_count"], row.fields["burst_seconds"]) == (30, 2)
+    assert row.times == {"Content Deletion Time": BORN + timedelta(seconds=60)}
+    assert not row.context
+
+
+def test_single_deletions_empty_no_folder() -> None:
+    assert emptied(19, 0.1) == []
+    assert emptied(60, 30) == []
+
+
 def test_a_rename_is_one_row_with_both_names() -> None:
     file = usn.reference(50)
     (row,), problems = usn_rows(

@@ -1,0 +1,113 @@
+"""Signs that something was kept from being recorded or found: logs, auditing, Sysmon, services, prefetch, Defender."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from forensics.rules import load
+from forensics.sessions.rows import Row, short
+from forensics.sessions.wiped_signs import Found, Scene
+
+_TOGETHER = timedelta(minutes=1)
+_FIRST_RECORDS = timedelta(minutes=1)
+_SYSMON = "microsoft-windows-sysmon/operational"
+
+
+def setting_signs(scene: Scene) -> Iterator[Found]:
+    """Every sign that settings and their changes give."""
+    yield from _channels(scene)
+    yield from _audit(scene)
+    yield from _sysmon(scene)
+    yield from _services(scene)
+    yield from _prefetch(scene)
+    yield from _defender(scene)
+
+
+def _channels(scene: Scene) -> Iterator[Found]:
+    for row in scene.rows.of("log.configured"):
+        channel = row.get("log_channel")
+        if row.fields.get("is_switched_off"):
+            yield scene.sign("log_switched_off", row, [row], channel=channel)
+        if row.fields.get("is_shrunk"):
+            usual = str(load("antiforensics")["channels"][channel]["size"])
+            yield scene.sign("log_shrunk", row, [row], channel=channel, size=row.get("maximum_bytes"), usual=usual)
+
+
+def _audit(scene: Scene) -> Iterator[Found]:
+    """Records of one act (a policy has a dozen subcategories) are one sign."""
+    open_: list[Row] = []
+    for row in [*scene.rows.of("audit.policy_changed"), None]:
+        if row is not None and not row.fields.get("audit_removed"):
+            continue
+        if open_ and (row is None or not _follows(open_[-1], row)):
+            what = "; ".join(dict.fromkeys(f"{i.get('audit_subcategory')}: {i.get('audit_changes')}" for i in open_))
+            yield scene.sign("audit_reduced", open_[0], open_, by=scene.by(open_[0]), what=short(what, 300))
+            open_ = []
+        if row is not None:
+            open_.append(row)
+
+
+def _follows(before: Row, row: Row) -> bool:
+    return before.time is not None and row.time is not None and row.time - before.time <= _TOGETHER
+
+
+def _sysmon(scene: Scene) -> Iterator[Found]:
+    for row in scene.rows.of("sysmon.state_changed"):
+        if row.get("state") == "stopped" and scene.went_down(row) is False:
+            yield scene.sign("recorder_stopped", row, [row])
+    logs = [row for row in scene.rows.of("log.described") if row.get("log_channel").casefold() == _SYSMON]
+    began = min((row.time for row in logs if row.time), default=None)
+    for row in scene.rows.of("sysmon.configured"):
+        # The configuration that Sysmon was installed with stands at the beginning of its log.
+        if row.time is not None and began is not None and row.time - began > _FIRST_RECORDS:
+            what = short(row.get("sysmon_configuration") or row.get("hashes"))
+            yield scene.sign("recorder_configured", row, [row], by=scene.by(row), what=what)
+
+
+def _services(scene: Scene) -> Iterator[Found]:
+    data = load("antiforensics")
+    guards, words = data["guards"], tuple(data["disabled_words"])
+    for row in scene.rows.of("service.start_type_changed"):
+        name = row.get("service_name")
+        if name.casefold() in guards and row.get("start_type").casefold() in words:
+            how = f" (was {row.get('start_type_before') or 'unknown'}{scene.by(row)})"
+            role = guards[name.casefold()]
+            yield scene.sign("service_switched_off", row, [row], service=name, role=role, how=how)
+    for row in scene.rows.of("service.configured"):
+        name = row.get("service_name")
+        if name.casefold() in guards and row.get("start_type") == "disabled" and not row.deleted:
+            # Of a server prefetch is off by itself, and with it what keeps it.
+            if name.casefold() == "sysmain" and scene.is_server:
+                continue
+            how = f" ({row.get('location')})"
+            yield scene.sign("service_switched_off", row, [row], service=name, role=guards[name.casefold()], how=how)
+
+
+def _prefetch(scene: Scene) -> Iterator[Found]:
+    for row in scene.rows.of("prefetch.configured"):
+        if row.fields.get("prefetches_programs") is False and not scene.is_server:
+            why = f"EnablePrefetcher says {row.get('prefetch_mode')}"
+            yield scene.sign("prefetch_off", row, [row], why=why)
+
+
+def _defender(scene: Scene) -> Iterator[Found]:
+    for row in scene.rows.of("antivirus.switched_off"):
+        yield scene.sign(
+            "protection_off", row, [row], what=f"{row.get('protection')} was switched off", by=scene.by(row)
+        )
+    for row in scene.rows.of("antivirus.protection_off"):
+        what = f"{row.get('protection')} is {row.get('value_data')} ({row.get('setting_origin')})"
+        yield scene.sign("protection_off", row, [row], what=what, by="")
+    for row in scene.rows.of("antivirus.exclusion"):
+        what = f"the {row.get('exclusion_kind')} {short(row.get('excluded'))} ({row.get('setting_origin')})"
+        yield scene.sign("exclusion_set", row, [row], what=what, by="")
+    for row in scene.rows.of("antivirus.setting_changed"):
+        if row.fields.get("is_weakened"):
+            what = f"a setting was changed to {short(row.get('setting'))}"
+            yield scene.sign("protection_off", row, [row], what=what, by=scene.by(row))
+        elif row.fields.get("is_exclusion"):
+            removed = f"{short(row.get('setting_before'))} no longer, an exclusion was removed"
+            yield scene.sign("exclusion_set", row, [row], what=short(row.get("setting")) or removed, by=scene.by(row))
+    for row in scene.rows.of("antivirus.history_removed"):
+        yield scene.sign("protection_history_removed", row, [row], by=scene.by(row))

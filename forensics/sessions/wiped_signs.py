@@ -1,0 +1,105 @@
+"""What the parts of antiforensics.py share: a sign out of the data and its rows, and not too many of one kind."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from forensics.model import AntiForensic, Host
+from forensics.rules import load
+from forensics.sessions.hostlife import HostLife
+from forensics.sessions.rows import People, Row, Rows, ids_of, stamp
+
+Found = tuple[Row, AntiForensic]
+_SHUTDOWN = timedelta(minutes=10)
+_KERNEL = timedelta(minutes=5)
+_BOOT = timedelta(minutes=2)
+_MOST_EVENTS = 50
+
+
+class Moments:
+    """The times of some rows, to be asked whether one lies in a span."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self.all = sorted(row.time for row in rows if row.time)
+
+    def within(self, start: datetime, end: datetime) -> bool:
+        """Whether one of them lies in the span, its ends included."""
+        place = bisect_left(self.all, start)
+        return place < len(self.all) and self.all[place] <= end
+
+
+class Scene:
+    """The rows of one host with what is asked of them again and again.
+
+    `files` are the names of the prefetch files that the evidence holds, folded.
+    """
+
+    def __init__(self, rows: Rows, host: Host, label: str, files: frozenset[str] = frozenset()) -> None:
+        self.rows, self.host, self.label, self.files = rows, host, label, files
+        self.people, self.life = People(host.users), HostLife(rows)
+        self._asked = Moments(rows.of("system.shutdown_requested"))
+        self._stops = Moments(rows.of("system.kernel_stopped"))
+        self._starts = Moments(rows.of("system.kernel_started"))
+        self._crashes = Moments(rows.of("system.crashed"))
+
+    def by(self, row: Row) -> str:
+        """` by <account>`, "" when the row names nobody."""
+        name = self.people.complete(row.get("user_name"), row.get("user_sid"))[0] or row.user
+        return f" by {name}" if name else ""
+
+    def sign(self, kind: str, row: Row, rows: Sequence[Row], **parts: str) -> Found:
+        """A sign at the time of `row` that rests on `rows`; its words and innocent causes are data."""
+        data = load("antiforensics")[kind]
+        detail, causes = data["detail"].format(**parts), tuple(data["innocent_causes"])
+        if row.recovered_from:
+            detail += f" (the record was recovered from {row.recovered_from})"
+        if row.deleted:
+            detail += " (a deleted entry of the registry)"
+        return row, AntiForensic(row.time, kind, detail, causes, ids_of(rows)[:_MOST_EVENTS], self.label)
+
+    @property
+    def is_server(self) -> bool:
+        """Whether the host says that it is a Windows Server."""
+        return "server" in (self.host.os or "").casefold()
+
+    def went_down(self, row: Row) -> bool | None:
+        """Whether Windows stopped at the time of a row (of a recorder that stopped); None where nobody can tell.
+
+        The kernel's own records decide: without one of them in the evidence a missing one says nothing.
+        """
+        if row.time is None:
+            return None
+        if self._asked.within(row.time - _SHUTDOWN, row.time + _BOOT):
+            return True
+        if self._stops.within(row.time - _KERNEL, row.time + _KERNEL):
+            return True
+        boot = self.life.next_boot(row.time)
+        if boot is None or boot.time is None or not self._starts.all or self._starts.all[0] > row.time:
+            return None
+        crashed = self._crashes.within(boot.time - _KERNEL, boot.time + _KERNEL)
+        return crashed or self._starts.within(row.time, boot.time + _BOOT)
+
+
+def capped(found: Iterable[Found]) -> list[AntiForensic]:
+    """The signs in order of time, undated last; of one kind the first, and one more that counts the rest."""
+    most = load("antiforensics")["most_told"]
+    kinds: dict[str, list[Found]] = defaultdict(list)
+    for item in sorted(found, key=lambda item: (*item[0].order, item[1].kind)):
+        kinds[item[1].kind].append(item)
+    kept: list[Found] = []
+    for items in kinds.values():
+        kept += items[:most]
+        if rest := items[most:]:
+            kept.append((rest[0][0], _rest([sign for _, sign in rest])))
+    return [sign for _, sign in sorted(kept, key=lambda item: (*item[0].order, item[1].kind, item[1].detail))]
+
+
+def _rest(signs: list[AntiForensic]) -> AntiForensic:
+    times = [sign.time for sign in signs if sign.time]
+    span = f", {stamp(times[0])} to {stamp(times[-1])}" if times else ""
+    events = tuple(dict.fromkeys(event for sign in signs for event in sign.events))[:_MOST_EVENTS]
+    detail = f"{len(signs)} more of the same kind{span}"
+    return AntiForensic(signs[0].time, signs[0].kind, detail, signs[0].innocent_causes, events, signs[0].host)
