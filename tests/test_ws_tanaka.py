@@ -59,6 +59,7 @@ ELSEWHERE = {
     "jump_lists",
     "lnk_files",
     "mark_of_the_web",
+    "msbuild_projects",
     "open_save_mru",
     "pca_launches",
     "remote_ssh_files",
