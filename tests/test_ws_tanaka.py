@@ -62,6 +62,7 @@ ELSEWHERE = {
     "msbuild_projects",
     "open_save_mru",
     "pca_launches",
+    "registry_blobs",
     "remote_ssh_files",
     "run_mru",
     "sandbox_bindings",
