@@ -28,6 +28,7 @@ from forensics.formats.hive_values import REG_BINARY
 from forensics.formats.hostinfo import machine_id
 from forensics.model import Fact, Value, make_fact
 from forensics.rules import load
+from forensics.times import Moment
 
 _SAMPLE = 8 * 1024 * 1024  # bytes that the entropy is taken of
 _MOST_KEYS = 20_000  # below one place
@@ -55,7 +56,7 @@ def parse(hive: Hive, given: FileInput) -> Output:
     user, sid = owner(given) if hive.live.kind == "NTUSER" else (None, None)
     ident = given.host.machine_id or machine_id(hive.live)
     for blob in blobs(hive, ident):
-        yield _row(given, blob, {"profile_user": user, "user_sid": sid}, with_id=bool(ident))
+        yield _row(given, blob, (user, sid), with_id=bool(ident))
 
 
 def blobs(hive: Hive, ident: str | None) -> Iterator[Blob]:
@@ -101,7 +102,7 @@ def entropy(raw: bytes) -> float:
     return -sum(share * math.log2(share) for share in shares)
 
 
-def _row(given: FileInput, blob: Blob, whose: dict[str, Value | None], *, with_id: bool) -> Fact:
+def _row(given: FileInput, blob: Blob, whose: tuple[str | None, str | None], *, with_id: bool) -> Fact:
     opened = blob.opened
     fields: dict[str, Value | None] = {
         "location": blob.location,
@@ -116,9 +117,10 @@ def _row(given: FileInput, blob: Blob, whose: dict[str, Value | None], *, with_i
         "payload_sha256": hashlib.sha256(opened.plain).hexdigest() if opened else None,
         "shellcode_sha256": hashlib.sha256(opened.shellcode).hexdigest() if opened else None,
         "payload_proved": True if opened else None,
-        **whose,
+        "profile_user": whose[0],
+        "user_sid": whose[1],
     }
-    written = {"Content Modification Time": blob.key.last_write}
+    written: dict[str, Moment | None] = {"Content Modification Time": blob.key.last_write}
     return make_fact("registry.blob_suspected", place(given, blob.key, blob.value.name), written, fields)
 
 
