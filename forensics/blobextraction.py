@@ -1,7 +1,8 @@
 """Payloads in registry values, written out with the saved copies (`--extract`): as stored, and deciphered.
 
 What is deciphered was proved by its hash; of what only looks like a payload the stored bytes alone are written.
-Recovered values are taken as well. Nothing of it is run, and no name of the evidence leads anywhere (`extraction.safe_name`).
+Recovered values are taken as well. Nothing of it is run, and no name of the evidence leads anywhere
+(`extraction.safe_name`).
 """
 
 from __future__ import annotations

@@ -14,12 +14,14 @@ from forensics.sessions.capability import capability
 from forensics.sessions.capability import findings as capability_findings
 from forensics.sessions.guests import with_guests as with_guests
 from forensics.sessions.hostlife import HostLife
+from forensics.sessions.leads import findings as lead_findings
 from forensics.sessions.looked import Looked
 from forensics.sessions.others import dated, others
 from forensics.sessions.persistence import persistence
 from forensics.sessions.rows import Rows
 from forensics.sessions.sandbox import Sandboxes
 from forensics.sessions.sandbox_writes import Area
+from forensics.sessions.sideload import findings as sideload_findings
 from forensics.sessions.tunnel import Tunnels
 
 
@@ -41,6 +43,7 @@ def build(
     sandboxes = Sandboxes(rows, host, label, life, looked)
     sessions = sandboxes.sessions()
     found = sandboxes.findings() + capability_findings(rows, label)
+    found += (*lead_findings(rows, label), *sideload_findings(rows, label))
     found += others(rows, life, [*sessions, *found], label)
     return Verdicts(
         sandbox_sessions=sessions,

@@ -14,6 +14,8 @@ SECTIONS = [
     ("tunnel", "rules"),
     ("persistence", "rules"),
     ("antiforensics", "rules"),
+    ("group", "findings"),
+    ("tools", "findings"),
 ]
 RULES = [rule for name, section in SECTIONS for rule in rules_of(name, section)]
 
