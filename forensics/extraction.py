@@ -2,7 +2,7 @@
 
 They are what an intruder wrote on this host, so they are treated as live malware: no name of the evidence leads
 anywhere (one flat folder, names made here), no name ends in what a program would start, sizes have budgets. What was
-left out stands in the manifest with its reason.
+left out stands in the manifest with its reason. Payloads in registry values are written with them (`blobextraction`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from forensics import jobs, leftovers
+from forensics import blobextraction, jobs, leftovers
 from forensics.artifacts import tunnel_saved_copies
 from forensics.artifacts._vscode import resource_fields
 from forensics.assembly import is_inside
@@ -86,8 +86,11 @@ def summary_of(lines: Sequence[Extracted], folder: Path) -> str:
     """How many were written, for a person."""
     left = sum(line.file is None for line in lines)
     more = f", {left} left out" if left else ""
-    files = len({line.file for line in lines if line.file})
-    return f"{files} saved copies extracted to {folder}{more}; {MANIFEST} says where they are from"
+    told = (blobextraction.STORED, blobextraction.OPENED)
+    sealed = {line.file for line in lines if line.file and line.save_source in told}
+    files = {line.file for line in lines if line.file} - sealed
+    also = f" and {len(sealed)} contents of registry values" if sealed else ""
+    return f"{len(files)} saved copies{also} extracted to {folder}{more}; {MANIFEST} says where they are from"
 
 
 def saved_copies(evidence: Sequence[Path], folder: Path, options: Any) -> list[Extracted]:  # noqa: ANN401  # pipeline.Options
@@ -123,7 +126,26 @@ def _one(path: Path, opening: Any, limits: Limits, writer: _Writer) -> list[Extr
                 raise found
             for copy in _copies(workers, found):
                 writer.take(copy, str(path), opening.host or "")
+            for copy in _payloads(workers):
+                writer.take(copy, str(path), opening.host or "")
     return []
+
+
+def _payloads(workers: Workers) -> Iterator[_Copy]:
+    """What the hives hold; a hive whose worker died is a line without a file."""
+    machine, hives = (workers.one(find, globs) for globs in (blobextraction.MACHINE, blobextraction.PLACES))
+    if isinstance(machine, Dead | EvidenceError) or isinstance(hives, Dead | EvidenceError):
+        raise EvidenceError("the evidence could not be listed for its hives")
+    ident = workers.one(blobextraction.identifier, tuple(path for path, _ in machine))
+    known = None if isinstance(ident, Dead) else ident
+    for done in workers.run(blobextraction.payloads, [((path, known), size) for path, size in hives]):
+        if isinstance(done.result, Dead):
+            yield _Copy(hives[done.index][0], b"", done.result.detail, {})
+            continue
+        for item in done.result:
+            large = f"larger than {FILE_LIMIT} bytes" if len(item.data) > FILE_LIMIT else item.fault
+            about: dict[str, str | None] = {"original_path": item.place, "save_source": item.how}
+            yield _Copy(item.path, b"" if large else item.data, large, about)
 
 
 def find(patterns: tuple[str, ...]) -> list[tuple[str, int]] | EvidenceError:

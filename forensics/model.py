@@ -218,7 +218,10 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What the hives say of the host; every member is null when its hive is missing (`unknown` says why)."""
+    """What the hives say of the host; every member is null when its hive is missing (`unknown` says why).
+
+    `machine_id` is SQMClient's identifier of the machine, from which NOOPLDR makes its keys.
+    """
 
     name: str | None = None
     os: str | None = None
@@ -227,6 +230,7 @@ class Host:
     bias_minutes: int | None = None
     users: tuple[User, ...] = ()
     unknown: dict[str, str] = field(default_factory=dict)
+    machine_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from forensics import extraction
+from forensics import blobextraction, extraction
 from forensics.extraction import MANIFEST, SUFFIX, safe_name, saved_copies
 from forensics.pipeline import Options
 from forensics.workers import Limits
+from testdata.writers.hive import REG_BINARY, REG_SZ, HiveWriter
+from testdata.writers.noopdoor import HARMLESS, seal
 from tests.running import KAPE_FOLDER, timeline, tool
 
 HISTORY = "C/Users/x/.vscode-server/data/User/History"
@@ -137,6 +140,34 @@ def test_a_login_in_a_name_is_masked(tmp_path: Path) -> None:
     assert token[4:] not in str(line)
     assert token[4:] not in (tmp_path / "out" / MANIFEST).read_text(encoding="ascii")
     assert token[4:] not in " ".join(path.name for path in (tmp_path / "out").iterdir())
+
+
+def test_payloads_of_the_registry(tmp_path: Path) -> None:
+    """The stored value and, since the hash proves it, what it holds; under names made here, no program."""
+    machine, name, when = "{0A1B2C3D-1111-2222-3333-444455556666}", "0123ABCD4567", datetime(2024, 12, 3, tzinfo=UTC)
+    evidence = collected(tmp_path / "evidence", {"1/a.txt": b"copy"})
+    software, user = HiveWriter("CMI-CreateHive{x}", when), HiveWriter("CMI-CreateHive{y}", when)
+    for path in ("Microsoft\\SQMClient", "Classes"):
+        software.key(path, when)
+    software.value("Microsoft\\SQMClient", "MachineId", REG_SZ, machine)
+    user.key("Software\\License", when)
+    sealed = seal(HARMLESS, machine, name)
+    user.value("Software\\License", name, REG_BINARY, sealed)
+    (evidence / "C/Windows/System32/config/SOFTWARE").write_bytes(software.build())
+    (evidence / "C/Users/x/NTUSER.DAT").write_bytes(user.build())
+    lines = saved_copies([evidence], tmp_path / "out", OPTIONS)
+    assert [line.fault for line in lines] == [None] * 3
+    told = {line.save_source: line for line in lines}
+    for how, content in ((blobextraction.STORED, sealed), (blobextraction.OPENED, HARMLESS)):
+        line = told[how]
+        assert line.original_path == f"HKCU\\Software\\License\\{name}"
+        assert line.source_path.endswith("NTUSER.DAT")
+        assert line.file is not None
+        assert line.file.endswith(SUFFIX)
+        assert (tmp_path / "out" / line.file).read_bytes() == content
+        assert line.sha256 == hashlib.sha256(content).hexdigest()
+    said = extraction.summary_of(lines, tmp_path)
+    assert said.startswith("1 saved copies and 2 contents of registry values extracted")
 
 
 def test_no_login_in_any_output(tmp_path: Path) -> None:

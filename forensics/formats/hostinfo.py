@@ -31,15 +31,16 @@ def read_host(system: Hive | None, software: Hive | None) -> Host:
         _note(unknown, "not in the SYSTEM hive", name=name, timezone=timezone, bias_minutes=bias)
     else:
         unknown |= dict.fromkeys(("name", "timezone", "bias_minutes"), _NOT_COLLECTED.format("SYSTEM"))
-    os = build = None
+    os = build = machine = None
     users: tuple[User, ...] = ()
     if software is not None and software.kind in ("SOFTWARE", "UNKNOWN"):
         os, build = windows_version(software)
         users = profiles(software)
+        machine = machine_id(software)
         _note(unknown, "not in the SOFTWARE hive", os=os, build=build, users=users or None)
     else:
         unknown |= dict.fromkeys(("os", "build", "users"), _NOT_COLLECTED.format("SOFTWARE"))
-    return Host(name, os, build, timezone, bias, users, unknown)
+    return Host(name, os, build, timezone, bias, users, unknown, machine)
 
 
 def computer_name(system: Hive) -> str | None:
@@ -52,6 +53,11 @@ def computer_name(system: Hive) -> str | None:
             if found := text_of(system.key(f"{control_set}\\{path}"), value):
                 return found
     return None
+
+
+def machine_id(software: Hive) -> str | None:
+    """The identifier that the customer experience client gave this machine, braces and all; many hosts have one."""
+    return text_of(software.key("Microsoft\\SQMClient"), "MachineId")
 
 
 def time_zone(system: Hive) -> tuple[str | None, int | None]:

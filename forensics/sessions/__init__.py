@@ -14,6 +14,7 @@ from forensics.sessions.capability import capability
 from forensics.sessions.capability import findings as capability_findings
 from forensics.sessions.guests import with_guests as with_guests
 from forensics.sessions.hostlife import HostLife
+from forensics.sessions.leads import findings as lead_findings
 from forensics.sessions.looked import Looked
 from forensics.sessions.others import dated, others
 from forensics.sessions.persistence import persistence
@@ -21,6 +22,7 @@ from forensics.sessions.remote_tools import findings as remote_tool_findings
 from forensics.sessions.rows import Rows
 from forensics.sessions.sandbox import Sandboxes
 from forensics.sessions.sandbox_writes import Area
+from forensics.sessions.sideload import findings as sideload_findings
 from forensics.sessions.sigma_matches import sigma_findings
 from forensics.sessions.tunnel import Tunnels
 
@@ -44,6 +46,7 @@ def build(
     sessions = sandboxes.sessions()
     found = sandboxes.findings() + capability_findings(rows, label)
     found += tuple(remote_tool_findings(rows, label))
+    found += (*lead_findings(rows, label), *sideload_findings(rows, label))
     found += others(rows, life, [*sessions, *found], label)
     found += sigma_findings(rows, label)
     return Verdicts(

@@ -20,6 +20,7 @@ from forensics.model import Host, PersistenceEntry, stable_id
 from forensics.rules import autoruns, load
 from forensics.rules.engine import hits, rules_of, total
 from forensics.sessions.persistence_values import by_place, meaning, place_of, sid_in, startup_files
+from forensics.sessions.projects import Projects, told
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stamp
 from forensics.sessions.texts import basename, split_command
 
@@ -28,6 +29,7 @@ _WRAPPED = "service.wrapper_config"
 _SERVICES = ("service.configured", "service.installed")
 # Kinds whose rows say that an entry is there, not that it was made once.
 _DEFINITIONS = frozenset({"task.defined", "task.cached", "service.configured", "autorun.configured"})
+_INLINE = "PER-60"  # the rule that rests on the project, not on the entry
 _GONE = "\0deleted"  # behind the name of a deleted entry beside a live one
 _Key = tuple[str, str, str]  # mechanism, owner, name
 _AUTORUN_VALUE = re.compile(
@@ -83,8 +85,8 @@ def persistence(rows: Rows, host: Host, label: str) -> tuple[PersistenceEntry, .
 
     Nothing is dropped: what is known to be harmless by place and command is listed with score 0 and says so.
     """
-    people = People(host.users)
-    found = [_entry(entry, people, label) for entry in _merged(rows, people)]
+    people, projects = People(host.users), Projects(rows)
+    found = [_entry(entry, people, projects, label) for entry in _merged(rows, people)]
     return tuple(sorted(found, key=lambda item: (-item.score, item.mechanism, item.name.casefold(), item.id)))
 
 
@@ -239,16 +241,18 @@ def _registered(entries: dict[_Key, Entry], row: Row) -> None:
                 return
 
 
-def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
+def _entry(entry: Entry, people: People, projects: Projects, label: str) -> PersistenceEntry:
     command = entry.first("command_line", "value_data", "target_path") or _written(entry)
     name = entry.first("task_name", "entry_name", "service_name", "value_name", "file_name") or "(unnamed)"
     location = entry.first("location", "key_path") or _log_place(entry)
     user, run_as, as_system = _users(entry, people)
     facts = _facts(entry, name, command, location, run_as or user)
     facts["run_as_system"] = as_system
+    built = projects.named_in(command)
+    facts["inline_task"] = told(built) or None
     known = _known(entry.mechanism, name, command) or autoruns.stock(entry.mechanism, location, name, command)
     scored = [] if known else hits((*rules_of("persistence"), *rules_of("autoruns")), facts)
-    reasons = [because(str(hit), entry.rows) for hit in scored]
+    reasons = [because(str(hit), built if hit.rule == _INLINE else entry.rows) for hit in scored]
     if known:
         text = f"known autostart: {known} (by place and command; signature not checked)"
         reasons.append(because(text, entry.rows))
@@ -271,7 +275,7 @@ def _entry(entry: Entry, people: People, label: str) -> PersistenceEntry:
         score=total(scored),
         reasons=tuple(dict.fromkeys(reasons)) or ("nothing about its place, program or account stands out",),
         attack=tuple(sorted(attack)),
-        events=ids_of(entry.rows),
+        events=ids_of([*entry.rows, *built]),
         host=label,
         deleted=bool(gone),
         trigger=entry.first("task_trigger", "event_query") or None,

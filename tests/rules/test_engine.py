@@ -15,6 +15,8 @@ SECTIONS = [
     ("persistence", "rules"),
     ("autoruns", "rules"),
     ("antiforensics", "rules"),
+    ("group", "findings"),
+    ("tools", "findings"),
 ]
 RULES = [rule for name, section in SECTIONS for rule in rules_of(name, section)]
 
