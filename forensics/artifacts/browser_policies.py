@@ -17,7 +17,6 @@ from typing import Any
 
 from forensics.artifacts._autostart import EMITS, file_entry, hive_root, key_entry, writable
 from forensics.artifacts._com import default
-from forensics.artifacts._registry import RECOVERED, recovered_values
 from forensics.artifacts.base import FileArtifact, FileInput, Output, RegistryArtifact
 from forensics.formats import FormatError
 from forensics.formats.guardedjson import loads
@@ -53,8 +52,6 @@ def parse(hive: Hive, given: FileInput) -> Output:
             for place in (product, product.partition("\\")[0] if product.startswith("Mozilla") else ""):
                 hosts = hive.key(f"{before}{twin}{place}\\NativeMessagingHosts") if place else None
                 yield from _hosts(given, hosts, root)
-    for key in hive.unplaced():
-        yield from recovered_values(given, key)
 
 
 def _origin(url: str) -> str:
@@ -166,7 +163,7 @@ ARTIFACT = RegistryArtifact(
     name="browser_policies",
     hives=frozenset({"SOFTWARE", "NTUSER"}),
     parse=parse,
-    emits={**EMITS, **RECOVERED},
+    emits=EMITS,
     deleted=True,
 )
 FILES = FileArtifact(

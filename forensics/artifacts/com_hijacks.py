@@ -46,7 +46,8 @@ def parse(hive: Hive, given: FileInput) -> Output:
                 yield from _server(scene, holder, server, twin)
     for twin in ("TypeLib", "Wow6432Node\\TypeLib"):
         yield from _libraries(scene, hive.key(prefix + twin))
-    for key in hive.unplaced():
+    # Of the other hives `run_keys` tells what lies in keys of unknown place.
+    for key in hive.unplaced() if hive.live.kind == "USRCLASS" else ():
         yield from recovered_values(given, key)
 
 

@@ -15,7 +15,6 @@ import re
 from collections.abc import Iterator
 
 from forensics.artifacts._autostart import EMITS, file_entry, hive_root, key_entry
-from forensics.artifacts._registry import RECOVERED, recovered_values
 from forensics.artifacts.base import FileArtifact, FileInput, Output, RegistryArtifact
 from forensics.formats.hive import Hive, Key
 from forensics.formats.textfile import decode
@@ -45,8 +44,6 @@ def parse(hive: Hive, given: FileInput) -> Output:
         for event in _EVENTS:
             for key in hive.glob(f"{before}{place}\\{event}\\*\\*"):
                 yield from _script(given, hive, key, root, event)
-    for key in hive.unplaced():
-        yield from recovered_values(given, key)
 
 
 def _script(given: FileInput, hive: Hive, key: Key, root: str, event: str) -> Iterator[Fact]:
@@ -102,7 +99,7 @@ ARTIFACT = RegistryArtifact(
     name="logon_scripts",
     hives=frozenset({"SOFTWARE", "NTUSER"}),
     parse=parse,
-    emits={**EMITS, **RECOVERED},
+    emits=EMITS,
     deleted=True,
 )
 FILES = FileArtifact(

@@ -21,7 +21,6 @@ from collections.abc import Iterator
 
 from forensics.artifacts._autostart import EMITS, file_entry, hive_root, key_entry, writable
 from forensics.artifacts._com import SOFTWARE, Registered, default
-from forensics.artifacts._registry import RECOVERED, recovered_values
 from forensics.artifacts._tunnel import windows_path
 from forensics.artifacts.base import FileArtifact, FileInput, Output, RegistryArtifact
 from forensics.formats.hive import Hive, Key
@@ -64,8 +63,6 @@ def parse(hive: Hive, given: FileInput) -> Output:
                 given, perf, root, _MECHANISM, "Office test", default(perf), value_name="",
                 reason="every Office program loads this library",
             )  # fmt: skip
-    for key in hive.unplaced():
-        yield from recovered_values(given, key)
 
 
 def _addin(given: FileInput, key: Key, root: str, known: Registered) -> Fact:
@@ -136,7 +133,7 @@ ARTIFACT = RegistryArtifact(
     name="office_addins",
     hives=frozenset({"SOFTWARE", "NTUSER"}),
     parse=parse,
-    emits={**EMITS, **RECOVERED},
+    emits=EMITS,
     deleted=True,
     companions=(SOFTWARE,),
 )

@@ -9,7 +9,6 @@ many other settings of the desktop. Mechanism: `screen_saver`. https://attack.mi
 from __future__ import annotations
 
 from forensics.artifacts._autostart import EMITS, key_entry
-from forensics.artifacts._registry import RECOVERED, recovered_values
 from forensics.artifacts.base import FileInput, Output, RegistryArtifact
 from forensics.formats.hive import Hive
 
@@ -27,10 +26,6 @@ def parse(hive: Hive, given: FileInput) -> Output:
                 given, key, "HKCU", "screen_saver", value.name, text, value_name=value.name,
                 enabled=active.text().strip() == "1" if active and active.raw else None,
             )  # fmt: skip
-    for key in hive.unplaced():
-        yield from recovered_values(given, key)
 
 
-ARTIFACT = RegistryArtifact(
-    name="screen_saver", hives=frozenset({"NTUSER"}), parse=parse, emits={**EMITS, **RECOVERED}, deleted=True
-)
+ARTIFACT = RegistryArtifact(name="screen_saver", hives=frozenset({"NTUSER"}), parse=parse, emits=EMITS, deleted=True)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from forensics.artifacts._autostart import EMITS, class_root, hive_root, key_entry, writable
 from forensics.artifacts._com import SOFTWARE, Registered, default
-from forensics.artifacts._registry import RECOVERED, looks_stock
+from forensics.artifacts._registry import looks_stock
 from forensics.artifacts.base import FileInput, Output, RegistryArtifact
 from forensics.formats.hive import Hive, Key
 from forensics.model import Fact
@@ -73,7 +73,7 @@ ARTIFACT = RegistryArtifact(
     name="shell_extensions",
     hives=frozenset({"SOFTWARE", "NTUSER", "USRCLASS"}),
     parse=parse,
-    emits={**EMITS, **RECOVERED},
+    emits=EMITS,
     deleted=True,
     companions=(SOFTWARE,),
 )

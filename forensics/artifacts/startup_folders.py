@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 
 from forensics.artifacts._autostart import EMITS, file_entry, hive_root, key_entry
-from forensics.artifacts._registry import RECOVERED
 from forensics.artifacts._tunnel import windows_path
 from forensics.artifacts.base import FileArtifact, FileInput, Output, RegistryArtifact
 from forensics.formats import FormatError, shelllink
@@ -110,6 +109,6 @@ MOVED = RegistryArtifact(
     name="startup_folder_moved",
     hives=frozenset({"SOFTWARE", "NTUSER"}),
     parse=parse_moved,
-    emits={**EMITS, **RECOVERED},
+    emits=EMITS,
     deleted=True,
 )

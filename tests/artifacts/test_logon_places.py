@@ -10,7 +10,9 @@ import pytest
 from forensics.artifacts import logon_scripts, powershell_profiles, screen_saver
 from forensics.artifacts.base import RegistryArtifact
 from forensics.formats.hive import Hive
+from forensics.formats.hive_deleted import layers, recover
 from forensics.rules import load
+from testdata.writers.hive import REG_SZ, HiveWriter
 from tests.artifacts.autostarts import entries, scores
 from tests.artifacts.file_inputs import MODIFIED, survives_truncation
 from tests.artifacts.file_inputs import run as run_file
@@ -42,6 +44,26 @@ def test_a_screen_saver(program: str, least: int, most: int) -> None:
     assert problems == []
     assert [(fact.fields["command_line"], fact.fields["enabled"]) for fact in facts] == [(program, True)]
     assert least <= scores(facts)["SCRNSAVE.EXE"] <= most
+
+
+def test_removed_values_are_told_as_such() -> None:
+    made = MADE[MODIFIED]
+    writer = HiveWriter("ROOT", made)
+    for key in ("Software", "Environment", "Control Panel\\Desktop"):
+        writer.key(key, made)
+        writer.value(key, "Other", REG_SZ, "stays")
+    writer.value("Control Panel\\Desktop", "SCRNSAVE.EXE", REG_SZ, "C:\\ProgramData\\upd.exe", deleted=True)
+    writer.value("Environment", "UserInitMprLogonScript", REG_SZ, "C:\\ProgramData\\a.bat", deleted=True)
+    stored = writer.build()
+    opened = Hive.open(stored)
+    facts = [
+        fact
+        for layer in layers(recover(opened, stored), opened)
+        for artifact in (screen_saver.ARTIFACT, logon_scripts.ARTIFACT)
+        for fact in run(artifact, layer, NTUSER)[0]
+    ]
+    assert {fact.fields["command_line"] for fact in facts} == {"C:\\ProgramData\\upd.exe", "C:\\ProgramData\\a.bat"}
+    assert all("(deleted" in fact.source.locator for fact in facts)
 
 
 def test_no_screen_saver_is_no_entry() -> None:
