@@ -385,3 +385,8 @@ def _slack(counts: list[Count]) -> Iterator[str]:
 
 
 __all__ = ["HIVES", "LOGS", "Plan", "coverage", "host_hives", "log_name", "make_plan", "patterns", "sought", "unseen"]
+
+
+def prefetch_files(plan: Plan) -> frozenset[str]:
+    """The names of the prefetch files: a name alone says that its program ran, whatever is in the file."""
+    return frozenset(name for job in plan.jobs if (name := job.path.rpartition("/")[2]).casefold().endswith(".pf"))

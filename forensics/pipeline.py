@@ -275,7 +275,7 @@ def _join(
     undated = [*undated, *late]
     events = sorted([*events, *more], key=order_key)
     if not naming.apart:
-        return sessions.build(events, host, naming.label, undated, coverage, _prefetch_files(plan))
+        return sessions.build(events, host, naming.label, undated, coverage, collect.prefetch_files(plan))
     return merge_verdicts([
         sessions.build(
             [event for event in events if event.host == label],
@@ -285,11 +285,6 @@ def _join(
         )
         for label in sorted({event.host for event in events} | {naming.of(fact) for fact in undated} or {naming.label})
     ])  # fmt: skip
-
-
-def _prefetch_files(plan: collect.Plan) -> frozenset[str]:
-    """The names of the prefetch files: a name alone says that its program ran, whatever is in the file."""
-    return frozenset(name for job in plan.jobs if (name := job.path.rpartition("/")[2]).casefold().endswith(".pf"))
 
 
 def _recalled(

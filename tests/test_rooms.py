@@ -38,7 +38,7 @@ ORDER = [
     {"assembly", "reading"},
     {"runinfo", "rulefolder"},
     {"pipeline"},
-    {"hosts", "show", "verify", "content", "extraction", "options"},
+    {"hosts", "show", "verify", "content", "extraction", "options", "blobextraction"},
     {"cli"},
     {"preloaded"},
     {"__main__"},
