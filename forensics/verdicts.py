@@ -230,6 +230,7 @@ class TunnelSession:
     """One tunnel of one profile, with all that the host remembers of it.
 
     `connection_tokens`: what its servers were started with, by which other hosts can be tied to it (a hash of the id).
+    `other_tunnel_ids`: ids that other traces of the same data folder name; the reasons say which traces.
     """
 
     id: str
@@ -260,6 +261,7 @@ class TunnelSession:
     extensions: tuple[InstalledExtension, ...] = ()
     linked_hosts: tuple[LinkedHost, ...] = ()
     connection_tokens: tuple[str, ...] = ()
+    other_tunnel_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ class Tunnels:
         attack |= {item for entry in bundle.entries for item in entry.attack}
         used = [*bundle.every, *hosting.extra, *clients.extra, *extra, *identity.extra, *traffic, *around.used]
         return TunnelSession(
-            id=stable_id("tunnel", self.label, bundle.key),
+            id=stable_id("tunnel", self.label, bundle.key, identity.id),
             product=product(bundle),
             profile_user=bundle.profile,
             tunnel_name=identity.name,
@@ -123,6 +123,7 @@ class Tunnels:
             relay=ups,
             extensions=did.extensions(bundle, periods),
             connection_tokens=connection_tokens(bundle),
+            other_tunnel_ids=tuple(sorted(identity.others)),
         )
 
     def _disown(self, bundle: Bundle, periods: list[Period]) -> str:

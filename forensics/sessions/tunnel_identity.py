@@ -69,6 +69,7 @@ class Identity:
         self.cluster = self._named("tunnel_cluster") or self._by_call[1] or self._by_name[1]
         self.unregistered = self._is_unregistered()
         self._say()
+        self.others = self._contradicted()
 
     def _newest(self) -> Group | None:
         """The newest state of code_tunnel.json; without times the one that names a tunnel."""
@@ -87,6 +88,21 @@ class Identity:
             if stated:
                 return max(stated, key=lambda row: (row.time is not None, row.order)).get(field)
         return None
+
+    def _contradicted(self) -> dict[str, list[Row]]:
+        """Ids that other traces of the same folder name, with these: it was registered anew, or a file exchanged."""
+        found: dict[str, list[Row]] = {}
+        for row in (*self._bundle.of(STATE), *self._bundle.of(LOG), *self._bundle.of(SAVED)):
+            if (ident := row.get("tunnel_id")) and ident != self.id:
+                found.setdefault(ident, []).append(row)
+        for row, call in self._bundle.calls:
+            if (ident := call.named_tunnel[0]) and ident != self.id:
+                found.setdefault(ident, []).append(row)
+        for ident, rows in found.items():
+            where = ", ".join(dict.fromkeys(_file_of(row) for row in rows))
+            text = f"another tunnel id, {ident}, stands in {where}: the folder was registered anew, or a file exchanged"
+            self.reasons.append(because(f"{text}; what is told here may be of either", rows))
+        return found
 
     def _name_option(self) -> str | None:
         return next((name for _, call in self._bundle.calls if (name := call.options.get("--name"))), None)
@@ -183,6 +199,21 @@ class Identity:
         if same:
             text = "the connection token of the server is the hash of this tunnel's id"
             self.reasons.append(because(text, same))
+        other = self._foreign(wanted)
+        if other:
+            text = "a server was started with a connection token that is no hash of this id: another tunnel's"
+            self.reasons.append(because(f"{text}, or one that the client sent (a mismatch proves nothing)", other))
+
+    def _foreign(self, wanted: set[str]) -> list[Row]:
+        """Starts of servers with a token that the id does not explain."""
+        found = [row for row in server_starts(self._bundle)
+                 if (match := _TOKEN.search(row.get("command_line"))) and match[1] not in wanted]  # fmt: skip
+        logged = self._bundle.of(LOG, "tunnel.server_started")
+        return found + [row for row in logged if row.get("tunnel_connection_token") not in wanted | {""}]
+
+
+def _file_of(row: Row) -> str:
+    return "a command line" if row.kind == "process.created" else row.source.path.rpartition("/")[2]
 
 
 def product(bundle: Bundle) -> str:
