@@ -26,12 +26,12 @@ from forensics.sessions.tunnel_periods import PROCESS_ENDED, Hosting, Period, cl
 from forensics.sessions.tunnel_relay import relay
 from forensics.sessions.tunnel_runs import Runs
 from forensics.sessions.tunnel_score import Facts, certainty
+from forensics.sessions.tunnel_untimed import untimed_clients, untimed_periods, without_client
 from forensics.sessions.tunnel_windows import Client
 from forensics.times import windows_zone
 
 TECHNIQUE = "T1219.001"  # Remote Access Tools: IDE Tunneling
 _SERVICE_NAMES = (".tunnels.api.visualstudio.com", ".devtunnels.ms")
-_CLIENT_SOURCES = ("the CLI's log", "the server's logs", "the server's console log")
 _UNKNOWABLE = (
     "the client's address is not recorded on this host (the server listens on a named pipe); the account's sign-in log"
     " has it",
@@ -72,6 +72,11 @@ class Tunnels:
         connected = clients.build()
         more_reasons, extra = reconcile(periods, connected, self.life)
         more_reasons += earlier(periods, connected)
+        undated, undated_rows, undated_reasons = untimed_clients(bundle, connected)
+        runs, runs_reasons = untimed_periods(bundle, periods)
+        periods += runs
+        more_reasons += [*runs_reasons, *undated_reasons]
+        came = (*(client.done() for client in connected), *undated)
         periods.sort(key=when)
         self._network(bundle, periods)
         identity = Identity(bundle, periods, self._exits)
@@ -81,14 +86,15 @@ class Tunnels:
         who, provider, provider_why = account(bundle, around.logins)
         saved, ports = did.saved(bundle), did.ports(bundle, periods)
         sent, received, traffic = did.traffic(self.rows, bundle, periods)
-        facts = self._facts.of(bundle, periods, connected, ports, saved)
+        facts = self._facts.of(bundle, periods, len(connected) + len(undated), ports, saved)
         scored = hits(rules_of("tunnel"), facts | {"unregistered": identity.unregistered})
         reasons = [
             word_why, *identity.reasons, *hosting.reasons, *more_reasons, *relay_reasons, ssh_reason,
-            *self._client_reasons(bundle, connected), *clients.reasons, provider_why, *around.reasons,
+            *self._client_reasons(bundle, connected, len(came)), *clients.reasons, provider_why, *around.reasons,
             did.history_reason(bundle),
             _network_reason(bundle), did.traffic_reason(sent, received, traffic), _zone_reason(bundle),
-            *(because(str(hit), _basis(hit.rule, bundle, connected, identity)) for hit in scored), capped(scored),
+            *(because(str(hit), _basis(hit.rule, bundle, connected, identity, undated_rows)) for hit in scored),
+            capped(scored),
             self._facts.hours_reason if periods else "",
             *(_DEV_UNKNOWABLE if bundle.product == "devtunnel" else _UNKNOWABLE),
         ]  # fmt: skip
@@ -106,7 +112,7 @@ class Tunnels:
             provider=provider,
             unregistered=identity.unregistered,
             hosting=tuple(period.done() for period in periods),
-            clients=tuple(client.done() for client in connected),
+            clients=came,
             persistence=tuple(sorted(entry.id for entry in bundle.entries)),
             files_saved=saved,
             commands=did.commands(bundle),
@@ -168,7 +174,7 @@ class Tunnels:
                 if start and until and start - slack <= row.time <= until + slack:
                     bundle.add(NETWORK, row)
 
-    def _client_reasons(self, bundle: Bundle, connected: list[Client]) -> list[str]:
+    def _client_reasons(self, bundle: Bundle, connected: list[Client], came: int) -> list[str]:
         """How many came; when none did, whether that is known."""
         recorded = [client for client in connected if not client.inferred]
         if recorded:
@@ -176,11 +182,9 @@ class Tunnels:
             return [because(f"{len(recorded)} remote connections are recorded", rows)]
         if bundle.product == "devtunnel":
             return []
-        undated = [row for row in bundle.of(SERVER, "server.window_opened") if row.time is None]
-        if undated:
-            text = f"{len(undated)} connections are recorded without a usable time (is the host's zone known?)"
-            return [because(f"{text}; they are undated facts", undated)]
-        words = self._looked.told(_CLIENT_SOURCES, None)
+        if came:
+            return []
+        words = without_client(bundle, self._looked)
         used = bundle.of(STATE, "tunnel.server_used")
         if used or bundle.of(SERVER):
             reasons = [f"a server for remote clients was downloaded or ran; the logs at hand name no connection{words}"]
@@ -257,10 +261,12 @@ def _zone_reason(bundle: Bundle) -> str:
     return because(text, rows) if rows else ""
 
 
-def _basis(rule: str, bundle: Bundle, connected: list[Client], identity: Identity) -> list[Row]:
+def _basis(
+    rule: str, bundle: Bundle, connected: list[Client], identity: Identity, undated: list[Row]
+) -> list[Row]:  # fmt: skip
     """The rows that a rule's facts come from."""
     if rule == "TUN-01":
-        return [row for client in connected for row in client.rows]
+        return [row for client in connected for row in client.rows] or undated
     if rule == "TUN-08":
         return identity.unregistered_by
     if rule == "TUN-09":

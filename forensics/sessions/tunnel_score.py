@@ -24,7 +24,6 @@ from forensics.sessions.tunnel_bundle import (
 from forensics.sessions.tunnel_call import data_dir_of, wrapped_call
 from forensics.sessions.tunnel_periods import Period
 from forensics.sessions.tunnel_programs import logged_call
-from forensics.sessions.tunnel_windows import Client
 
 _TELLING = (STATE, LOG, SERVER, PROCESS, SAVED, SHELL, FILES, TRACE, NETWORK)
 # A licence or a login says that a tunnel was prepared, not that there was one.
@@ -82,7 +81,7 @@ class Facts:
         self.hours_reason = "" if self._hours else "the host's usual hours are not judged: too few days are recorded"
 
     def of(
-        self, bundle: Bundle, periods: list[Period], clients: list[Client], ports: tuple[ForwardedPort, ...],
+        self, bundle: Bundle, periods: list[Period], clients: int, ports: tuple[ForwardedPort, ...],
         saved: tuple[SavedFile, ...],
     ) -> dict[str, object]:  # fmt: skip
         """The facts of one tunnel."""
@@ -104,7 +103,7 @@ class Facts:
             + tuple(entries),
             "as_service": any(period.as_service for period in periods)
             or any(not entry.deleted for entry in bundle.entries),
-            "clients": len(clients),
+            "clients": clients,
             "user_is_service": bundle.profile == "SYSTEM" or any(is_service_sid(sid) for sid in sids),
             "public_port": any(port.public for port in ports),
             "saved_paths": tuple(dict.fromkeys(file.path for file in saved)),
