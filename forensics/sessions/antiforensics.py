@@ -52,6 +52,11 @@ def anti_forensics(
     return tuple(sign for row, sign in sorted(found, key=lambda item: (*item[0].order, item[1].kind)))
 
 
+def in_order(signs: Sequence[AntiForensic]) -> tuple[AntiForensic, ...]:
+    """Signs of several origins in order of time, dated ones first."""
+    return tuple(sorted(signs, key=lambda item: (item.time is None, item.time.isoformat() if item.time else "")))
+
+
 def _clock_changes(rows: Rows) -> list[list[Row]]:
     """The records of each change: the System and the Security log, or two copies of one log, tell of the same."""
     found: dict[tuple[object, ...], list[Row]] = {}

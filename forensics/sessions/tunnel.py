@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 
-from forensics.model import Host, PersistenceEntry, TunnelSession, stable_id
+from forensics.model import AntiForensic, Host, PersistenceEntry, TunnelSession, stable_id
 from forensics.rules.engine import capped, hits, rules_of, total
 from forensics.sessions import tunnel_did as did
 from forensics.sessions.exits import Exits
@@ -20,6 +20,7 @@ from forensics.sessions.tunnel_around import Around
 from forensics.sessions.tunnel_bundle import LOG, NETWORK, RUN, SAVED, SERVER, STATE, Bundle
 from forensics.sessions.tunnel_bundler import Bundler
 from forensics.sessions.tunnel_call import is_cli
+from forensics.sessions.tunnel_cleaned import Cleaned, cleaned
 from forensics.sessions.tunnel_clients import Clients, outside
 from forensics.sessions.tunnel_identity import Identity, account, connection_tokens, product
 from forensics.sessions.tunnel_periods import PROCESS_ENDED, Hosting, Period, close, when, window
@@ -51,6 +52,7 @@ class Tunnels:
         looked: Looked | None = None,
     ) -> None:  # fmt: skip
         self.label, self.life, self.rows = host_label, life, rows
+        self.removed: list[AntiForensic] = []  # known after `sessions`
         self.people, self._looked = People(host.users), looked or Looked()
         self._exits = Exits(rows, life)
         self._runs = Runs(rows, self.people, life, self._exits, window("same_start"))
@@ -87,22 +89,36 @@ class Tunnels:
         saved, ports = did.saved(bundle), did.ports(bundle, periods)
         sent, received, traffic = did.traffic(self.rows, bundle, periods)
         facts = self._facts.of(bundle, periods, len(connected) + len(undated), ports, saved)
-        scored = hits(rules_of("tunnel"), facts | {"unregistered": identity.unregistered})
+        gone = cleaned(self.rows, bundle, periods)
+        facts |= {"unregistered": identity.unregistered, "removed": gone.said() if gone.telling else ""}
+        scored = hits(rules_of("tunnel"), facts)
         reasons = [
             word_why, *identity.reasons, *hosting.reasons, *more_reasons, *relay_reasons, ssh_reason,
             *self._client_reasons(bundle, connected, len(came)), *clients.reasons, provider_why, *around.reasons,
-            did.history_reason(bundle),
+            did.history_reason(bundle), gone.reason,
             _network_reason(bundle), did.traffic_reason(sent, received, traffic), _zone_reason(bundle),
-            *(because(str(hit), _basis(hit.rule, bundle, connected, identity, undated_rows)) for hit in scored),
+            *(because(str(hit), _basis(hit.rule, bundle, connected, identity, undated_rows, gone)) for hit in scored),
             capped(scored),
             self._facts.hours_reason if periods else "",
             *(_DEV_UNKNOWABLE if bundle.product == "devtunnel" else _UNKNOWABLE),
         ]  # fmt: skip
         attack = {TECHNIQUE, *(item for hit in scored for item in hit.attack)}
         attack |= {item for entry in bundle.entries for item in entry.attack}
-        used = [*bundle.every, *hosting.extra, *clients.extra, *extra, *identity.extra, *traffic, *around.used]
+        used = [
+            *gone.rows,
+            *bundle.every,
+            *hosting.extra,
+            *clients.extra,
+            *extra,
+            *identity.extra,
+            *traffic,
+            *around.used,
+        ]
+        ident = stable_id("tunnel", self.label, bundle.key, identity.id)
+        if gone.telling:
+            self.removed.append(gone.sign(ident, self.label))
         return TunnelSession(
-            id=stable_id("tunnel", self.label, bundle.key, identity.id),
+            id=ident,
             product=product(bundle),
             profile_user=bundle.profile,
             tunnel_name=identity.name,
@@ -182,12 +198,16 @@ class Tunnels:
             return [because(f"{len(recorded)} remote connections are recorded", rows)]
         if bundle.product == "devtunnel":
             return []
-        if came:
-            return []
         words = without_client(bundle, self._looked)
         used = bundle.of(STATE, "tunnel.server_used")
+        if came and not used:
+            return []
         if used or bundle.of(SERVER):
-            reasons = [f"a server for remote clients was downloaded or ran; the logs at hand name no connection{words}"]
+            reasons = (
+                []
+                if came
+                else [f"a server for remote clients was downloaded or ran; the logs at hand name no connection{words}"]
+            )
             times = [row.time for row in used if row.time and row.meaning == "Content Modification Time"]
             if times:
                 text = f"the list of servers was written last at {stamp(max(times))}, as at each attach of a client"
@@ -262,13 +282,16 @@ def _zone_reason(bundle: Bundle) -> str:
 
 
 def _basis(
-    rule: str, bundle: Bundle, connected: list[Client], identity: Identity, undated: list[Row]
+    rule: str, bundle: Bundle, connected: list[Client], identity: Identity, undated: list[Row],
+    gone: Cleaned,
 ) -> list[Row]:  # fmt: skip
     """The rows that a rule's facts come from."""
     if rule == "TUN-01":
         return [row for client in connected for row in client.rows] or undated
     if rule == "TUN-08":
         return identity.unregistered_by
+    if rule == "TUN-16":
+        return [*gone.telling]
     if rule == "TUN-09":
         return bundle.of(LOG, "tunnel.port_forwarded") or [row for row, call in bundle.calls if call.anonymous]
     if rule == "TUN-10":

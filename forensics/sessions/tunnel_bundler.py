@@ -37,6 +37,7 @@ from forensics.sessions.tunnel_call import (
 )
 from forensics.sessions.tunnel_did import folder_of, not_through_tunnels
 from forensics.sessions.tunnel_programs import add_runs, folders_read, server_folders
+from forensics.sessions.tunnel_resident import resident_identities
 from forensics.sessions.tunnel_tasks import add_task_runs
 from forensics.sessions.tunnel_terminals import add_typed, terminals
 
@@ -166,7 +167,7 @@ class Bundler:
 
     def _state_and_log(self) -> None:
         rows = []
-        for row in self._rows.under("tunnel."):
+        for row in (*self._rows.under("tunnel."), *resident_identities(self._rows)):
             if row.kind in _HISTORY or _forwarding(row):
                 continue
             if is_cli(row.get("data_dir")) and is_cli(row.source.path):

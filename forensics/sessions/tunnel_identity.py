@@ -16,9 +16,10 @@ from forensics.sessions.exits import Exits
 from forensics.sessions.rows import Group, Row, because, grouped, stamp
 from forensics.sessions.texts import pid
 from forensics.sessions.tunnel_around import provider_by_login
-from forensics.sessions.tunnel_bundle import LOG, NETWORK, PROCESS, SAVED, STATE, Bundle
+from forensics.sessions.tunnel_bundle import FILES, LOG, NETWORK, PROCESS, SAVED, STATE, Bundle
 from forensics.sessions.tunnel_call import servers_in
 from forensics.sessions.tunnel_periods import Period
+from forensics.sessions.tunnel_resident import as_null, is_resident
 
 _TOKEN = re.compile(r"--connection-token[= ]\"?([A-Za-z0-9_-]{40,64})")
 _WEB_NAME = re.compile(
@@ -145,6 +146,11 @@ class Identity:
             written = max(self._state.times.values(), default=None)
         else:
             written = None
+        if self._state is None and (short := as_null(self._bundle.of(FILES))):
+            self.unregistered_by = short
+            text = "code_tunnel.json is 4 bytes long in the $MFT, as `null` is: the tunnel was unregistered"
+            self.reasons.append(because(f"{text} (inference; the content is not at hand)", short))
+            return True
         for row, call in reversed(self._bundle.calls):
             if not call.unregisters or row.time is None or (written and written > row.time):
                 continue
@@ -171,11 +177,12 @@ class Identity:
                 )
         elif self.unregistered and self._state.fields.get("tunnel_unregistered") is True:
             self.reasons.insert(
-                0, because("code_tunnel.json holds null: the tunnel was unregistered at the service", rows)
+                0,
+                because(f"code_tunnel.json{_copy(rows)} holds null: the tunnel was unregistered at the service", rows),
             )
         else:
             name = f"{self._state.get('tunnel_name')} ({self._state.get('tunnel_id')})"
-            self.reasons.insert(0, because(f"code_tunnel.json names the tunnel {name}", rows))
+            self.reasons.insert(0, because(f"code_tunnel.json{_copy(rows)} names the tunnel {name}", rows))
         if (
             bundle.product == "devtunnel"
             and sum(period.run is not None for period in self._periods) > 1
@@ -210,6 +217,14 @@ class Identity:
                  if (match := _TOKEN.search(row.get("command_line"))) and match[1] not in wanted]  # fmt: skip
         logged = self._bundle.of(LOG, "tunnel.server_started")
         return found + [row for row in logged if row.get("tunnel_connection_token") not in wanted | {""}]
+
+
+def _copy(rows: Sequence[Row]) -> str:
+    """Said where the $MFT's record alone has the file's content."""
+    if not all(is_resident(row) for row in rows):
+        return ""
+    gone = ", of the deleted file" if all(row.fields.get("file_deleted") is True for row in rows) else ""
+    return f" (its content in the $MFT's own record{gone})"
 
 
 def _file_of(row: Row) -> str:

@@ -24,6 +24,7 @@ from forensics.sessions.tunnel_bundle import (
 from forensics.sessions.tunnel_call import data_dir_of, wrapped_call
 from forensics.sessions.tunnel_periods import Period
 from forensics.sessions.tunnel_programs import logged_call
+from forensics.sessions.tunnel_resident import is_resident
 
 _TELLING = (STATE, LOG, SERVER, PROCESS, SAVED, SHELL, FILES, TRACE, NETWORK)
 # A licence or a login says that a tunnel was prepared, not that there was one.
@@ -58,6 +59,8 @@ def _evidence(bundle: Bundle, part: str, periods: list[Period]) -> list[Row]:
     if part == FILES:
         read = {norm(row.source.path) for kind in (STATE, LOG, SERVER) for row in bundle.of(kind)}
         return [row for row in rows if not any(inside(path, row.get("file_path")) for path in read)]
+    if part == STATE:  # the $MFT is one kind, whether it tells a file's times or its content
+        return [row for row in rows if not is_resident(row)]
     if part == NETWORK:
         return [row for row in rows if _is_own(row, bundle, periods)]
     return rows
