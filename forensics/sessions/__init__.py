@@ -43,6 +43,7 @@ def build(
     found = sandboxes.findings() + capability_findings(rows, label)
     tunnels = Tunnels(rows, host, label, life, entries, looked)
     hosted = tunnels.sessions()
+    leads = tunnels.findings(hosted)
     found += others(rows, life, [*sessions, *found], label)
     return Verdicts(
         sandbox_sessions=sessions,
@@ -51,7 +52,7 @@ def build(
         tunnel_sessions=hosted,
         persistence=entries,
         anti_forensics=in_order((*anti_forensics(rows, host, label, sandboxes.removed), *tunnels.removed)),
-        findings=tuple(dated(item, rows) for item in found),
+        findings=tuple(dated(item, rows) for item in (*found, *leads)),
     )
 
 

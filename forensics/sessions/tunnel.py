@@ -7,8 +7,9 @@ account behind a pure CLI login, and files that were only read.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 
-from forensics.model import AntiForensic, Host, PersistenceEntry, TunnelSession, stable_id
+from forensics.model import AntiForensic, Finding, Host, PersistenceEntry, TunnelSession, stable_id
 from forensics.rules.engine import capped, hits, rules_of, total
 from forensics.sessions import tunnel_did as did
 from forensics.sessions.exits import Exits
@@ -23,6 +24,7 @@ from forensics.sessions.tunnel_call import is_cli
 from forensics.sessions.tunnel_cleaned import Cleaned, cleaned
 from forensics.sessions.tunnel_clients import Clients, outside
 from forensics.sessions.tunnel_identity import Identity, account, connection_tokens, product
+from forensics.sessions.tunnel_leads import leads
 from forensics.sessions.tunnel_periods import PROCESS_ENDED, Hosting, Period, close, when, window
 from forensics.sessions.tunnel_relay import relay
 from forensics.sessions.tunnel_runs import Runs
@@ -65,6 +67,10 @@ class Tunnels:
     def sessions(self) -> tuple[TunnelSession, ...]:
         """One entry for each tunnel, in order of its data folder."""
         return tuple(self._session(bundle) for bundle in self._bundles)
+
+    def findings(self, sessions: Sequence[TunnelSession]) -> tuple[Finding, ...]:
+        """What points to a tunnel, or uses the same programs, without being one of these."""
+        return tuple(leads(self.rows, self.people, self._ssh, sessions, self.label))
 
     def _session(self, bundle: Bundle) -> TunnelSession:
         hosting = Hosting(bundle, self.life, self._runs).build()
