@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
-from forensics.model import CONFIRMED, POSSIBLE, PROBABLE, ForwardedPort, SavedFile
+from forensics.model import CONFIRMED, POSSIBLE, PROBABLE, ForwardedPort, PersistenceEntry, SavedFile
 from forensics.rules import load
-from forensics.sessions.rows import People, Row, Rows, because, is_service_sid
+from forensics.sessions.rows import People, Row, Rows, because, is_service_sid, short
 from forensics.sessions.texts import basename, inside, norm, pid
 from forensics.sessions.tunnel_bundle import (
     FILES,
@@ -21,7 +22,7 @@ from forensics.sessions.tunnel_bundle import (
     TRACE,
     Bundle,
 )
-from forensics.sessions.tunnel_call import data_dir_of, wrapped_call
+from forensics.sessions.tunnel_call import data_dir_of, is_on_host, wrapped_call
 from forensics.sessions.tunnel_periods import Period
 from forensics.sessions.tunnel_programs import logged_call
 from forensics.sessions.tunnel_resident import is_resident
@@ -104,14 +105,15 @@ class Facts:
             "parents": tuple(parent for row, _ in hosts if (parent := row.get("parent_executable"))),
             "launch_lines": tuple(line for row, _ in hosts if (line := row.get("parent_command_line")))
             + tuple(entries),
-            "as_service": any(period.as_service for period in periods)
-            or any(not entry.deleted for entry in bundle.entries),
             "clients": clients,
             "user_is_service": bundle.profile == "SYSTEM" or any(is_service_sid(sid) for sid in sids),
             "public_port": any(port.public for port in ports),
             "saved_paths": tuple(dict.fromkeys(file.path for file in saved)),
             "data_dir": bundle.data_dir,
-            "data_dir_odd": data_dir_of(bundle.data_dir) is None and bundle.product != "devtunnel",
+            "data_dir_odd": bundle.product != "devtunnel"
+            and is_on_host(bundle.data_dir)
+            and data_dir_of(bundle.data_dir) is None,
+            "starts": starts(bundle, periods),
             "product": bundle.product,
             "outputs": tuple(dict.fromkeys(period.output_to for period in periods if period.output_to)),
             "odd_hours": self._odd_hours(periods),
@@ -125,6 +127,35 @@ class Facts:
         first, last = self._hours
         local = [period.start.astimezone(self._zone) for period in periods if period.start and not period.as_service]
         return tuple(f"{moment:%Y-%m-%d %H:%M}" for moment in local if not first - 1 <= moment.hour <= last + 1)
+
+
+def starts(bundle: Bundle, periods: Sequence[Period]) -> tuple[str, ...]:
+    """What starts it without anybody's doing, in words: of each entry that is there, else of a run as a service."""
+    found = [_start_of(entry) for entry in bundle.entries if not entry.deleted]
+    if not found and any(period.as_service for period in periods):
+        found = ["as what its Run value or service starts (`service internal-run`)"]
+    return tuple(dict.fromkeys(found))
+
+
+def _start_of(entry: PersistenceEntry) -> str:
+    known = load("tunnel")["starts"]
+    if entry.mechanism != "scheduled_task":
+        return str(known.get(entry.mechanism, entry.mechanism.replace("_", " ")))
+    if not entry.trigger:
+        return "by a scheduled task, whose trigger is not at hand"
+    return f"by a scheduled task, {'; '.join(_trigger(text) for text in entry.trigger.split('; '))}"
+
+
+def _trigger(text: str) -> str:
+    """One trigger of a task in words; its boundary is the host's local time unless it states a zone."""
+    kind, _, rest = text.partition(" ")
+    values = dict(item.split("=", 1) for item in rest.split() if "=" in item)
+    said = str(load("tunnel")["triggers"].get(kind, short(text, 80)))
+    said += f", every {values['Interval']}" if "Interval" in values else ""
+    if begin := values.get("StartBoundary"):
+        zoned = begin.endswith("Z") or "+" in begin or begin.count("-") > 2
+        said += f", from {begin}{'' if zoned else ' (local time of the host)'}"
+    return said + (", switched off" if values.get("Enabled", "").casefold() == "false" else "")
 
 
 def usual_hours(rows: Rows, zone: tzinfo | None) -> tuple[int, int] | None:
