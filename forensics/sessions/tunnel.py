@@ -18,11 +18,12 @@ from forensics.sessions.looked import Looked
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, stamp
 from forensics.sessions.texts import pid
 from forensics.sessions.tunnel_around import Around
-from forensics.sessions.tunnel_bundle import LOG, NETWORK, RUN, SAVED, SERVER, STATE, Bundle
+from forensics.sessions.tunnel_bundle import FILES, LOG, NETWORK, RUN, SAVED, SERVER, STATE, Bundle
 from forensics.sessions.tunnel_bundler import Bundler
 from forensics.sessions.tunnel_call import is_cli
 from forensics.sessions.tunnel_cleaned import Cleaned, cleaned
 from forensics.sessions.tunnel_clients import Clients, outside
+from forensics.sessions.tunnel_endings import comes_back, no_traffic, open_ends, told_to_end
 from forensics.sessions.tunnel_identity import Identity, account, connection_tokens, product
 from forensics.sessions.tunnel_leads import leads
 from forensics.sessions.tunnel_periods import PROCESS_ENDED, Hosting, Period, close, when, window
@@ -80,6 +81,7 @@ class Tunnels:
         connected = clients.build()
         more_reasons, extra = reconcile(periods, connected, self.life)
         more_reasons += earlier(periods, connected)
+        more_reasons += [*told_to_end(bundle, periods), *open_ends(bundle, periods, self._looked), comes_back(bundle)]
         undated, undated_rows, undated_reasons = untimed_clients(bundle, connected)
         runs, runs_reasons = untimed_periods(bundle, periods)
         periods += runs
@@ -102,7 +104,8 @@ class Tunnels:
             word_why, *identity.reasons, *hosting.reasons, *more_reasons, *relay_reasons, ssh_reason,
             *self._client_reasons(bundle, connected, len(came)), *clients.reasons, provider_why, *around.reasons,
             did.history_reason(bundle), gone.reason,
-            _network_reason(bundle), did.traffic_reason(sent, received, traffic), _zone_reason(bundle),
+            _network_reason(bundle), did.traffic_reason(sent, received, traffic),
+            no_traffic(sent, periods, self._looked), _zone_reason(bundle),
             *(because(str(hit), _basis(hit.rule, bundle, connected, identity, undated_rows, gone)) for hit in scored),
             capped(scored),
             self._facts.hours_reason if periods else "",
@@ -302,4 +305,6 @@ def _basis(
         return bundle.of(LOG, "tunnel.port_forwarded") or [row for row, call in bundle.calls if call.anonymous]
     if rule == "TUN-10":
         return bundle.of(SAVED)
-    return [row for row, _ in bundle.calls] + bundle.of(RUN)
+    return (
+        [row for row, _ in bundle.calls] + bundle.of(RUN) or bundle.of(LOG, "tunnel.host_started") or bundle.of(FILES)
+    )

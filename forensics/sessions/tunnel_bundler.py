@@ -48,6 +48,7 @@ from forensics.sessions.tunnel_rows import (
     SSH,
     forwarding,
     is_desktop,
+    is_state,
     makes,
     names,
     part_of,
@@ -323,7 +324,8 @@ class Bundler:
             (history, OTHER, "vscode"),
             ([row for row in history if "devtunnel" in row.get("history_line").casefold()], OTHER, "devtunnel"),
             (about_tunnels, OTHER, "vscode"),
-            (self._rows.under("devtunnel."), STATE, "devtunnel"),
+            ([row for row in self._rows.under("devtunnel.") if is_state(row)], STATE, "devtunnel"),
+            ([row for row in self._rows.under("devtunnel.") if not is_state(row)], OTHER, "devtunnel"),
         )
         for rows, part, product in choose:
             for row in rows:
@@ -338,6 +340,8 @@ class Bundler:
             self._is_ssh(row)
             return
         placed = data_dir_of(row.source.path) or ((on_host(stated), "") if stated else None)
+        if placed and not is_on_host(placed[0]):
+            placed = self._hints.get(row.source.path) or self._hints.get(folder_of(row)) or placed
         if placed is None and product == "devtunnel" and row.get("tunnel_id"):
             bundle = self._default(row, product, create=True)
         else:

@@ -219,6 +219,10 @@ class Identity:
         return found + [row for row in logged if row.get("tunnel_connection_token") not in wanted | {""}]
 
 
+def _provider(row: Row) -> str:
+    return row.get("provider_name").casefold()
+
+
 def _copy(rows: Sequence[Row]) -> str:
     """Said where the $MFT's record alone has the file's content."""
     if not all(is_resident(row) for row in rows):
@@ -244,10 +248,13 @@ def account(bundle: Bundle, logins: Sequence[Row] = ()) -> tuple[str | None, str
     name = next((row.get("account") for row in reversed(rows) if row.get("account")), None)
     told = [row for row in rows if row.get("account")]
     by = f"account {name}: as the desktop program or the cache of dev tunnels holds it; " if name else ""
-    stated = [row for row in rows if row.get("provider_name").casefold() in ("github", "microsoft")]
+    stated = [
+        row for row in rows if _provider(row) in ("github", "microsoft") and row.fields.get("present") is not False
+    ]
     if stated:
-        found = stated[-1].get("provider_name").casefold()
-        text = f"{by}provider {found}: from the log or a cache (inferred where it only names a host)"
+        found = _provider(stated[-1])
+        files = ", ".join(dict.fromkeys(_file_of(row) for row in stated if _provider(row) == found))
+        text = f"{by}provider {found}: told by {files} (inferred where it only names a host)"
         return name, found, because(text, [*told, *stated])
     for row, call in reversed(bundle.calls):
         option = call.options.get("--provider", "").casefold() if call.verb == "user login" else ""

@@ -57,6 +57,12 @@ def is_desktop(row: Row) -> bool:
     return basename(row.source.path).startswith("remotetunnel")
 
 
+def is_state(row: Row) -> bool:
+    """Whether a file of devtunnel tells of its use: the program itself does not, nor does an empty cache."""
+    program = basename(row.first("file_path") or row.source.path).endswith(".exe")
+    return not program and row.fields.get("file_size") != 0
+
+
 def names(bundle: Bundle) -> set[str]:
     """The names of its tunnel (folded): of the registration, the log, and what it was told to be called."""
     rows = [*bundle.of(STATE, "tunnel.identity"), *bundle.of(LOG)]

@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 
 from forensics.model import CONFIRMED, POSSIBLE, PROBABLE, ForwardedPort, PersistenceEntry, SavedFile
 from forensics.rules import load
-from forensics.sessions.rows import People, Row, Rows, because, is_service_sid, short
+from forensics.sessions.rows import People, Row, Rows, because, is_service_sid, short, stamp
 from forensics.sessions.texts import basename, inside, norm, pid
 from forensics.sessions.tunnel_bundle import (
     FILES,
@@ -41,7 +41,7 @@ def certainty(bundle: Bundle, periods: list[Period]) -> tuple[str, str]:
     if state and not live and (len(found) == 1 or all(row.kind in _WEAK for row in state)):
         del found[STATE]
     rows = [group[0] for group in found.values()]
-    names = ", ".join(found)
+    names = ", ".join(_label(part, bundle) for part in found)
     if len(found) >= 2:
         return CONFIRMED, because(f"confirmed: {len(found)} kinds of evidence of the tunnel ({names})", rows)
     if found:
@@ -49,6 +49,10 @@ def certainty(bundle: Bundle, periods: list[Period]) -> tuple[str, str]:
         return PROBABLE, because(f"probable: one kind of evidence of the tunnel ({names}){extra}", rows)
     text = "possible: only an autostart entry, a consent or the state after unregistering; no run of the tunnel is seen"
     return POSSIBLE, because(text, [*state, *bundle.of(RUN)])
+
+
+def _label(part: str, bundle: Bundle) -> str:
+    return "login and other files of devtunnel" if part == STATE and bundle.product == "devtunnel" else part
 
 
 def _evidence(bundle: Bundle, part: str, periods: list[Period]) -> list[Row]:
@@ -134,6 +138,9 @@ def starts(bundle: Bundle, periods: Sequence[Period]) -> tuple[str, ...]:
     found = [_start_of(entry) for entry in bundle.entries if not entry.deleted]
     if not found and any(period.as_service for period in periods):
         found = ["as what its Run value or service starts (`service internal-run`)"]
+    if not found and (made := bundle.of(LOG, "tunnel.service_registered")):
+        when = f" at {stamp(made[0].time)}" if made[0].time else ""
+        found = [f"by what `tunnel service install` registered{when}, as the CLI's log says"]
     return tuple(dict.fromkeys(found))
 
 
