@@ -135,7 +135,8 @@ class SandboxCapability:
 class HostingPeriod:
     """One time span in which a tunnel process was up.
 
-    `start_latest`: it was up by then; `end_earliest`: it still was then; either may be known where start or end is not.
+    `start_latest`: it was up by then; `end_earliest`: it still was then; `end_latest`: it was over by then; each may be
+    known where start or end is not.
     `output_to`: the file that its output was sent to. `start_if_utc`, `end_if_utc`: the other reading of a log whose
     time zone is undecided; null where it is decided.
     """
@@ -152,6 +153,7 @@ class HostingPeriod:
     end_earliest: datetime | None = None
     start_if_utc: datetime | None = None
     end_if_utc: datetime | None = None
+    end_latest: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +232,7 @@ class TunnelSession:
     """One tunnel of one profile, with all that the host remembers of it.
 
     `connection_tokens`: what its servers were started with, by which other hosts can be tied to it (a hash of the id).
+    `other_tunnel_ids`: ids that other traces of the same data folder name; the reasons say which traces.
     """
 
     id: str
@@ -260,6 +263,7 @@ class TunnelSession:
     extensions: tuple[InstalledExtension, ...] = ()
     linked_hosts: tuple[LinkedHost, ...] = ()
     connection_tokens: tuple[str, ...] = ()
+    other_tunnel_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from forensics.model import Coverage, Event, Fact, Host, Verdicts
-from forensics.sessions.antiforensics import anti_forensics
+from forensics.sessions.antiforensics import anti_forensics, in_order
 from forensics.sessions.capability import capability
 from forensics.sessions.capability import findings as capability_findings
 from forensics.sessions.guests import with_guests as with_guests
@@ -47,16 +47,24 @@ def build(
     found = sandboxes.findings() + capability_findings(rows, label)
     found += tuple(remote_tool_findings(rows, label))
     found += (*lead_findings(rows, label), *sideload_findings(rows, label))
+    tunnels = Tunnels(rows, host, label, life, entries, looked)
+    hosted = tunnels.sessions()
+    leads = tunnels.findings(hosted)
     found += others(rows, life, [*sessions, *found], label)
     found += sigma_findings(rows, label)
     return Verdicts(
         sandbox_sessions=sessions,
         sandbox_configs=sandboxes.configurations(),
         sandbox_capability=capability(rows, sessions, label),
-        tunnel_sessions=Tunnels(rows, host, label, life, entries, looked).sessions(),
+        tunnel_sessions=hosted,
         persistence=entries,
-        anti_forensics=anti_forensics(rows, host, label, sandboxes.removed, looked=looked, files=prefetch),
-        findings=tuple(dated(item, rows) for item in found),
+        anti_forensics=in_order(
+            (
+                *anti_forensics(rows, host, label, sandboxes.removed, looked=looked, files=prefetch),
+                *tunnels.removed,
+            )
+        ),
+        findings=tuple(dated(item, rows) for item in (*found, *leads)),
     )
 
 

@@ -31,6 +31,7 @@ SOURCES = {
     "the CLI's log": "tunnel_log",
     "the server's logs": "remoteagent_log",
     "the server's console log": "tunnel_server_log",
+    "network use in SRUM": "srum",
 }
 LAUNCH = ("process starts in the Security log", "process starts of Sysmon")
 PERSON = (*LAUNCH, "UserAssist", "BAM")

@@ -7,8 +7,9 @@ account behind a pure CLI login, and files that were only read.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 
-from forensics.model import Host, PersistenceEntry, TunnelSession, stable_id
+from forensics.model import AntiForensic, Finding, Host, PersistenceEntry, TunnelSession, stable_id
 from forensics.rules.engine import capped, hits, rules_of, total
 from forensics.sessions import tunnel_did as did
 from forensics.sessions.exits import Exits
@@ -17,21 +18,24 @@ from forensics.sessions.looked import Looked
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, stamp
 from forensics.sessions.texts import pid
 from forensics.sessions.tunnel_around import Around
-from forensics.sessions.tunnel_bundle import LOG, NETWORK, RUN, SAVED, SERVER, STATE, Bundle
+from forensics.sessions.tunnel_bundle import FILES, LOG, NETWORK, RUN, SAVED, SERVER, STATE, Bundle
 from forensics.sessions.tunnel_bundler import Bundler
 from forensics.sessions.tunnel_call import is_cli
+from forensics.sessions.tunnel_cleaned import Cleaned, cleaned
 from forensics.sessions.tunnel_clients import Clients, outside
+from forensics.sessions.tunnel_endings import comes_back, no_traffic, open_ends, told_to_end
 from forensics.sessions.tunnel_identity import Identity, account, connection_tokens, product
+from forensics.sessions.tunnel_leads import leads
 from forensics.sessions.tunnel_periods import PROCESS_ENDED, Hosting, Period, close, when, window
 from forensics.sessions.tunnel_relay import relay
 from forensics.sessions.tunnel_runs import Runs
 from forensics.sessions.tunnel_score import Facts, certainty
+from forensics.sessions.tunnel_untimed import untimed_clients, untimed_periods, without_client
 from forensics.sessions.tunnel_windows import Client
 from forensics.times import windows_zone
 
 TECHNIQUE = "T1219.001"  # Remote Access Tools: IDE Tunneling
 _SERVICE_NAMES = (".tunnels.api.visualstudio.com", ".devtunnels.ms")
-_CLIENT_SOURCES = ("the CLI's log", "the server's logs", "the server's console log")
 _UNKNOWABLE = (
     "the client's address is not recorded on this host (the server listens on a named pipe); the account's sign-in log"
     " has it",
@@ -51,6 +55,7 @@ class Tunnels:
         looked: Looked | None = None,
     ) -> None:  # fmt: skip
         self.label, self.life, self.rows = host_label, life, rows
+        self.removed: list[AntiForensic] = []  # known after `sessions`
         self.people, self._looked = People(host.users), looked or Looked()
         self._exits = Exits(rows, life)
         self._runs = Runs(rows, self.people, life, self._exits, window("same_start"))
@@ -64,6 +69,10 @@ class Tunnels:
         """One entry for each tunnel, in order of its data folder."""
         return tuple(self._session(bundle) for bundle in self._bundles)
 
+    def findings(self, sessions: Sequence[TunnelSession]) -> tuple[Finding, ...]:
+        """What points to a tunnel, or uses the same programs, without being one of these."""
+        return tuple(leads(self.rows, self.people, self._ssh, sessions, self.label))
+
     def _session(self, bundle: Bundle) -> TunnelSession:
         hosting = Hosting(bundle, self.life, self._runs).build()
         periods = hosting.periods
@@ -72,6 +81,12 @@ class Tunnels:
         connected = clients.build()
         more_reasons, extra = reconcile(periods, connected, self.life)
         more_reasons += earlier(periods, connected)
+        more_reasons += [*told_to_end(bundle, periods), *open_ends(bundle, periods, self._looked), comes_back(bundle)]
+        undated, undated_rows, undated_reasons = untimed_clients(bundle, connected)
+        runs, runs_reasons = untimed_periods(bundle, periods)
+        periods += runs
+        more_reasons += [*runs_reasons, *undated_reasons]
+        came = (*(client.done() for client in connected), *undated)
         periods.sort(key=when)
         self._network(bundle, periods)
         identity = Identity(bundle, periods, self._exits)
@@ -81,22 +96,38 @@ class Tunnels:
         who, provider, provider_why = account(bundle, around.logins)
         saved, ports = did.saved(bundle), did.ports(bundle, periods)
         sent, received, traffic = did.traffic(self.rows, bundle, periods)
-        facts = self._facts.of(bundle, periods, connected, ports, saved)
-        scored = hits(rules_of("tunnel"), facts | {"unregistered": identity.unregistered})
+        facts = self._facts.of(bundle, periods, len(connected) + len(undated), ports, saved)
+        gone = cleaned(self.rows, bundle, periods)
+        facts |= {"unregistered": identity.unregistered, "removed": gone.said() if gone.telling else ""}
+        scored = hits(rules_of("tunnel"), facts)
         reasons = [
             word_why, *identity.reasons, *hosting.reasons, *more_reasons, *relay_reasons, ssh_reason,
-            *self._client_reasons(bundle, connected), *clients.reasons, provider_why, *around.reasons,
-            did.history_reason(bundle),
-            _network_reason(bundle), did.traffic_reason(sent, received, traffic), _zone_reason(bundle),
-            *(because(str(hit), _basis(hit.rule, bundle, connected, identity)) for hit in scored), capped(scored),
+            *self._client_reasons(bundle, connected, len(came)), *clients.reasons, provider_why, *around.reasons,
+            did.history_reason(bundle), gone.reason,
+            _network_reason(bundle), did.traffic_reason(sent, received, traffic),
+            no_traffic(sent, periods, self._looked), _zone_reason(bundle),
+            *(because(str(hit), _basis(hit.rule, bundle, connected, identity, undated_rows, gone)) for hit in scored),
+            capped(scored),
             self._facts.hours_reason if periods else "",
             *(_DEV_UNKNOWABLE if bundle.product == "devtunnel" else _UNKNOWABLE),
         ]  # fmt: skip
         attack = {TECHNIQUE, *(item for hit in scored for item in hit.attack)}
         attack |= {item for entry in bundle.entries for item in entry.attack}
-        used = [*bundle.every, *hosting.extra, *clients.extra, *extra, *identity.extra, *traffic, *around.used]
+        used = [
+            *gone.rows,
+            *bundle.every,
+            *hosting.extra,
+            *clients.extra,
+            *extra,
+            *identity.extra,
+            *traffic,
+            *around.used,
+        ]
+        ident = stable_id("tunnel", self.label, bundle.key, identity.id)
+        if gone.telling:
+            self.removed.append(gone.sign(ident, self.label))
         return TunnelSession(
-            id=stable_id("tunnel", self.label, bundle.key),
+            id=ident,
             product=product(bundle),
             profile_user=bundle.profile,
             tunnel_name=identity.name,
@@ -106,7 +137,7 @@ class Tunnels:
             provider=provider,
             unregistered=identity.unregistered,
             hosting=tuple(period.done() for period in periods),
-            clients=tuple(client.done() for client in connected),
+            clients=came,
             persistence=tuple(sorted(entry.id for entry in bundle.entries)),
             files_saved=saved,
             commands=did.commands(bundle),
@@ -123,6 +154,7 @@ class Tunnels:
             relay=ups,
             extensions=did.extensions(bundle, periods),
             connection_tokens=connection_tokens(bundle),
+            other_tunnel_ids=tuple(sorted(identity.others)),
         )
 
     def _disown(self, bundle: Bundle, periods: list[Period]) -> str:
@@ -167,7 +199,7 @@ class Tunnels:
                 if start and until and start - slack <= row.time <= until + slack:
                     bundle.add(NETWORK, row)
 
-    def _client_reasons(self, bundle: Bundle, connected: list[Client]) -> list[str]:
+    def _client_reasons(self, bundle: Bundle, connected: list[Client], came: int) -> list[str]:
         """How many came; when none did, whether that is known."""
         recorded = [client for client in connected if not client.inferred]
         if recorded:
@@ -175,14 +207,16 @@ class Tunnels:
             return [because(f"{len(recorded)} remote connections are recorded", rows)]
         if bundle.product == "devtunnel":
             return []
-        undated = [row for row in bundle.of(SERVER, "server.window_opened") if row.time is None]
-        if undated:
-            text = f"{len(undated)} connections are recorded without a usable time (is the host's zone known?)"
-            return [because(f"{text}; they are undated facts", undated)]
-        words = self._looked.told(_CLIENT_SOURCES, None)
+        words = without_client(bundle, self._looked)
         used = bundle.of(STATE, "tunnel.server_used")
+        if came and not used:
+            return []
         if used or bundle.of(SERVER):
-            reasons = [f"a server for remote clients was downloaded or ran; the logs at hand name no connection{words}"]
+            reasons = (
+                []
+                if came
+                else [f"a server for remote clients was downloaded or ran; the logs at hand name no connection{words}"]
+            )
             times = [row.time for row in used if row.time and row.meaning == "Content Modification Time"]
             if times:
                 text = f"the list of servers was written last at {stamp(max(times))}, as at each attach of a client"
@@ -256,14 +290,21 @@ def _zone_reason(bundle: Bundle) -> str:
     return because(text, rows) if rows else ""
 
 
-def _basis(rule: str, bundle: Bundle, connected: list[Client], identity: Identity) -> list[Row]:
+def _basis(
+    rule: str, bundle: Bundle, connected: list[Client], identity: Identity, undated: list[Row],
+    gone: Cleaned,
+) -> list[Row]:  # fmt: skip
     """The rows that a rule's facts come from."""
     if rule == "TUN-01":
-        return [row for client in connected for row in client.rows]
+        return [row for client in connected for row in client.rows] or undated
     if rule == "TUN-08":
         return identity.unregistered_by
+    if rule == "TUN-16":
+        return [*gone.telling]
     if rule == "TUN-09":
         return bundle.of(LOG, "tunnel.port_forwarded") or [row for row, call in bundle.calls if call.anonymous]
     if rule == "TUN-10":
         return bundle.of(SAVED)
-    return [row for row, _ in bundle.calls] + bundle.of(RUN)
+    return (
+        [row for row, _ in bundle.calls] + bundle.of(RUN) or bundle.of(LOG, "tunnel.host_started") or bundle.of(FILES)
+    )

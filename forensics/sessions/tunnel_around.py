@@ -152,7 +152,10 @@ class Around:
         for row in found:
             value = f" = {short(row.get('variable_value'))}" if row.get("variable_value") else ""
             whose = f"{row.get('environment_of')} {row.first('service_name', 'user_name')}".strip()
-            self._say(f"environment variable {row.get('variable_name')}{value} of the {whose} steers the CLI", [row])
+            what = "steers the CLI"
+            if row.get("variable_name").upper().endswith("_ACCESS_TOKEN"):
+                what = "logs the CLI in by a token from elsewhere: no login on this host is needed or recorded"
+            self._say(f"environment variable {row.get('variable_name')}{value} of the {whose} {what}", [row])
         wanted = "dev tunnels"
         rules = [row for row in self._rows.of("tunnel.policy_set")
                  if row.get("policy_program") == wanted or self._bundle.product != "devtunnel"]  # fmt: skip

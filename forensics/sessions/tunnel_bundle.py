@@ -15,7 +15,7 @@ from forensics.sessions.tunnel_call import TunnelCall
 
 (STATE, LOG, SERVER, PROCESS, SAVED, SHELL, FILES, TRACE, NETWORK, RUN, OTHER) = (
     "state files of the CLI", "log of the CLI", "log of its server", "process events", "editor's file history",
-    "PowerShell log", "the file system's records of files that are gone", "remembered runs of its programs",
+    "PowerShell log", "records of the file system ($MFT, change journal)", "remembered runs of its programs",
     "names of the service looked up or connected to by its process", "autostart entry", "other",
 )  # fmt: skip
 

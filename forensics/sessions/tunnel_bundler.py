@@ -6,8 +6,6 @@ other products' tunnels never make one. A dev tunnel and a code tunnel of one pr
 
 from __future__ import annotations
 
-import re
-
 from forensics.model import PersistenceEntry
 from forensics.sessions.exits import Exits
 from forensics.sessions.hostlife import HostLife
@@ -29,6 +27,8 @@ from forensics.sessions.tunnel_call import (
     TunnelCall,
     data_dir_of,
     is_cli,
+    is_on_host,
+    on_host,
     product_of,
     profile_in,
     servers_in,
@@ -36,41 +36,26 @@ from forensics.sessions.tunnel_call import (
     wrapped_call,
 )
 from forensics.sessions.tunnel_did import folder_of, not_through_tunnels
-from forensics.sessions.tunnel_programs import add_runs, folders_read, server_folders
+from forensics.sessions.tunnel_programs import add_runs, folders_read, logged_call, server_folders
+from forensics.sessions.tunnel_resident import resident_identities
+from forensics.sessions.tunnel_rows import (
+    ANCHORS,
+    FILE_KINDS,
+    HISTORY,
+    NO_SERVER,
+    OWN_FILE,
+    SERVER_LOG,
+    SSH,
+    forwarding,
+    is_desktop,
+    is_state,
+    makes,
+    names,
+    part_of,
+    same,
+)
 from forensics.sessions.tunnel_tasks import add_task_runs
 from forensics.sessions.tunnel_terminals import add_typed, terminals
-
-_LOG_KINDS = frozenset(
-    f"tunnel.{name}"
-    for name in (
-        "host_started", "host_stopped", "created", "login", "relay_connected", "relay_lost", "client_connected",
-        "client_serving", "server_started", "client_disconnected", "port_forwarded", "port_closed", "command_spawned",
-        "service_registered", "log_message",
-    )
-)  # fmt: skip
-# What the tunnel's server writes while it runs; its other rows are of files that others may have made.
-_SERVER_LOG = frozenset(
-    f"server.{name}"
-    for name in (
-        "started", "stopped", "idle", "window_opened", "window_closed", "window_lost", "window_reconnected",
-        "window_expired", "second_client", "extension_host_started", "extension_host_exited", "extension_installed",
-        "log_message", "terminal_started", "repository_opened", "git_command", "workspace_used", "extension_activated",
-    )
-)  # fmt: skip
-_NO_SERVER = ("server.web_", "server.agent_host")
-_HISTORY = frozenset({"tunnel.file_saved", "tunnel.saved_copy"})
-# These alone show that a tunnel was hosted, registered or used.
-_ANCHORS = frozenset(
-    {
-        "tunnel.identity", "tunnel.lock", "tunnel.server_used", "tunnel.host_started", "tunnel.created",
-        "tunnel.relay_connected", "tunnel.client_connected", "tunnel.client_serving", "tunnel.file_saved",
-    }
-)  # fmt: skip
-_FILE_KINDS = ("usn.file_created", "usn.file_written", "usn.file_renamed", "usn.file_deleted", "mft.entry")
-_OWN_FILE = re.compile(r"code_tunnel\.json|tunnel-(?:stable|insiders|oss|exploration)\.lock|tunnel-service\.log")
-_SSH = re.compile(
-    r"\\\.vscode-server(?:-insiders)?\\(?:bin\\|cli\\servers\\|code-(?:insiders-)?[0-9a-f]{40})", re.IGNORECASE
-)
 
 
 class Bundler:
@@ -93,7 +78,7 @@ class Bundler:
         self._state_and_log()
         # What hosts a tunnel first: what was called before it (a login) belongs to a tunnel that is known then.
         calls = [(row, tunnel_call(row.get("command_line"))) for row in self._rows.of("process.created")]
-        for row, call in sorted(calls, key=lambda item: (item[1] is None or not _makes(item[1]), item[0].order)):
+        for row, call in sorted(calls, key=lambda item: (item[1] is None or not makes(item[1]), item[0].order)):
             self._process(row, call)
         for row in self._rows.of("vscode.cli_spawned"):
             spawned = tunnel_call(row.get("command_line"))
@@ -120,7 +105,7 @@ class Bundler:
         key = norm(data_dir)
         bundle = self._found.setdefault(key, Bundle(key, data_dir, product, profile))
         bundle.profile = bundle.profile or profile
-        bundle.stated = bundle.stated or stated
+        bundle.stated = bundle.stated or (stated and is_on_host(data_dir))
         return bundle
 
     def _profile(self, row: Row) -> str | None:
@@ -137,7 +122,7 @@ class Bundler:
             return None
         dev = product == "devtunnel"
         mine = [item for _, item in sorted(self._found.items())
-                if _same(item.profile, profile) and (item.product == "devtunnel") is dev]  # fmt: skip
+                if same(item.profile, profile) and (item.product == "devtunnel") is dev]  # fmt: skip
         fitting = [item for item in mine if item.product == product] or mine
         if fitting or not create:
             return fitting[0] if fitting else None
@@ -153,28 +138,43 @@ class Bundler:
 
     def _placed(self, row: Row) -> tuple[str, str] | None:
         """(data folder, product) that a row names or lies in; the desktop's copy of the log lies in neither."""
-        stated = row.get("data_dir")
-        if stated and not _is_desktop(row):
+        stated = "" if is_desktop(row) else on_host(row.get("data_dir"))
+        if is_on_host(stated):
             return stated, product_of(stated, row.get("quality"))
-        return self._hints.get(row.source.path) or (None if _is_desktop(row) else data_dir_of(row.source.path))
+        hint = self._hints.get(row.source.path) or (self._hints.get(folder_of(row)) if stated else None)
+        if hint or is_desktop(row):
+            return hint
+        return (stated, product_of(stated, row.get("quality"))) if stated else data_dir_of(row.source.path)
 
     def _hint(self, row: Row) -> None:
-        """A log that lies elsewhere (the program's output in a file) names the folder of the server that it starts."""
+        """A log that lies elsewhere names the folder of the server that it starts, or that its program was told.
+
+        Files that were collected without their folders lie together: what one of them names is that of all.
+        """
+        own = on_host(row.get("data_dir"))
+        if is_on_host(own) or data_dir_of(row.source.path):
+            return
         server = servers_in(row.get("log_message"))
-        if server and not row.get("data_dir") and is_cli(server[0]) and data_dir_of(row.source.path) is None:
-            self._hints.setdefault(row.source.path, (server[0], product_of(*server[:2])))
+        placed = (server[0], product_of(*server[:2])) if server and is_cli(server[0]) else None
+        call = logged_call(row.get("command_line")) if row.kind == "tunnel.host_started" else None
+        if placed is None and call and is_on_host(told := call.options.get("--cli-data-dir", "")):
+            placed = told, call.product
+        if placed:
+            self._hints.setdefault(row.source.path, placed)
+            if own:
+                self._hints.setdefault(folder_of(row), placed)
 
     def _state_and_log(self) -> None:
         rows = []
-        for row in self._rows.under("tunnel."):
-            if row.kind in _HISTORY or _forwarding(row):
+        for row in (*self._rows.under("tunnel."), *resident_identities(self._rows)):
+            if row.kind in HISTORY or forwarding(row):
                 continue
             if is_cli(row.get("data_dir")) and is_cli(row.source.path):
                 rows.append(row)
                 self._hint(row)
             else:
                 self._is_ssh(row)
-        anchors = [row for row in rows if row.kind in _ANCHORS]
+        anchors = [row for row in rows if row.kind in ANCHORS]
         for row in sorted(anchors, key=lambda item: (self._placed(item) is None, item.order)):
             placed = self._placed(row)
             if placed:
@@ -186,7 +186,7 @@ class Bundler:
             default = None if placed else self._default(row, product_of("", row.get("quality")), create=False)
             bundle = self._found.get(norm(placed[0])) if placed else default
             if bundle:
-                bundle.add(_part_of(row), row)
+                bundle.add(part_of(row), row)
             else:
                 self._loose.append(row)
 
@@ -199,7 +199,7 @@ class Bundler:
             for row in rows:
                 owner = bundle or self._default(row, product_of("", row.get("quality")), create=False)
                 if owner:
-                    owner.add(_part_of(row), row)
+                    owner.add(part_of(row), row)
 
     def _is_ssh(self, row: Row) -> None:
         profile = self._profile(row)
@@ -211,7 +211,7 @@ class Bundler:
         if call:
             self._call(row, call)
             return
-        if _SSH.search(line) or _SSH.search(row.get("executable")):
+        if SSH.search(line) or SSH.search(row.get("executable")):
             self._is_ssh(row)
         server = servers_in(line) or servers_in(row.get("executable")) or servers_in(row.get("parent_executable"))
         server = server or servers_in(row.get("parent_command_line"))
@@ -220,7 +220,7 @@ class Bundler:
 
     def _call(self, row: Row, call: TunnelCall, part: str = PROCESS) -> None:
         """Hosting and installing calls make a tunnel; others (unregister, prune, kill) belong to one that is known."""
-        making = _makes(call)
+        making = makes(call)
         data_dir = call.options.get("--cli-data-dir")
         bundle: Bundle | None
         if call.product == "devtunnel":
@@ -250,7 +250,7 @@ class Bundler:
 
     def _entry(self, entry: PersistenceEntry) -> None:
         call = wrapped_call(entry.command or "")
-        if call is None or not _makes(call):
+        if call is None or not makes(call):
             return
         data_dir = call.options.get("--cli-data-dir")
         rows = self._rows.named(entry.events)
@@ -265,15 +265,15 @@ class Bundler:
 
     def _files(self) -> None:
         """Births, changes and deletions of the CLI's own files and of its servers' folders."""
-        for row in self._rows.of(*_FILE_KINDS):
+        for row in self._rows.of(*FILE_KINDS):
             path = row.get("file_path")
             server = servers_in(path)
-            if _SSH.search(path):
+            if SSH.search(path):
                 self._is_ssh(row)
             placed: tuple[str, str] | None = None
             if server and len(server[2]) == 40 and is_cli(server[0]):
                 placed = server[0], product_of(*server[:2])
-            elif _OWN_FILE.fullmatch(basename(path)) and is_cli(path):
+            elif OWN_FILE.fullmatch(basename(path)) and is_cli(path):
                 folder = path.replace("/", "\\").rpartition("\\")[0]
                 placed = data_dir_of(path) or ((folder, product_of(folder)) if folder[1:3] == ":\\" else None)
             if placed:
@@ -309,22 +309,23 @@ class Bundler:
     def _called(self, row: Row, name: str) -> Bundle | None:
         """The tunnel of that name; of several the one of the row's profile."""
         profile = self._profile(row) or ""
-        fitting = [bundle for _, bundle in sorted(self._found.items()) if name.casefold() in _names(bundle)]
-        return min(fitting, key=lambda bundle: not _same(bundle.profile, profile), default=None)
+        fitting = [bundle for _, bundle in sorted(self._found.items()) if name.casefold() in names(bundle)]
+        return min(fitting, key=lambda bundle: not same(bundle.profile, profile), default=None)
 
     def _followers(self) -> None:
         """Server logs, shell history, what the desktop program and caches know: of the profile's tunnel, or of none."""
         history = self._rows.of("shell.history_line")
         # `code serve-web` and agent hosts keep files in the same folders and need no tunnel.
-        server = [row for row in self._rows.under("server.") if not row.kind.startswith(_NO_SERVER)]
+        server = [row for row in self._rows.under("server.") if not row.kind.startswith(NO_SERVER)]
         about_tunnels = [row for row in self._rows.under("vscode.") if "tunnel" in row.kind]
         choose: tuple[tuple[list[Row], str, str], ...] = (
-            ([row for row in server if row.kind in _SERVER_LOG], SERVER, "vscode"),
-            ([row for row in server if row.kind not in _SERVER_LOG], OTHER, "vscode"),
+            ([row for row in server if row.kind in SERVER_LOG], SERVER, "vscode"),
+            ([row for row in server if row.kind not in SERVER_LOG], OTHER, "vscode"),
             (history, OTHER, "vscode"),
             ([row for row in history if "devtunnel" in row.get("history_line").casefold()], OTHER, "devtunnel"),
             (about_tunnels, OTHER, "vscode"),
-            (self._rows.under("devtunnel."), STATE, "devtunnel"),
+            ([row for row in self._rows.under("devtunnel.") if is_state(row)], STATE, "devtunnel"),
+            ([row for row in self._rows.under("devtunnel.") if not is_state(row)], OTHER, "devtunnel"),
         )
         for rows, part, product in choose:
             for row in rows:
@@ -338,7 +339,9 @@ class Bundler:
         if not is_cli(stated):
             self._is_ssh(row)
             return
-        placed = data_dir_of(row.source.path) or ((stated, "") if stated else None)
+        placed = data_dir_of(row.source.path) or ((on_host(stated), "") if stated else None)
+        if placed and not is_on_host(placed[0]):
+            placed = self._hints.get(row.source.path) or self._hints.get(folder_of(row)) or placed
         if placed is None and product == "devtunnel" and row.get("tunnel_id"):
             bundle = self._default(row, product, create=True)
         else:
@@ -369,31 +372,15 @@ class Bundler:
             if known is not bundle:
                 known.take(bundle)
                 del self._found[key]
+        self._join_loose()
 
-
-def _makes(call: TunnelCall) -> bool:
-    return call.hosts or call.verb == "service install"
-
-
-def _part_of(row: Row) -> str:
-    """Whatever a log holds is one kind of evidence, also its lines of which nothing else is known."""
-    return LOG if row.kind in _LOG_KINDS or "log_message" in row.fields else STATE
-
-
-def _is_desktop(row: Row) -> bool:
-    return basename(row.source.path).startswith("remotetunnel")
-
-
-def _names(bundle: Bundle) -> set[str]:
-    rows = [*bundle.of(STATE, "tunnel.identity"), *bundle.of(LOG)]
-    names = {row.get("tunnel_name").casefold() for row in rows}
-    return (names | {call.options.get("--name", "").casefold() for _, call in bundle.calls}) - {""}
-
-
-def _same(one: str | None, two: str) -> bool:
-    return one is not None and one.casefold() == two.casefold()
-
-
-def _forwarding(row: Row) -> bool:
-    """Whether a state file is of port forwarding alone (`port_forwarding_tunnel.json`, `forwarding-stable.lock`)."""
-    return basename(row.source.path).startswith(("port_forwarding", "forwarding-"))
+    def _join_loose(self) -> None:
+        """Files collected without their folders are of the tunnel that has their name on a command line."""
+        for key, bundle in sorted(self._found.items()):
+            if is_on_host(bundle.data_dir):
+                continue
+            named = [other for _, other in sorted(self._found.items())
+                     if is_on_host(other.data_dir) and names(other) & names(bundle)]  # fmt: skip
+            if len(named) == 1:
+                named[0].take(bundle)
+                del self._found[key]

@@ -15,6 +15,8 @@ from forensics.sessions.texts import basename, drive_before, norm, split_command
 
 _TOKEN = re.compile(r'(?:"[^"]*"|[^\s"])+')
 _LIMIT = 8 * 1024
+_LOOSE = re.compile(r"loose:[\\/](?P<drive>[A-Za-z])(?:[\\/]|$)")
+_HOSTS = re.compile(r"[A-Za-z]:[\\/]|[\\/]{1,2}[^\\/]")
 _SERVERS = re.compile(r"\\servers\\(?P<quality>stable|insiders|exploration)-(?P<commit>[0-9a-f]{7,40})", re.IGNORECASE)
 _NO_PATH = '"<>|*?:'
 _SHELLS = frozenset({"cmd.exe", "cmd"})
@@ -185,10 +187,21 @@ def data_dir_of(path: str) -> tuple[str, str] | None:
     for index, part in enumerate(parts):
         product = folders.get(part.casefold())
         if product and part.casefold() == ".vscode-cli":
-            return "\\".join(parts[: index + 1]), product
+            return on_host("\\".join(parts[: index + 1])), product
         if product and parts[index + 1 : index + 2] and parts[index + 1].casefold() == "cli":
-            return "\\".join(parts[: index + 2]), product
+            return on_host("\\".join(parts[: index + 2])), product
     return None
+
+
+def on_host(path: str) -> str:
+    """The path as it was on the host, where loose files keep the tree of its drive (`loose:/C/...`)."""
+    match = _LOOSE.match(path)
+    return f"{match['drive'].upper()}:\\{path[match.end() :]}" if match else path
+
+
+def is_on_host(path: str) -> bool:
+    """Whether a path is one of the host; a file that was collected without its folders lies nowhere (`loose:`)."""
+    return _HOSTS.match(path) is not None
 
 
 def servers_in(text: str) -> tuple[str, str, str] | None:

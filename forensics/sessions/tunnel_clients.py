@@ -149,7 +149,11 @@ class Clients:
             self.reasons.append(because(f"{text} (--install-extension): that alone is no client", [birth]))
             return
         text = f"a client of version {commit[:10]} came by {stamp(moment)}: its server's folder was made then"
-        self.reasons.append(because(f"{text} (inference); no log of it is left", [birth]))
+        logs = [row for part in (LOG, SERVER) for row in self._bundle.of(part)]
+        undated = any(row.time is None for row in logs)
+        left = "the logs at hand have no usable time" if undated else "no log of it is left"
+        left = "the logs at hand do not name it" if logs and not undated else left
+        self.reasons.append(because(f"{text} (inference); {left}", [birth]))
         found.append(Client(moment, commit=commit, rows=[birth], inferred=True))
 
     def _finish(self, client: Client) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from forensics.model import ForwardedPort, InstalledExtension, SavedFile, TunnelCommand
 from forensics.rules import load
 from forensics.sessions.exits import image
 from forensics.sessions.rows import Row, Rows, because, short
-from forensics.sessions.texts import basename, norm
+from forensics.sessions.texts import basename, norm, split_command
 from forensics.sessions.tunnel_bundle import LOG, OTHER, PROCESS, SAVED, SERVER, SHELL, Bundle, line_of
 from forensics.sessions.tunnel_call import servers_in
 from forensics.sessions.tunnel_periods import Period, once, window
 from forensics.sessions.tunnel_programs import programs_of
+
+_NOISE = re.compile(r'[\\"]')
 
 
 def saved(bundle: Bundle) -> tuple[SavedFile, ...]:
@@ -36,13 +39,27 @@ def commands(bundle: Bundle) -> tuple[TunnelCommand, ...]:
     shells = [row for row in bundle.of(SHELL) if "shellintegration" in row.get("host_application").casefold()
               and row.kind != "powershell.stopped"]  # fmt: skip
     found = [TunnelCommand(row.time, row.kind, row.first("command_line", "log_message")) for row in spawned]
-    found += [TunnelCommand(row.time, row.kind, row.get("host_application")) for row in shells]
+    ran = _processes(bundle)
+    found += [TunnelCommand(row.time, row.kind, row.get("host_application")) for row in shells
+              if not any(_is_twin(row, item) for item in ran)]  # fmt: skip
     scripts = bundle.of(SHELL, "powershell.script_block")
     found += [TunnelCommand(row.time, row.kind, short(row.get("script_text"), 4000)) for row in scripts]
     found += [TunnelCommand(row.time, row.kind, row.first("executable", "log_message"))
               for row in bundle.of(SERVER, "server.terminal_started")]  # fmt: skip
-    dated = sorted([*found, *_processes(bundle)], key=lambda item: (_text(item.time), item.command))
+    dated = sorted([*found, *ran], key=lambda item: (_text(item.time), item.command))
     return (*dated, *_history(bundle))
+
+
+def _is_twin(row: Row, ran: TunnelCommand) -> bool:
+    """Whether PowerShell's own log tells of the start that the process log tells of: the same line at that time."""
+    near = row.time is not None and ran.time is not None and abs(row.time - ran.time) <= window("same_process")
+    return near and _plain(row.get("host_application")) == _plain(ran.command)
+
+
+def _plain(line: str) -> str:
+    """A command line without what the two logs write differently: quotes, their escapes, spaces, the program's path."""
+    program, rest = split_command(line)
+    return f"{basename(program)} {''.join(_NOISE.sub('', rest).split())}".casefold()
 
 
 def _text(moment: datetime | None) -> str:

@@ -16,9 +16,10 @@ from forensics.sessions.exits import Exits
 from forensics.sessions.rows import Group, Row, because, grouped, stamp
 from forensics.sessions.texts import pid
 from forensics.sessions.tunnel_around import provider_by_login
-from forensics.sessions.tunnel_bundle import LOG, NETWORK, PROCESS, SAVED, STATE, Bundle
+from forensics.sessions.tunnel_bundle import FILES, LOG, NETWORK, PROCESS, SAVED, STATE, Bundle
 from forensics.sessions.tunnel_call import servers_in
 from forensics.sessions.tunnel_periods import Period
+from forensics.sessions.tunnel_resident import as_null, is_resident
 
 _TOKEN = re.compile(r"--connection-token[= ]\"?([A-Za-z0-9_-]{40,64})")
 _WEB_NAME = re.compile(
@@ -69,6 +70,7 @@ class Identity:
         self.cluster = self._named("tunnel_cluster") or self._by_call[1] or self._by_name[1]
         self.unregistered = self._is_unregistered()
         self._say()
+        self.others = self._contradicted()
 
     def _newest(self) -> Group | None:
         """The newest state of code_tunnel.json; without times the one that names a tunnel."""
@@ -87,6 +89,21 @@ class Identity:
             if stated:
                 return max(stated, key=lambda row: (row.time is not None, row.order)).get(field)
         return None
+
+    def _contradicted(self) -> dict[str, list[Row]]:
+        """Ids that other traces of the same folder name, with these: it was registered anew, or a file exchanged."""
+        found: dict[str, list[Row]] = {}
+        for row in (*self._bundle.of(STATE), *self._bundle.of(LOG), *self._bundle.of(SAVED)):
+            if (ident := row.get("tunnel_id")) and ident != self.id:
+                found.setdefault(ident, []).append(row)
+        for row, call in self._bundle.calls:
+            if (ident := call.named_tunnel[0]) and ident != self.id:
+                found.setdefault(ident, []).append(row)
+        for ident, rows in found.items():
+            where = ", ".join(dict.fromkeys(_file_of(row) for row in rows))
+            text = f"another tunnel id, {ident}, stands in {where}: the folder was registered anew, or a file exchanged"
+            self.reasons.append(because(f"{text}; what is told here may be of either", rows))
+        return found
 
     def _name_option(self) -> str | None:
         return next((name for _, call in self._bundle.calls if (name := call.options.get("--name"))), None)
@@ -129,6 +146,11 @@ class Identity:
             written = max(self._state.times.values(), default=None)
         else:
             written = None
+        if self._state is None and (short := as_null(self._bundle.of(FILES))):
+            self.unregistered_by = short
+            text = "code_tunnel.json is 4 bytes long in the $MFT, as `null` is: the tunnel was unregistered"
+            self.reasons.append(because(f"{text} (inference; the content is not at hand)", short))
+            return True
         for row, call in reversed(self._bundle.calls):
             if not call.unregisters or row.time is None or (written and written > row.time):
                 continue
@@ -155,11 +177,12 @@ class Identity:
                 )
         elif self.unregistered and self._state.fields.get("tunnel_unregistered") is True:
             self.reasons.insert(
-                0, because("code_tunnel.json holds null: the tunnel was unregistered at the service", rows)
+                0,
+                because(f"code_tunnel.json{_copy(rows)} holds null: the tunnel was unregistered at the service", rows),
             )
         else:
             name = f"{self._state.get('tunnel_name')} ({self._state.get('tunnel_id')})"
-            self.reasons.insert(0, because(f"code_tunnel.json names the tunnel {name}", rows))
+            self.reasons.insert(0, because(f"code_tunnel.json{_copy(rows)} names the tunnel {name}", rows))
         if (
             bundle.product == "devtunnel"
             and sum(period.run is not None for period in self._periods) > 1
@@ -183,6 +206,33 @@ class Identity:
         if same:
             text = "the connection token of the server is the hash of this tunnel's id"
             self.reasons.append(because(text, same))
+        other = self._foreign(wanted)
+        if other:
+            text = "a server was started with a connection token that is no hash of this id: another tunnel's"
+            self.reasons.append(because(f"{text}, or one that the client sent (a mismatch proves nothing)", other))
+
+    def _foreign(self, wanted: set[str]) -> list[Row]:
+        """Starts of servers with a token that the id does not explain."""
+        found = [row for row in server_starts(self._bundle)
+                 if (match := _TOKEN.search(row.get("command_line"))) and match[1] not in wanted]  # fmt: skip
+        logged = self._bundle.of(LOG, "tunnel.server_started")
+        return found + [row for row in logged if row.get("tunnel_connection_token") not in wanted | {""}]
+
+
+def _provider(row: Row) -> str:
+    return row.get("provider_name").casefold()
+
+
+def _copy(rows: Sequence[Row]) -> str:
+    """Said where the $MFT's record alone has the file's content."""
+    if not all(is_resident(row) for row in rows):
+        return ""
+    gone = ", of the deleted file" if all(row.fields.get("file_deleted") is True for row in rows) else ""
+    return f" (its content in the $MFT's own record{gone})"
+
+
+def _file_of(row: Row) -> str:
+    return "a command line" if row.kind == "process.created" else row.source.path.rpartition("/")[2]
 
 
 def product(bundle: Bundle) -> str:
@@ -198,10 +248,13 @@ def account(bundle: Bundle, logins: Sequence[Row] = ()) -> tuple[str | None, str
     name = next((row.get("account") for row in reversed(rows) if row.get("account")), None)
     told = [row for row in rows if row.get("account")]
     by = f"account {name}: as the desktop program or the cache of dev tunnels holds it; " if name else ""
-    stated = [row for row in rows if row.get("provider_name").casefold() in ("github", "microsoft")]
+    stated = [
+        row for row in rows if _provider(row) in ("github", "microsoft") and row.fields.get("present") is not False
+    ]
     if stated:
-        found = stated[-1].get("provider_name").casefold()
-        text = f"{by}provider {found}: from the log or a cache (inferred where it only names a host)"
+        found = _provider(stated[-1])
+        files = ", ".join(dict.fromkeys(_file_of(row) for row in stated if _provider(row) == found))
+        text = f"{by}provider {found}: told by {files} (inferred where it only names a host)"
         return name, found, because(text, [*told, *stated])
     for row, call in reversed(bundle.calls):
         option = call.options.get("--provider", "").casefold() if call.verb == "user login" else ""

@@ -65,6 +65,7 @@ class Period:
     user: str | None = None
     output_to: str | None = None
     start_latest: datetime | None = None
+    end_latest: datetime | None = None
     run: Run | None = None
     began_earlier: bool = False  # the first line at hand is no start
     rows: list[Row] = field(default_factory=list)
@@ -75,6 +76,7 @@ class Period:
         return HostingPeriod(
             self.start, self.end, self.reason, self.command_line, self.pid, self.as_service, self.user, self.output_to,
             self.start_latest, still, self._other(self.start), self._other(self.end),
+            None if self.end else self.end_latest,
         )  # fmt: skip
 
     def _other(self, moment: datetime | None) -> datetime | None:
@@ -122,6 +124,7 @@ class Hosting:
             if lock and row.time and row.time > period.start and (closing is None or row.time < closing.time):
                 text = f"the lock was deleted at {stamp(row.time)}: the hosting since {stamp(period.start)} was over"
                 self.reasons.append(because(f"{text} by then (inference); when it ended is not recorded", [row]))
+                period.end_latest = row.time
                 return True
         return False
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
-from forensics.model import CONFIRMED, POSSIBLE, PROBABLE, ForwardedPort, SavedFile
+from forensics.model import CONFIRMED, POSSIBLE, PROBABLE, ForwardedPort, PersistenceEntry, SavedFile
 from forensics.rules import load
-from forensics.sessions.rows import People, Row, Rows, because, is_service_sid
+from forensics.sessions.rows import People, Row, Rows, because, is_service_sid, short, stamp
 from forensics.sessions.texts import basename, inside, norm, pid
 from forensics.sessions.tunnel_bundle import (
     FILES,
@@ -21,10 +22,10 @@ from forensics.sessions.tunnel_bundle import (
     TRACE,
     Bundle,
 )
-from forensics.sessions.tunnel_call import data_dir_of, wrapped_call
+from forensics.sessions.tunnel_call import data_dir_of, is_on_host, wrapped_call
 from forensics.sessions.tunnel_periods import Period
 from forensics.sessions.tunnel_programs import logged_call
-from forensics.sessions.tunnel_windows import Client
+from forensics.sessions.tunnel_resident import is_resident
 
 _TELLING = (STATE, LOG, SERVER, PROCESS, SAVED, SHELL, FILES, TRACE, NETWORK)
 # A licence or a login says that a tunnel was prepared, not that there was one.
@@ -40,7 +41,7 @@ def certainty(bundle: Bundle, periods: list[Period]) -> tuple[str, str]:
     if state and not live and (len(found) == 1 or all(row.kind in _WEAK for row in state)):
         del found[STATE]
     rows = [group[0] for group in found.values()]
-    names = ", ".join(found)
+    names = ", ".join(_label(part, bundle) for part in found)
     if len(found) >= 2:
         return CONFIRMED, because(f"confirmed: {len(found)} kinds of evidence of the tunnel ({names})", rows)
     if found:
@@ -48,6 +49,10 @@ def certainty(bundle: Bundle, periods: list[Period]) -> tuple[str, str]:
         return PROBABLE, because(f"probable: one kind of evidence of the tunnel ({names}){extra}", rows)
     text = "possible: only an autostart entry, a consent or the state after unregistering; no run of the tunnel is seen"
     return POSSIBLE, because(text, [*state, *bundle.of(RUN)])
+
+
+def _label(part: str, bundle: Bundle) -> str:
+    return "login and other files of devtunnel" if part == STATE and bundle.product == "devtunnel" else part
 
 
 def _evidence(bundle: Bundle, part: str, periods: list[Period]) -> list[Row]:
@@ -59,6 +64,8 @@ def _evidence(bundle: Bundle, part: str, periods: list[Period]) -> list[Row]:
     if part == FILES:
         read = {norm(row.source.path) for kind in (STATE, LOG, SERVER) for row in bundle.of(kind)}
         return [row for row in rows if not any(inside(path, row.get("file_path")) for path in read)]
+    if part == STATE:  # the $MFT is one kind, whether it tells a file's times or its content
+        return [row for row in rows if not is_resident(row)]
     if part == NETWORK:
         return [row for row in rows if _is_own(row, bundle, periods)]
     return rows
@@ -82,7 +89,7 @@ class Facts:
         self.hours_reason = "" if self._hours else "the host's usual hours are not judged: too few days are recorded"
 
     def of(
-        self, bundle: Bundle, periods: list[Period], clients: list[Client], ports: tuple[ForwardedPort, ...],
+        self, bundle: Bundle, periods: list[Period], clients: int, ports: tuple[ForwardedPort, ...],
         saved: tuple[SavedFile, ...],
     ) -> dict[str, object]:  # fmt: skip
         """The facts of one tunnel."""
@@ -102,14 +109,15 @@ class Facts:
             "parents": tuple(parent for row, _ in hosts if (parent := row.get("parent_executable"))),
             "launch_lines": tuple(line for row, _ in hosts if (line := row.get("parent_command_line")))
             + tuple(entries),
-            "as_service": any(period.as_service for period in periods)
-            or any(not entry.deleted for entry in bundle.entries),
-            "clients": len(clients),
+            "clients": clients,
             "user_is_service": bundle.profile == "SYSTEM" or any(is_service_sid(sid) for sid in sids),
             "public_port": any(port.public for port in ports),
             "saved_paths": tuple(dict.fromkeys(file.path for file in saved)),
             "data_dir": bundle.data_dir,
-            "data_dir_odd": data_dir_of(bundle.data_dir) is None and bundle.product != "devtunnel",
+            "data_dir_odd": bundle.product != "devtunnel"
+            and is_on_host(bundle.data_dir)
+            and data_dir_of(bundle.data_dir) is None,
+            "starts": starts(bundle, periods),
             "product": bundle.product,
             "outputs": tuple(dict.fromkeys(period.output_to for period in periods if period.output_to)),
             "odd_hours": self._odd_hours(periods),
@@ -123,6 +131,38 @@ class Facts:
         first, last = self._hours
         local = [period.start.astimezone(self._zone) for period in periods if period.start and not period.as_service]
         return tuple(f"{moment:%Y-%m-%d %H:%M}" for moment in local if not first - 1 <= moment.hour <= last + 1)
+
+
+def starts(bundle: Bundle, periods: Sequence[Period]) -> tuple[str, ...]:
+    """What starts it without anybody's doing, in words: of each entry that is there, else of a run as a service."""
+    found = [_start_of(entry) for entry in bundle.entries if not entry.deleted]
+    if not found and any(period.as_service for period in periods):
+        found = ["as what its Run value or service starts (`service internal-run`)"]
+    if not found and (made := bundle.of(LOG, "tunnel.service_registered")):
+        when = f" at {stamp(made[0].time)}" if made[0].time else ""
+        found = [f"by what `tunnel service install` registered{when}, as the CLI's log says"]
+    return tuple(dict.fromkeys(found))
+
+
+def _start_of(entry: PersistenceEntry) -> str:
+    known = load("tunnel")["starts"]
+    if entry.mechanism != "scheduled_task":
+        return str(known.get(entry.mechanism, entry.mechanism.replace("_", " ")))
+    if not entry.trigger:
+        return "by a scheduled task, whose trigger is not at hand"
+    return f"by a scheduled task, {'; '.join(_trigger(text) for text in entry.trigger.split('; '))}"
+
+
+def _trigger(text: str) -> str:
+    """One trigger of a task in words; its boundary is the host's local time unless it states a zone."""
+    kind, _, rest = text.partition(" ")
+    values = dict(item.split("=", 1) for item in rest.split() if "=" in item)
+    said = str(load("tunnel")["triggers"].get(kind, short(text, 80)))
+    said += f", every {values['Interval']}" if "Interval" in values else ""
+    if begin := values.get("StartBoundary"):
+        zoned = begin.endswith("Z") or "+" in begin or begin.count("-") > 2
+        said += f", from {begin}{'' if zoned else ' (local time of the host)'}"
+    return said + (", switched off" if values.get("Enabled", "").casefold() == "false" else "")
 
 
 def usual_hours(rows: Rows, zone: tzinfo | None) -> tuple[int, int] | None:

@@ -33,7 +33,10 @@ def _about(session: Document) -> Iterator[Text]:
         f"{counted(len(session['clients']), 'client connection')}, "
         f"{counted(len(session['files_saved']), 'file')} saved, {counted(len(session['commands']), 'command')}"
     )
-    yield line(f"      profile {session['profile_user'] or 'unknown'}, hosted {len(session['hosting'])}×, {counts}")
+    unclear = [item for item in session["hosting"] if not (item["start"] or item.get("start_latest"))]
+    times = " (times unknown)" if unclear and len(unclear) == len(session["hosting"]) else ""
+    hosted = f"hosted {len(session['hosting'])}×{times}"
+    yield line(f"      profile {session['profile_user'] or 'unknown'}, {hosted}, {counts}")
     account = " of ".join(item for item in (session.get("account"), session.get("provider")) if item)
     known = [f"account {account}"] if account else []
     known += [f"id {session['tunnel_id']}"] if session["tunnel_id"] and session["tunnel_name"] else []

@@ -86,6 +86,7 @@ DESKTOP = f"{DEVICE}\\USERS\\H\\APPDATA\\LOCAL\\PROGRAMS\\MICROSOFT VS CODE"
     [
         ("CODE.EXE", [f"{DESKTOP}\\CODE.EXE", f"{DESKTOP}\\FFMPEG.DLL"], "desktop", True),
         ("CODE.EXE", [f"{DEVICE}\\TOOLS\\CODE.EXE"], "tunnel CLI", False),
+        ("CODE.EXE", [f"{DEVICE}\\USERS\\X\\PROGRAMS\\MICROSOFT VS CODE\\CODE.EXE"], "desktop", True),
         ("CODE-TUNNEL.EXE", [f"{DESKTOP}\\BIN\\CODE-TUNNEL.EXE"], "tunnel CLI", False),
         ("CODE-INSIDERS.EXE", [f"{DEVICE}\\TOOLS\\CODE-INSIDERS.EXE"], "tunnel CLI", False),
         ("CODE - INSIDERS.EXE", [f"{DEVICE}\\X\\CODE - INSIDERS.EXE", f"{DEVICE}\\X\\ICUDTL.DAT"], "desktop", True),
