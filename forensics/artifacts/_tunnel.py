@@ -11,7 +11,7 @@ from forensics.formats.logzone import LogZone, decide
 from forensics.formats.serverlog import Entry
 from forensics.formats.textfile import holes
 from forensics.formats.tunnelid import server_of
-from forensics.model import Fact, Problem, Value, make_fact
+from forensics.model import LOOSE, Fact, Problem, Value, make_fact
 from forensics.times import Moment, NoTime
 
 _HOLES_SHOWN = 20
@@ -100,7 +100,9 @@ def profile_user(given: FileInput) -> str | None:
 
 
 def owner(given: FileInput) -> dict[str, Value | None]:
-    """The fields that say which data folder of the CLI, and whose, a file belongs to."""
+    """The fields that say which data folder of the CLI, and whose, a file belongs to; loose files lie in none."""
+    if given.path.startswith(LOOSE):
+        return {"data_dir": None, "profile_user": None}
     path = windows_path(given.path)
     under_servers = _SERVERS.match(path)
     folder = under_servers.group(1) if under_servers else path.rpartition("\\")[0]

@@ -15,8 +15,8 @@ from forensics.evidence.base import DAMAGE, Found
 from forensics.evidence.globs import GlobSet, normal
 from forensics.evidence.members import Member, MemberTree
 from forensics.formats.usn import decode as usn_record
+from forensics.model import LOOSE
 
-LOOSE = "loose:"
 _HEAD = 4096
 _MOST = 100_000
 _CONFIG, _LOGS = "Windows/System32/config", "Windows/System32/winevt/Logs"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from forensics.model import PersistenceEntry
+from forensics.model import LOOSE, PersistenceEntry
 from forensics.sessions.exits import Exits
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.rows import People, Row, Rows
@@ -35,7 +35,7 @@ from forensics.sessions.tunnel_call import (
     tunnel_call,
     wrapped_call,
 )
-from forensics.sessions.tunnel_did import folder_of, not_through_tunnels
+from forensics.sessions.tunnel_did import folder_of, not_through_tunnels, stated_folder
 from forensics.sessions.tunnel_programs import add_runs, folders_read, server_folders
 from forensics.sessions.tunnel_tasks import add_task_runs
 from forensics.sessions.tunnel_terminals import add_typed, terminals
@@ -153,7 +153,7 @@ class Bundler:
 
     def _placed(self, row: Row) -> tuple[str, str] | None:
         """(data folder, product) that a row names or lies in; the desktop's copy of the log lies in neither."""
-        stated = row.get("data_dir")
+        stated = stated_folder(row)
         if stated and not _is_desktop(row):
             return stated, product_of(stated, row.get("quality"))
         return self._hints.get(row.source.path) or (None if _is_desktop(row) else data_dir_of(row.source.path))
@@ -161,7 +161,7 @@ class Bundler:
     def _hint(self, row: Row) -> None:
         """A log that lies elsewhere (the program's output in a file) names the folder of the server that it starts."""
         server = servers_in(row.get("log_message"))
-        if server and not row.get("data_dir") and is_cli(server[0]) and data_dir_of(row.source.path) is None:
+        if server and not stated_folder(row) and is_cli(server[0]) and data_dir_of(row.source.path) is None:
             self._hints.setdefault(row.source.path, (server[0], product_of(*server[:2])))
 
     def _state_and_log(self) -> None:
@@ -169,7 +169,7 @@ class Bundler:
         for row in self._rows.under("tunnel."):
             if row.kind in _HISTORY or _forwarding(row):
                 continue
-            if is_cli(row.get("data_dir")) and is_cli(row.source.path):
+            if is_cli(stated_folder(row)) and is_cli(row.source.path):
                 rows.append(row)
                 self._hint(row)
             else:
@@ -334,10 +334,11 @@ class Bundler:
         if agent := self._agents.get(norm(row.get("server_data_dir"))):
             agent.add(part, row)
             return
-        stated = row.get("data_dir") if row.kind.startswith("server.") else ""
+        stated = stated_folder(row) if row.kind.startswith("server.") else ""
         if not is_cli(stated):
             self._is_ssh(row)
             return
+        stated = "" if stated.startswith(LOOSE) and norm(stated) not in self._found else stated  # alone no tunnel's
         placed = data_dir_of(row.source.path) or ((stated, "") if stated else None)
         if placed is None and product == "devtunnel" and row.get("tunnel_id"):
             bundle = self._default(row, product, create=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
-from forensics.model import CONFIRMED, POSSIBLE, PROBABLE, ForwardedPort, SavedFile
+from forensics.model import CONFIRMED, LOOSE, POSSIBLE, PROBABLE, ForwardedPort, SavedFile
 from forensics.rules import load
 from forensics.sessions.rows import People, Row, Rows, because, is_service_sid
 from forensics.sessions.texts import basename, inside, norm, pid
@@ -109,7 +109,9 @@ class Facts:
             "public_port": any(port.public for port in ports),
             "saved_paths": tuple(dict.fromkeys(file.path for file in saved)),
             "data_dir": bundle.data_dir,
-            "data_dir_odd": data_dir_of(bundle.data_dir) is None and bundle.product != "devtunnel",
+            "data_dir_odd": data_dir_of(bundle.data_dir) is None
+            and bundle.product != "devtunnel"
+            and not bundle.data_dir.startswith(LOOSE),
             "product": bundle.product,
             "outputs": tuple(dict.fromkeys(period.output_to for period in periods if period.output_to)),
             "odd_hours": self._odd_hours(periods),
