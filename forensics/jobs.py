@@ -31,6 +31,7 @@ from forensics.evidence.base import DAMAGE, live_path, reason
 from forensics.evidence.globs import GlobSet
 from forensics.evidence.opened import Digests
 from forensics.formats import FormatError
+from forensics.formats.hostinfo import zone_is_stated
 from forensics.hives import LIMIT as _HIVE_LIMIT
 from forensics.hives import read_hive
 from forensics.intake import Count, Intake, JobResult
@@ -231,6 +232,8 @@ def _dispatch(job: Job, writer: Intake, stack: ExitStack) -> None:
         return
     host = job.host
     zone, _ = _zone(host)
+    if zone_is_stated(host):
+        writer.zone_note = f"the host's zone, {host.timezone}, is stated by the examiner"
     given = FileInput(
         live_path(job.path), handle, job.size, writer.result.sha256, _shown_name, host, zone, times,
         read_from=job.path if job.path != live_path(job.path) else "", open_folders=job.open_folders,

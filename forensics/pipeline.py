@@ -30,6 +30,7 @@ from forensics.sessions.others import OTHER_MACHINE
 from forensics.spool import SpoolReader, Window
 from forensics.text import one_line
 from forensics.timeline import order_key
+from forensics.times import named_zone
 from forensics.workers import Dead, Limits, Workers
 
 
@@ -55,7 +56,11 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to analyse: minutes of context around sessions, the span shown, limits of the workers."""
+    """How to analyse: minutes of context around sessions, the span shown, limits of the workers.
+
+    `evidence_tz` is the host's zone as the examiner states it (`Asia/Tokyo`, `Tokyo Standard Time`), for evidence
+    without a SYSTEM hive; "" where nobody states one.
+    """
 
     context_minutes: float = 15.0
     all_events: bool = False
@@ -63,6 +68,11 @@ class Options:
     end: datetime | None = None
     limits: Limits = field(default_factory=Limits)
     opening: Opening = field(default_factory=Opening)
+    evidence_tz: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a zone that nobody knows."""
+        _ = self.evidence_tz and named_zone(self.evidence_tz)
 
     def described(self) -> dict[str, Any]:
         """The options as JSON material, without secrets."""
@@ -75,6 +85,7 @@ class Options:
             "shadow_copies": self.opening.snapshots,
             "host": self.opening.host,
             "carve": self.opening.carve,
+            "evidence_tz": self.evidence_tz or None,
             "limits": {
                 "seconds": self.limits.seconds,
                 "seconds_per_mib": self.limits.seconds_per_mib,
@@ -187,7 +198,7 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     opening = replace(options.opening, scratch=str(spool / "unpacked"))
     with Workers(options.limits, jobs.start_worker, (str(path), name, opening), bulk(path)) as workers:
         survey = survey_of(workers, path, carve=opening.carve)
-        known, notes = _host(workers, survey, name)
+        known, notes = reading.with_zone(*_host(workers, survey, name), options.evidence_tz, name)
         machines, more = _guests(workers, survey, name)
         plan = collect.make_plan(
             survey.found, artifacts, spool, known, options.limits.processes(),
