@@ -106,7 +106,8 @@ def _leave(number: int, _: object) -> None:
 def timeline(
     evidence: tuple[Path, ...], output: Path, *, force: bool, context_minutes: float, all_events: bool,
     start: datetime | None, end: datetime | None, display_tz: str, evidence_tz: str, jobs: int | None,
-    job_seconds: float, job_memory: int, opening: Opening, as_json: bool, quiet: bool, verbose: bool, log_file: Path | None,
+    job_seconds: float, job_memory: int, opening: Opening, as_json: bool, quiet: bool, verbose: bool,
+    log_file: Path | None,
     extract: Path | None,
 ) -> None:  # fmt: skip
     """The main job: evidence in, a case folder with timeline and sessions out.

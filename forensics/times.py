@@ -152,7 +152,8 @@ def windows_zone(name: str, bias_minutes: int | None = None) -> tuple[tzinfo | N
     """The zone that a Windows name such as `Tokyo Standard Time` means, and how it was found.
 
     Without a bias (an examiner's word, not a registry's) it may be a name of the zone database, too. Falls back to
-    the fixed offset of `bias_minutes` (UTC = local + bias, as the registry stores it) when the name is unknown; then daylight saving is not followed, and the second value says so.
+    the fixed offset of `bias_minutes` (UTC = local + bias, as the registry stores it) when the name is unknown; then
+    daylight saving is not followed, and the second value says so.
     """
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # not needed by --help
 
