@@ -1,9 +1,9 @@
 """A bare folder of files, without the Windows tree they come from: each is known by its content, not by its name.
 
 Event logs, hives, prefetch files, $MFT, change journals, tasks and sandbox configurations say what they are in their
-first bytes, VS Code's logs and state files in their first lines. What does not is taken by a name that only one program
-uses. Such a file stands for
-the place where it would lie; its own path stays its source, and the user it belonged to is not known.
+first bytes, VS Code's logs and state files in their first lines (`loosetext.py`). What does not is taken by a name that
+only one program uses. Such a file stands for the place where it would lie; its own path stays its source, and the user
+it belonged to is not known.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Loose files of VS Code's CLI, server and desktop are known by what they hold, under whatever name they were mailed."""
+"""Loose files of VS Code's CLI, server and desktop are known by what they hold, under whatever name."""
 
 from __future__ import annotations
 
