@@ -107,8 +107,7 @@ def timeline(
     evidence: tuple[Path, ...], output: Path, *, force: bool, context_minutes: float, all_events: bool,
     start: datetime | None, end: datetime | None, display_tz: str, evidence_tz: str, jobs: int | None,
     job_seconds: float, job_memory: int, opening: Opening, as_json: bool, quiet: bool, verbose: bool,
-    log_file: Path | None,
-    extract: Path | None,
+    log_file: Path | None, extract: Path | None,
 ) -> None:  # fmt: skip
     """The main job: evidence in, a case folder with timeline and sessions out.
 
@@ -117,7 +116,7 @@ def timeline(
     """
     from forensics.assembly import check_target
     from forensics.case import CaseExistsError
-    from forensics.extraction import check_folder, saved_copies, summary_of
+    from forensics.extraction import check_folder, host_names, saved_copies, summary_of
     from forensics.hosts import cases, link
     from forensics.leftovers import left_behind
     from forensics.pipeline import Options
@@ -148,7 +147,8 @@ def timeline(
                 link(made)
             if extract is not None:
                 shower.stage("extracting saved copies")
-                said = summary_of(saved_copies(evidence, extract, options), extract)
+                names = host_names(case for case, _ in made)
+                said = summary_of(saved_copies(evidence, extract, options, names), extract)
                 if not quiet:
                     click.echo(said, err=True)
     except CaseExistsError as error:

@@ -35,7 +35,7 @@ from forensics.sessions.tunnel_call import (
     tunnel_call,
     wrapped_call,
 )
-from forensics.sessions.tunnel_did import folder_of, not_through_tunnels, stated_folder
+from forensics.sessions.tunnel_did import folder_of, is_anyones, not_through_tunnels, stated_folder
 from forensics.sessions.tunnel_programs import add_runs, folders_read, server_folders
 from forensics.sessions.tunnel_tasks import add_task_runs
 from forensics.sessions.tunnel_terminals import add_typed, terminals
@@ -174,7 +174,7 @@ class Bundler:
                 self._hint(row)
             else:
                 self._is_ssh(row)
-        anchors = [row for row in rows if row.kind in _ANCHORS]
+        anchors = [row for row in rows if row.kind in _ANCHORS and not is_anyones(row)]
         for row in sorted(anchors, key=lambda item: (self._placed(item) is None, item.order)):
             placed = self._placed(row)
             if placed:

@@ -162,6 +162,11 @@ def stated_folder(row: Row) -> str:
     return row.get("data_dir")
 
 
+def is_anyones(row: Row) -> bool:
+    """Whether it may as well be Remote-SSH's: a list of servers, where the folder that it lay in is not known."""
+    return row.source.path.startswith(LOOSE) and row.kind == "tunnel.server_used"
+
+
 def folder_of(row: Row) -> str:
     """The folder of the file that a row comes from."""
     return row.source.path.rpartition("/")[0]

@@ -119,3 +119,9 @@ def test_renamed_files_make_the_session(tmp_path: Path) -> None:
     assert session["hosting"]
     assert session["clients"]
     assert session["data_dir"] is None
+
+
+def test_a_loose_list_of_servers_and_its_log_make_no_tunnel(tmp_path: Path) -> None:
+    """Remote-SSH keeps both in the same form; which it was, only the folder would tell."""
+    top = folder(tmp_path / "in", {"lru.json": shipped("/lru.json"), "log.txt": shipped("/log.txt")})
+    assert timeline(top, tmp_path / "case").document()["tunnel_sessions"] == []
