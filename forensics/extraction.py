@@ -44,7 +44,7 @@ _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """One line of the manifest, `host` as its case names it. `file` is null where nothing was written, `fault` says why."""
+    """One line of the manifest, `host` as its case names it; `file` is null where none was written (`fault`: why)."""
 
     file: str | None
     evidence: str

@@ -16,14 +16,22 @@ from __future__ import annotations
 from datetime import UTC, timezone, tzinfo
 from typing import Any
 
-from forensics.artifacts._tunnel import BORN, MESSAGE_LIMIT, cut_line, zeroed
+from forensics.artifacts._tunnel import (
+    BORN,
+    EDITOR_ZONE,
+    MESSAGE_LIMIT,
+    cut_line,
+    with_inferred_zone,
+    zeroed,
+    zone_fields,
+)
 from forensics.artifacts._tunnel_kinds import SERVER_KINDS, TUNNEL_LOG_KINDS
 from forensics.artifacts._tunnel_reader import LogReader
 from forensics.artifacts._vscode import ACCOUNT, OWNER, desktop_globs, desktop_owner
 from forensics.artifacts.base import FieldType, FileArtifact, FileInput, Kind, Output
 from forensics.formats import FormatError, desktoplog, guardedjson
 from forensics.formats.desktoplog import Record
-from forensics.formats.logzone import UNDECIDED, UTC_ZONE, LogZone
+from forensics.formats.logzone import UNDECIDED, UTC_ZONE, LogZone, inferred
 from forensics.formats.tunnellog import Line
 from forensics.model import Value, make_fact
 from forensics.times import Moment, NoTime, from_iso
@@ -73,8 +81,19 @@ class _Reader:
         self._given, self._owner, self._inside = given, desktop_owner(given), _Inside(given)
         self._zone: tzinfo | None = given.zone
         self._on = False
-        if self._zone is None and (offset := desktoplog.offset_in(given.fh)):
+        self._inferred: dict[str, Value | None] = {}
+        if self._zone is None:
+            self._infer()
+
+    def _infer(self) -> None:
+        """The zone of this file where the host's is not known: two clocks in one line, or the last line's."""
+        if offset := desktoplog.offset_in(self._given.fh):
+            told = inferred(offset, "the CLI's stamps in it, which are UTC, are {hours} h from the desktop's")
             self._zone = timezone(offset)
+        else:
+            given, told = with_inferred_zone(self._given, EDITOR_ZONE)
+            self._zone = given.zone
+        self._inferred = zone_fields(told)
 
     def rows(self, record: Record) -> Output:
         """The rows of one record."""
@@ -113,6 +132,7 @@ class _Reader:
     def _common(self, record: Record) -> dict[str, Value | None]:
         return {
             **self._owner,
+            **self._inferred,
             "log_level": record.level,
             "log_message": record.text[:MESSAGE_LIMIT],
             "line_number": record.number,
@@ -179,7 +199,8 @@ def parse(given: FileInput) -> Output:
 
 
 _COMMON: dict[str, FieldType] = {
-    **OWNER, "log_level": str, "log_message": str, "line_number": int, "file_offset": int,
+    **OWNER, "log_level": str, "log_message": str, "log_zone": str, "log_zone_reason": str, "line_number": int,
+    "file_offset": int,
 }  # fmt: skip
 ARTIFACT = FileArtifact(
     name=_NAME,

@@ -124,6 +124,30 @@ def _by_other_zone(evidence: Evidence, modified: datetime | None, zone: tzinfo |
     return LogZone(LOCAL_ZONE, reason, offset)
 
 
+def offset_by_mtime(stamp: datetime, modified: datetime) -> timedelta | None:
+    """What a local clock was ahead of UTC when it wrote a file's last line: to the second, or it is not known."""
+    ahead = stamp.replace(tzinfo=UTC) - modified
+    offset = round(ahead / _STEP) * _STEP
+    return offset if _WEST <= offset <= _EAST and abs(ahead - offset) <= _EXACT else None
+
+
+def offset_by_clock(clock: timedelta, modified: datetime) -> timedelta | None:
+    """The same by a last line that has a clock and no date; None, too, where two zones a day apart may be meant."""
+    utc = timedelta(hours=modified.hour, minutes=modified.minute, seconds=modified.second)
+    ahead = (clock - utc + _DAY / 2) % _DAY - _DAY / 2
+    offset = round(ahead / _STEP) * _STEP
+    return offset if _EAST - _DAY < offset < -_WEST and abs(ahead - offset) <= _EXACT else None
+
+
+_LAST_LINE = "its last line is {hours} h from the file's modification time, to the second"
+
+
+def inferred(offset: timedelta, why: str = _LAST_LINE) -> LogZone:
+    """The decision for a log in local time of a host whose zone nothing else tells."""
+    said = why.format(hours=f"{offset / timedelta(hours=1):+.2f}")
+    return LogZone(LOCAL_ZONE, f"inference for this file alone: {said}, and the host's zone is not known", offset)
+
+
 def _by_history(evidence: Evidence) -> LogZone | None:
     """What public logs of a version or time were in."""
     first, last = evidence.first, evidence.last
