@@ -9,7 +9,16 @@ from datetime import datetime, timedelta, timezone
 
 from forensics.artifacts.base import FileInput
 from forensics.formats import tunnellog
-from forensics.formats.logzone import LogZone, decide, inferred, naive, offset_by_clock, offset_by_mtime
+from forensics.formats.logzone import (
+    OF_COPY,
+    LogZone,
+    by_copy,
+    decide,
+    inferred,
+    naive,
+    offset_by_clock,
+    offset_by_mtime,
+)
 from forensics.formats.serverlog import Entry, parse_text
 from forensics.formats.textfile import holes, tail
 from forensics.formats.tunnelid import server_of
@@ -165,7 +174,9 @@ def log_fields(text: str, level: str, number: int, offset: int, zone: LogZone) -
 def log_zone(given: FileInput) -> LogZone:
     """The zone of a CLI log's stamps: by the desktop's logs beside it, by itself, by its file's times."""
     outer = [line for name in given.companions for line in tunnellog.outer_lines(given.companions[name])]
-    return decide(tunnellog.evidence(given.fh, given.size, outer), given.times.get(MODIFIED), given.zone)
+    evidence = tunnellog.evidence(given.fh, given.size, outer)
+    decision = decide(evidence, given.times.get(MODIFIED), given.zone)
+    return by_copy(decision, evidence, given.copy_written) if given.zone is None else decision
 
 
 def with_inferred_zone(given: FileInput, usual: LogZone) -> tuple[FileInput, LogZone]:
@@ -174,14 +185,15 @@ def with_inferred_zone(given: FileInput, usual: LogZone) -> tuple[FileInput, Log
     Its last line and its modification time name one moment, in local time and in UTC. It is an inference for this file,
     never for the host; where they do not agree to the second, nothing is inferred.
     """
-    modified = given.times.get(MODIFIED)
+    kept = given.times.get(MODIFIED)
+    modified = kept or given.copy_written
     if given.zone is not None or modified is None:
         return given, usual
     entry = next((found for text in reversed(tail(given.fh, given.size)) if _stamped(found := parse_text(text))), None)
     offset = _offset(entry, modified) if entry else None
     if offset is None:
         return given, usual
-    told = inferred(offset)
+    told = inferred(offset) if kept else inferred(offset, OF_COPY)
     reason = "; ".join(filter(None, (usual.reason, told.reason)))
     return replace(given, zone=timezone(offset)), LogZone(told.zone, reason, offset)
 

@@ -49,6 +49,7 @@ class _Inside(LogReader):
         super().__init__(given, _UNREAD, name=_NAME)
         self._profile = desktop_owner(given)["profile_user"]
         self._outer = ""
+        self.note = ""  # how the zone of the desktop's stamps was inferred, where it was
         self._at: Moment = NoTime("a line without a stamp", "")
 
     def take(self, record: Record, moment: Moment) -> Output:
@@ -58,6 +59,8 @@ class _Inside(LogReader):
             return
         self._outer, self._at = record.stamp, moment
         self._zone = desktoplog.zone_of(record.stamp, line.stamp, self._given.zone) if line.stamp else _UNREAD
+        if self.note and self._zone.zone != UTC_ZONE:
+            self._zone = self._zone._replace(reason=f"{self._zone.reason}; {self.note}")
         self._owner = {
             "profile_user": self._profile,
             "log_outer_stamp": record.stamp or None,
@@ -94,6 +97,7 @@ class _Reader:
             given, told = with_inferred_zone(self._given, EDITOR_ZONE)
             self._zone = given.zone
         self._inferred = zone_fields(told)
+        self._inside.note = told.reason if self._inferred else ""
 
     def rows(self, record: Record) -> Output:
         """The rows of one record."""
