@@ -90,6 +90,8 @@ def _leave(number: int, _: object) -> None:
     "--end", type=MOMENT, help="Leave later events out of the timeline (not sessions); UTC without an offset."
 )
 @click.option("--display-tz", default="UTC", show_default=True, help="Zone of the times on the terminal (files: UTC).")
+@click.option("--evidence-tz", default="", metavar="ZONE",
+              help="The host's zone where no SYSTEM hive tells it (Asia/Tokyo, 'Tokyo Standard Time').")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1, 64), help="Worker processes [default: one a core].")
 @click.option("--job-seconds", type=click.FloatRange(1, 86_400), callback=finite, default=60.0, show_default=True,
               help="Wall clock of one file's parser, beside 1 s a MiB.")  # fmt: skip
@@ -106,9 +108,9 @@ def _leave(number: int, _: object) -> None:
 @click.option("--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Write a log (JSON lines) there.")
 def timeline(
     evidence: tuple[Path, ...], output: Path, *, force: bool, context_minutes: float, all_events: bool,
-    start: datetime | None, end: datetime | None, display_tz: str, jobs: int | None, job_seconds: float,
-    job_memory: int, opening: Opening, as_json: bool, quiet: bool, verbose: bool, log_file: Path | None,
-    extract: Path | None, rules: Path | None,
+    start: datetime | None, end: datetime | None, display_tz: str, evidence_tz: str, jobs: int | None,
+    job_seconds: float, job_memory: int, opening: Opening, as_json: bool, quiet: bool, verbose: bool,
+    log_file: Path | None, extract: Path | None, rules: Path | None,
 ) -> None:  # fmt: skip
     """The main job: evidence in, a case folder with timeline and sessions out.
 
@@ -117,7 +119,7 @@ def timeline(
     """
     from forensics.assembly import check_target
     from forensics.case import CaseExistsError
-    from forensics.extraction import check_folder, saved_copies, summary_of
+    from forensics.extraction import check_folder, host_names, saved_copies, summary_of
     from forensics.hosts import cases, link
     from forensics.leftovers import left_behind
     from forensics.pipeline import Options
@@ -127,9 +129,10 @@ def timeline(
     zone = _usage(lambda: zone_of(display_tz))
     if start and end and end < start:
         raise click.UsageError("--end is before --start")
-    options = Options(context_minutes, all_events, start, end,
-                      Limits(seconds=job_seconds, memory=job_memory * MIB, jobs=jobs or 0), opening,
-                      _rules_in(rules))  # fmt: skip
+    limits, told = Limits(seconds=job_seconds, memory=job_memory * MIB, jobs=jobs or 0), _rules_in(rules)
+    options = _usage(
+        lambda: Options(context_minutes, all_events, start, end, limits, opening, told, evidence_tz=evidence_tz)
+    )
     try:
         check_target(output, evidence, force=force, log_file=log_file)
         if extract is not None:
@@ -149,7 +152,8 @@ def timeline(
                 link(made)
             if extract is not None:
                 shower.stage("extracting saved copies")
-                said = summary_of(saved_copies(evidence, extract, options), extract)
+                names = host_names(case for case, _ in made)
+                said = summary_of(saved_copies(evidence, extract, options, names), extract)
                 if not quiet:
                     click.echo(said, err=True)
     except CaseExistsError as error:

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -23,12 +23,12 @@ from forensics import blobextraction, jobs, leftovers
 from forensics.artifacts import tunnel_saved_copies
 from forensics.artifacts._vscode import resource_fields
 from forensics.assembly import is_inside
-from forensics.case import CaseExistsError
+from forensics.case import Case, CaseExistsError
 from forensics.evidence.base import EvidenceError
 from forensics.evidence.several import each
 from forensics.formats import FormatError, guardedjson
 from forensics.runinfo import bulk
-from forensics.text import mask_secrets
+from forensics.text import mask_secrets, one_line
 from forensics.times import from_unix, iso
 from forensics.workers import Dead, Limits, Workers
 
@@ -44,7 +44,7 @@ _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """One line of the manifest. `file` is null where nothing was written, `fault` says why."""
+    """One line of the manifest, `host` as its case names it; `file` is null where none was written (`fault`: why)."""
 
     file: str | None
     evidence: str
@@ -93,8 +93,25 @@ def summary_of(lines: Sequence[Extracted], folder: Path) -> str:
     return f"{len(files)} saved copies{also} extracted to {folder}{more}; {MANIFEST} says where they are from"
 
 
-def saved_copies(evidence: Sequence[Path], folder: Path, options: Any) -> list[Extracted]:  # noqa: ANN401  # pipeline.Options
-    """Write every copy into `folder`, which must be new or empty, with a manifest; gives the manifest's lines."""
+def host_names(cases: Iterable[Case]) -> dict[tuple[str, str], str]:
+    """What the hosts of a run's cases are called, by the evidence's path and the host's folder in it ("": none)."""
+    return {
+        (item.path, item.name.partition("/")[2]): item.host.name
+        for case in cases
+        for item in case.evidence
+        if item.host.name
+    }
+
+
+def saved_copies(
+    evidence: Sequence[Path], folder: Path, options: Any,  # noqa: ANN401  # pipeline.Options
+    hosts: Mapping[tuple[str, str], str] | None = None,
+) -> list[Extracted]:  # fmt: skip
+    """Write every copy into `folder`, which must be new or empty, with a manifest; gives the manifest's lines.
+
+    `hosts` are the names of `host_names`; a host without one goes by its folder in the evidence.
+    """
+    named = hosts or {}
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty: nothing is extracted into it")
@@ -102,7 +119,9 @@ def saved_copies(evidence: Sequence[Path], folder: Path, options: Any) -> list[E
     for path in evidence:
 
         def work(opening: Any, path: Path = path) -> list[Extracted]:  # noqa: ANN401  # evidence.base.Opening
-            return _one(path, opening, options.limits, writer)
+            place = opening.host or ""
+            called = named.get((str(path), one_line(place)), place)
+            return _one(path, opening, options.limits, (writer, called))
 
         try:
             for host, outcome in each(options.opening, work):
@@ -114,8 +133,9 @@ def saved_copies(evidence: Sequence[Path], folder: Path, options: Any) -> list[E
     return writer.lines
 
 
-def _one(path: Path, opening: Any, limits: Limits, writer: _Writer) -> list[Extracted]:  # noqa: ANN401
-    """The copies of one host."""
+def _one(path: Path, opening: Any, limits: Limits, into: tuple[_Writer, str]) -> list[Extracted]:  # noqa: ANN401
+    """The copies of one host, into the writer under the host's name."""
+    writer, host = into
     with tempfile.TemporaryDirectory(prefix=leftovers.prefix()) as scratch:
         start = (str(path), path.name, replace(opening, scratch=scratch))
         with Workers(limits, jobs.start_worker, start, bulk(path)) as workers:
@@ -125,9 +145,9 @@ def _one(path: Path, opening: Any, limits: Limits, writer: _Writer) -> list[Extr
             if isinstance(found, EvidenceError):
                 raise found
             for copy in _copies(workers, found):
-                writer.take(copy, str(path), opening.host or "")
+                writer.take(copy, str(path), host)
             for copy in _payloads(workers):
-                writer.take(copy, str(path), opening.host or "")
+                writer.take(copy, str(path), host)
     return []
 
 

@@ -174,6 +174,7 @@ class Intake:
         self._sink = sink
         self._files: dict[bool, TextIO] = {}
         self._since_flush = 0
+        self.zone_note = ""  # what is said of the host's zone in the reason of every log that is read by it
         self._tags = (GUEST,) if result.path.startswith(GUEST_DRIVE) else ()
 
     def _file(self, context: bool) -> TextIO:
@@ -204,6 +205,9 @@ class Intake:
     def _write(self, fact: Fact, count: Count) -> None:
         if self.result.damaged:
             fact = replace(fact, tags=(*fact.tags, "media_damage"))
+        if self.zone_note and fact.fields.get("log_zone") in ("local", "undecided"):
+            told = f"{fact.fields.get('log_zone_reason') or ''}; {self.zone_note}".removeprefix("; ")
+            fact = replace(fact, fields={**fact.fields, "log_zone_reason": told})
         if self._tags:
             fact = replace(fact, tags=(*fact.tags, *self._tags))
         if self._sink is None:

@@ -29,10 +29,11 @@ from forensics.artifacts.base import (
     all_artifacts,
 )
 from forensics.evidence import EvidenceError, Found, OpenedEvidence, Opening, open_evidence
-from forensics.evidence.base import DAMAGE, live_path, reason
+from forensics.evidence.base import DAMAGE, MODIFIED, live_path, reason
 from forensics.evidence.globs import GlobSet
 from forensics.evidence.opened import Digests
 from forensics.formats import FormatError
+from forensics.formats.hostinfo import zone_is_stated
 from forensics.hives import LIMIT as _HIVE_LIMIT
 from forensics.hives import read_hive
 from forensics.intake import Count, Intake, JobResult
@@ -235,9 +236,12 @@ def _dispatch(job: Job, writer: Intake, stack: ExitStack) -> None:
         return
     host = job.host
     zone, _ = _zone(host)
+    if zone_is_stated(host):
+        writer.zone_note = f"the host's zone, {host.timezone}, is stated by the examiner"
     given = FileInput(
         live_path(job.path), handle, job.size, writer.result.sha256, _shown_name, host, zone, times,
         read_from=job.path if job.path != live_path(job.path) else "", open_folders=job.open_folders,
+        copy_written=None if MODIFIED in times else evidence.written(job.path),
     )  # fmt: skip
     events = [artifact for artifact in wanted if isinstance(artifact, EventArtifact)]
     keys = [artifact for artifact in wanted if isinstance(artifact, RegistryArtifact)]

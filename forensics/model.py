@@ -85,6 +85,7 @@ Fields = dict[str, Value]
 WHOLE_FILE = "file"  # the locator of what a file says as a whole
 CONFIRMED, PROBABLE, POSSIBLE = "confirmed", "probable", "possible"
 GUEST = "guest"  # the tag of facts out of the disk of a sandbox session: another machine than the host
+LOOSE = "loose:"  # the drive of files that were given without the tree they come from
 GUEST_DRIVE = "guest-"  # how the drives of such disks begin in the paths of sources: `guest-<GUID>:/Windows/...`
 DELETED = "deleted"  # the tag of facts out of deleted registry keys and values; never of what is there
 

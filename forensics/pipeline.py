@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from forensics import collect, guestwrites, jobs, reading, rulefolder, sessions, showing, views
 from forensics.artifacts.base import Artifact, asked_for
@@ -27,11 +27,11 @@ from forensics.model import Coverage, Evidence, Fact, Host, PersistenceEntry, Pr
 from forensics.naming import Naming, guest_names, identify
 from forensics.runinfo import bulk, evidence_files, first_part, hashes_of, run_info
 from forensics.sessions.others import OTHER_MACHINE
-from forensics.sigma.ruleset import Rules
+from forensics.settings import Options as Options
 from forensics.spool import SpoolReader, Window
 from forensics.text import one_line
 from forensics.timeline import order_key
-from forensics.workers import Dead, Limits, Workers
+from forensics.workers import Dead, Workers
 
 
 class Progress(Protocol):
@@ -52,44 +52,6 @@ class Silent:
 
     def advance(self, amount: int, path: str) -> None:
         """Nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to analyse: minutes of context around sessions, the span shown, limits of the workers, the user's rules."""
-
-    context_minutes: float = 15.0
-    all_events: bool = False
-    start: datetime | None = None
-    end: datetime | None = None
-    limits: Limits = field(default_factory=Limits)
-    opening: Opening = field(default_factory=Opening)
-    rules: Rules | None = None
-
-    def artifacts(self) -> tuple[Artifact, ...]:
-        """The artifacts of such a run."""
-        return asked_for(carve=self.opening.carve, events=self.rules.wants() if self.rules else None)
-
-    def described(self) -> dict[str, Any]:
-        """The options as JSON material, without secrets."""
-        return {
-            "context_minutes": self.context_minutes,
-            "all_events": self.all_events,
-            "start": self.start.isoformat() if self.start else None,
-            "end": self.end.isoformat() if self.end else None,
-            "os_volume": self.opening.volume,
-            "shadow_copies": self.opening.snapshots,
-            "host": self.opening.host,
-            "carve": self.opening.carve,
-            "rules": rulefolder.described(self.rules) if self.rules else None,
-            "limits": {
-                "seconds": self.limits.seconds,
-                "seconds_per_mib": self.limits.seconds_per_mib,
-                "most_seconds": self.limits.most_seconds,
-                "memory": self.limits.memory,
-                "jobs": self.limits.processes(),
-            },
-        }
 
 
 def analyse(*evidence: str | Path, options: Options | None = None, progress: Progress | None = None) -> Case:
@@ -195,7 +157,7 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     start = (str(path), name, opening, options.rules)
     with Workers(options.limits, jobs.start_worker, start, bulk(path)) as workers:
         survey = survey_of(workers, path, carve=opening.carve)
-        known, notes = _host(workers, survey, name)
+        known, notes = reading.with_zone(*_host(workers, survey, name), options.evidence_tz, name)
         machines, more = _guests(workers, survey, name)
         plan = collect.make_plan(
             survey.found, artifacts, spool, known, options.limits.processes(),

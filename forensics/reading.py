@@ -10,14 +10,24 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from forensics import collect, jobs
+from forensics.formats.hostinfo import with_stated_zone
 from forensics.intake import Count, JobResult
-from forensics.model import Problem, Source
+from forensics.model import Host, Problem, Source
 from forensics.workers import Dead, Workers
 
 _MANY = 2_000  # jobs; fewer run one by one, each on its own
 _TINY = 64 * 1024
 _TOGETHER = 100
 MOST_ALIKE = 1_000
+
+
+def with_zone(host: Host, notes: list[Problem], zone: str, name: str) -> tuple[Host, list[Problem]]:
+    """The host with the zone that the examiner states, as far as it tells none itself."""
+    if not zone:
+        return host, notes
+    host, conflict = with_stated_zone(host, zone)
+    said = [Problem("zone_conflict", "evidence", Source(name, "", None, ""), conflict)] if conflict else []
+    return host, [*notes, *said]
 
 
 def parse(workers: Workers, plan: collect.Plan, progress: Any, name: str) -> tuple[dict[str, JobResult], list[Problem]]:  # noqa: ANN401  # pipeline.Progress

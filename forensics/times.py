@@ -151,19 +151,41 @@ def microseconds(moment: datetime) -> int:
 def windows_zone(name: str, bias_minutes: int | None = None) -> tuple[tzinfo | None, str]:
     """The zone that a Windows name such as `Tokyo Standard Time` means, and how it was found.
 
-    Falls back to the fixed offset of `bias_minutes` (UTC = local + bias, as the registry stores it) when the name is
-    unknown; then daylight saving is not followed, and the second value says so.
+    Without a bias (an examiner's word, not a registry's) it may be a name of the zone database, too. Falls back to
+    the fixed offset of `bias_minutes` (UTC = local + bias, as the registry stores it) when the name is unknown; then
+    daylight saving is not followed, and the second value says so.
     """
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # not needed by --help
 
     from tzlocal.windows_tz import win_tz
 
-    iana = win_tz.get(name.strip("\x00").strip())
+    name = name.strip("\x00").strip()
+    iana = win_tz.get(name) or (name if bias_minutes is None else None)
     if iana:
         try:
-            return ZoneInfo(iana), f"{name} ({iana})"
-        except (ZoneInfoNotFoundError, ValueError):
+            return ZoneInfo(iana), f"{name} ({iana})" if iana != name else name
+        except (ZoneInfoNotFoundError, ValueError, OSError):
             pass
     if bias_minutes is None or abs(bias_minutes) > 16 * 60:
         return None, "unknown zone"
     return timezone(timedelta(minutes=-bias_minutes)), f"fixed offset of {-bias_minutes} min, daylight saving unknown"
+
+
+def named_zone(name: str) -> tzinfo:
+    """The zone that a person means by its name in the zone database or the one that Windows has for it.
+
+    Raises:
+        ValueError: neither knows the name.
+    """
+    if name.strip().upper() == "UTC":
+        return UTC
+    zone, _ = windows_zone(name)
+    if zone is None:
+        raise ValueError(f"{name!r} is no time zone name such as Asia/Tokyo or 'Tokyo Standard Time'")
+    return zone
+
+
+def same_zone(one: tzinfo, two: tzinfo) -> bool:
+    """Whether two zones had the same offset from UTC at the start of every month since 2015."""
+    months = (datetime(year, month, 1, tzinfo=UTC) for year in range(2015, 2028) for month in range(1, 13))
+    return all(moment.astimezone(one).utcoffset() == moment.astimezone(two).utcoffset() for moment in months)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ def test_the_shipped_host(tmp_path: Path) -> None:
         assert (KAPE_FOLDER / "C" / line["source_path"].removeprefix("C:/")).read_bytes() == content
         assert line["original_path"].startswith("C:\\Users\\")
         assert line["tunnel_name"] == "print-svc-07"
+        assert line["host"] == "WS-TANAKA"
         assert line["saved_at"].startswith("2024-12-05T")
     assert {path.name for path in (tmp_path / "copies").iterdir()} == {MANIFEST, *(line["file"] for line in lines)}
     assert "3 saved copies extracted" in run.err
@@ -188,3 +190,12 @@ def test_no_login_in_any_output(tmp_path: Path) -> None:
     for text in (*written, done.stdout.encode(), done.stderr.encode()):
         assert token[4:].encode() not in text
         assert wide not in text
+
+
+def test_each_host_of_the_manifest_has_its_name(tmp_path: Path) -> None:
+    """By the name that its case has, by its folder where nothing tells one."""
+    shutil.copytree(KAPE_FOLDER, tmp_path / "in/one")
+    collected(tmp_path / "in/two", {"1/a.txt": b"x"})
+    run = timeline(tmp_path / "in", tmp_path / "case", "--extract", tmp_path / "copies")
+    assert run.code in (0, 3), run.err
+    assert {line["host"] for line in manifest(tmp_path / "copies")} == {"WS-TANAKA", "two"}

@@ -37,6 +37,7 @@ ORDER = [
     {"guestwrites"},
     {"assembly", "reading"},
     {"runinfo", "rulefolder"},
+    {"settings"},
     {"pipeline"},
     {"hosts", "show", "verify", "content", "extraction", "options", "blobextraction"},
     {"cli"},

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 from forensics.artifacts.base import FileInput
 from forensics.formats import tunnellog
-from forensics.formats.logzone import LogZone, decide
-from forensics.formats.serverlog import Entry
-from forensics.formats.textfile import holes
+from forensics.formats.logzone import (
+    OF_COPY,
+    LogZone,
+    by_copy,
+    decide,
+    inferred,
+    naive,
+    offset_by_clock,
+    offset_by_mtime,
+)
+from forensics.formats.serverlog import Entry, parse_text
+from forensics.formats.textfile import holes, tail
 from forensics.formats.tunnelid import server_of
-from forensics.model import Fact, Problem, Value, make_fact
+from forensics.model import LOOSE, Fact, Problem, Value, make_fact
 from forensics.times import Moment, NoTime
 
 _HOLES_SHOWN = 20
+EDITOR_ZONE = LogZone("local", "VS Code's own logs are in local time in all public examples (to 2026)")
 MESSAGE_LIMIT = 8 * 1024
 BORN, MODIFIED = "Creation Time", "Content Modification Time"
 # Where profiles lie, and the data folders of the CLI in them: VS Code's own, its first release's, and the forks'
@@ -100,7 +112,9 @@ def profile_user(given: FileInput) -> str | None:
 
 
 def owner(given: FileInput) -> dict[str, Value | None]:
-    """The fields that say which data folder of the CLI, and whose, a file belongs to."""
+    """The fields that say which data folder of the CLI, and whose, a file belongs to; loose files lie in none."""
+    if given.path.startswith(LOOSE):
+        return {"data_dir": None, "profile_user": None}
     path = windows_path(given.path)
     under_servers = _SERVERS.match(path)
     folder = under_servers.group(1) if under_servers else path.rpartition("\\")[0]
@@ -160,7 +174,45 @@ def log_fields(text: str, level: str, number: int, offset: int, zone: LogZone) -
 def log_zone(given: FileInput) -> LogZone:
     """The zone of a CLI log's stamps: by the desktop's logs beside it, by itself, by its file's times."""
     outer = [line for name in given.companions for line in tunnellog.outer_lines(given.companions[name])]
-    return decide(tunnellog.evidence(given.fh, given.size, outer), given.times.get(MODIFIED), given.zone)
+    evidence = tunnellog.evidence(given.fh, given.size, outer)
+    decision = decide(evidence, given.times.get(MODIFIED), given.zone)
+    return by_copy(decision, evidence, given.copy_written) if given.zone is None else decision
+
+
+def with_inferred_zone(given: FileInput, usual: LogZone) -> tuple[FileInput, LogZone]:
+    """A log of VS Code in local time, where the host's zone is not known: with the zone that the file itself tells.
+
+    Its last line and its modification time name one moment, in local time and in UTC. It is an inference for this file,
+    never for the host; where they do not agree to the second, nothing is inferred.
+    """
+    kept = given.times.get(MODIFIED)
+    modified = kept or given.copy_written
+    if given.zone is not None or modified is None:
+        return given, usual
+    entry = next((found for text in reversed(tail(given.fh, given.size)) if _stamped(found := parse_text(text))), None)
+    offset = _offset(entry, modified) if entry else None
+    if offset is None:
+        return given, usual
+    told = inferred(offset) if kept else inferred(offset, OF_COPY)
+    reason = "; ".join(filter(None, (usual.reason, told.reason)))
+    return replace(given, zone=timezone(offset)), LogZone(told.zone, reason, offset)
+
+
+def _stamped(entry: Entry) -> bool:
+    return bool(entry.stamp or entry.clock)
+
+
+def _offset(entry: Entry, modified: datetime) -> timedelta | None:
+    if entry.stamp:
+        stamp = naive(entry.stamp[:19])
+        return offset_by_mtime(stamp, modified) if stamp else None
+    hours, minutes, seconds = (int(part) for part in entry.clock.split(":"))
+    return offset_by_clock(timedelta(hours=hours, minutes=minutes, seconds=seconds), modified)
+
+
+def zone_fields(zone: LogZone) -> dict[str, Value | None]:
+    """The fields that say of a log of the desktop's how its zone was found, where it was inferred."""
+    return {"log_zone": zone.zone, "log_zone_reason": zone.reason} if zone.offset is not None else {}
 
 
 def server_fact(

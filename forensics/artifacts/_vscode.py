@@ -72,6 +72,8 @@ ACCOUNT = Kind(
         "state_key": str,
         "auth_session_id": str,
         "database_state": str,
+        "log_zone": str,
+        "log_zone_reason": str,
         "log_level": str,
         "log_message": str,
         "line_number": int,

@@ -73,7 +73,8 @@ class FileInput:
     same drive that the artifact declared as such and that the evidence holds, by the path it declared. `siblings` are
     those that lie beside it under its own name with a suffix, by that suffix. `read_from` is the path with the shadow
     copy that it was read from (`C:@vss1/...`), "" for the live file. With `open_folders` a parser that knows them gives
-    only what the first reading left out and these folders want.
+    only what the first reading left out and these folders want. `copy_written` is the modification time of the copy,
+    where the evidence kept none of the file: the original's or that of copying, so it counts only where confirmed.
     """
 
     path: str
@@ -88,6 +89,7 @@ class FileInput:
     siblings: dict[str, BinaryIO] = field(default_factory=dict)
     read_from: str = ""
     open_folders: tuple[OpenFolder, ...] = ()
+    copy_written: datetime | None = None
 
     def source(self, locator: str = "") -> Source:
         """The Source of a row at `locator` in this file."""

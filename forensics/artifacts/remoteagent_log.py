@@ -7,7 +7,15 @@ a remote editor, not a tunnel. Sources: `serverServices.ts`, `remoteExtensionHos
 
 from __future__ import annotations
 
-from forensics.artifacts._tunnel import cut_line, log_fields, server_fact, server_globs, server_owner, zeroed
+from forensics.artifacts._tunnel import (
+    cut_line,
+    log_fields,
+    server_fact,
+    server_globs,
+    server_owner,
+    with_inferred_zone,
+    zeroed,
+)
 from forensics.artifacts._tunnel_kinds import SERVER_KINDS
 from forensics.artifacts.base import FileArtifact, FileInput, Output
 from forensics.formats import serverlog
@@ -29,12 +37,13 @@ def _moment(given: FileInput, stamp: str) -> Moment:
 def parse(given: FileInput) -> Output:
     """One row for every line."""
     yield from zeroed(_NAME, given)
+    given, zone = with_inferred_zone(given, _ZONE)
     fixed = server_owner(given)
     for entry in serverlog.read(given.fh):
         if entry.cut:
             yield cut_line(_NAME, given, entry.number, entry.offset)
         if entry.text:
-            common = log_fields(entry.text, entry.level, entry.number, entry.offset, _ZONE) | fixed
+            common = log_fields(entry.text, entry.level, entry.number, entry.offset, zone) | fixed
             yield from server_fact(given, entry, _moment(given, entry.stamp), common, entry.number)
 
 

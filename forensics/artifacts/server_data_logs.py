@@ -13,9 +13,19 @@ from __future__ import annotations
 import re
 
 from forensics.artifacts._server import OWNER, server_folder
-from forensics.artifacts._tunnel import BORN, MESSAGE_LIMIT, cut_line, server_globs, zeroed
+from forensics.artifacts._tunnel import (
+    BORN,
+    EDITOR_ZONE,
+    MESSAGE_LIMIT,
+    cut_line,
+    server_globs,
+    with_inferred_zone,
+    zeroed,
+    zone_fields,
+)
 from forensics.artifacts.base import FieldType, FileArtifact, FileInput, Kind, Output
 from forensics.formats import spdlog
+from forensics.formats.logzone import LogZone
 from forensics.formats.messages import meaning
 from forensics.formats.spdlog import Entry
 from forensics.model import Problem, Value, make_fact
@@ -82,7 +92,7 @@ def _told(name: str, text: str) -> Told:
     return _git(text) if re.match(r"(?:\d{1,4}-)?git\b", lowered) else (_OTHER, {}, True)
 
 
-def _row(given: FileInput, entry: Entry, name: str) -> Output:
+def _row(given: FileInput, entry: Entry, name: str, zone: LogZone) -> Output:
     source = given.source(f"line {entry.number}")
     if entry.cut:
         yield cut_line(_NAME, given, entry.number, entry.offset)
@@ -91,6 +101,7 @@ def _row(given: FileInput, entry: Entry, name: str) -> Output:
     kind, fields, context = _told(name, entry.message[: 4 * MESSAGE_LIMIT])
     common: dict[str, Value | None] = {
         **server_folder(given),
+        **zone_fields(zone),
         "log_name": name,
         "log_level": entry.level,
         "log_message": entry.text[:MESSAGE_LIMIT],
@@ -104,14 +115,16 @@ def _row(given: FileInput, entry: Entry, name: str) -> Output:
 def parse(given: FileInput) -> Output:
     """One row for every message."""
     yield from zeroed(_NAME, given)
+    given, zone = with_inferred_zone(given, EDITOR_ZONE)
     name = given.path.rpartition("/")[2]
     for entry in spdlog.read(given.fh):
         if entry.text.strip():
-            yield from _row(given, entry, name)
+            yield from _row(given, entry, name, zone)
 
 
 _LOG: dict[str, FieldType] = {
-    **OWNER, "log_name": str, "log_level": str, "log_message": str, "line_number": int, "file_offset": int,
+    **OWNER, "log_name": str, "log_level": str, "log_message": str, "log_zone": str, "log_zone_reason": str,
+    "line_number": int, "file_offset": int,
 }  # fmt: skip
 ARTIFACT = FileArtifact(
     name=_NAME,

@@ -18,6 +18,7 @@ from forensics.artifacts._tunnel import (
     owner,
     server_fact,
     server_name_globs,
+    with_inferred_zone,
     zeroed,
 )
 from forensics.artifacts._tunnel_kinds import SERVER_KINDS
@@ -41,9 +42,10 @@ def _moment(given: FileInput, entry: Entry, reason: str) -> Moment:
 def parse(given: FileInput) -> Output:
     """One row for every line that is not part of the licence banner."""
     yield from zeroed(_NAME, given)
+    given, usual = with_inferred_zone(given, LogZone("local", "the server prints local time"))
     born, modified = given.times.get(BORN), given.times.get(MODIFIED)
     dates = serverlog.find_dates(serverlog.read(given.fh), born, modified, given.zone)
-    zone = LogZone("local", f"the server prints local time; {dates.reason}")
+    zone = LogZone("local", f"{usual.reason}; {dates.reason}")
     fixed = {**owner(given), **build(given.path)}
     for entry in serverlog.dated(serverlog.read(given.fh), dates):
         if entry.cut:

@@ -37,7 +37,8 @@ def _entry(folder: str, name: str) -> dict[str, Value | None]:
 
 def _owner(given: FileInput) -> dict[str, Value | None]:
     """Whose list it is: the folder of the list lies in the CLI's."""
-    return owner(given) | {"data_dir": windows_path(given.path).rsplit("\\", 2)[0]}
+    mine = owner(given)
+    return mine | {"data_dir": windows_path(given.path).rsplit("\\", 2)[0]} if mine["data_dir"] else mine
 
 
 def parse(given: FileInput) -> Output:

@@ -9,10 +9,19 @@ output channel with "Tunnel" in its name is from memory. Local time.
 
 from __future__ import annotations
 
-from forensics.artifacts._tunnel import BORN, MESSAGE_LIMIT, cut_line, zeroed
+from forensics.artifacts._tunnel import (
+    BORN,
+    EDITOR_ZONE,
+    MESSAGE_LIMIT,
+    cut_line,
+    with_inferred_zone,
+    zeroed,
+    zone_fields,
+)
 from forensics.artifacts._vscode import OWNER, desktop_globs, desktop_owner
 from forensics.artifacts.base import FieldType, FileArtifact, FileInput, Kind, Output
 from forensics.formats import spdlog
+from forensics.formats.logzone import LogZone
 from forensics.formats.messages import meaning
 from forensics.formats.spdlog import Entry
 from forensics.model import Problem, Value, make_fact
@@ -48,7 +57,7 @@ def _told(message: str) -> tuple[str, dict[str, Value | None], bool]:
     return "vscode.remote_message", {}, True
 
 
-def _row(given: FileInput, entry: Entry) -> Output:
+def _row(given: FileInput, entry: Entry, zone: LogZone) -> Output:
     source = given.source(f"line {entry.number}")
     if entry.cut:
         yield cut_line(_NAME, given, entry.number, entry.offset)
@@ -57,6 +66,7 @@ def _row(given: FileInput, entry: Entry) -> Output:
     kind, told, context = _told(entry.message)
     fields: dict[str, Value | None] = {
         **desktop_owner(given),
+        **zone_fields(zone),
         **told,
         "log_level": entry.level,
         "log_message": entry.text[:MESSAGE_LIMIT],
@@ -69,12 +79,16 @@ def _row(given: FileInput, entry: Entry) -> Output:
 def parse(given: FileInput) -> Output:
     """One row for every message."""
     yield from zeroed(_NAME, given)
+    given, zone = with_inferred_zone(given, EDITOR_ZONE)
     for entry in spdlog.read(given.fh):
         if entry.text.strip():
-            yield from _row(given, entry)
+            yield from _row(given, entry, zone)
 
 
-_LOG: dict[str, FieldType] = {**OWNER, "log_level": str, "log_message": str, "line_number": int, "file_offset": int}
+_LOG: dict[str, FieldType] = {
+    **OWNER, "log_level": str, "log_message": str, "log_zone": str, "log_zone_reason": str, "line_number": int,
+    "file_offset": int,
+}  # fmt: skip
 ARTIFACT = FileArtifact(
     name=_NAME,
     paths=desktop_globs(

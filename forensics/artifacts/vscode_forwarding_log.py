@@ -10,10 +10,19 @@ memory. Local time.
 
 from __future__ import annotations
 
-from forensics.artifacts._tunnel import BORN, MESSAGE_LIMIT, cut_line, zeroed
+from forensics.artifacts._tunnel import (
+    BORN,
+    EDITOR_ZONE,
+    MESSAGE_LIMIT,
+    cut_line,
+    with_inferred_zone,
+    zeroed,
+    zone_fields,
+)
 from forensics.artifacts._vscode import OWNER, desktop_globs, desktop_owner
 from forensics.artifacts.base import FieldType, FileArtifact, FileInput, Kind, Output
 from forensics.formats import spdlog
+from forensics.formats.logzone import LogZone
 from forensics.formats.messages import Meaning, meaning
 from forensics.formats.spdlog import Entry
 from forensics.formats.tunnellog import parse_line
@@ -41,7 +50,7 @@ def _meaning(text: str) -> Meaning:
     return line.meaning if line else meaning("cli", text)
 
 
-def _row(given: FileInput, entry: Entry) -> Output:
+def _row(given: FileInput, entry: Entry, zone: LogZone) -> Output:
     source = given.source(f"line {entry.number}")
     if entry.cut:
         yield cut_line(_NAME, given, entry.number, entry.offset)
@@ -52,6 +61,7 @@ def _row(given: FileInput, entry: Entry) -> Output:
     port, privacy = told.values.get("port"), told.values.get("privacy") or told.values.get("public")
     fields: dict[str, Value | None] = {
         **desktop_owner(given),
+        **zone_fields(zone),
         "port": int(port) if port else None,
         "public": privacy.casefold() in ("public", "true") if privacy else None,
         "log_level": entry.level,
@@ -69,12 +79,16 @@ def _row(given: FileInput, entry: Entry) -> Output:
 def parse(given: FileInput) -> Output:
     """One row for every message."""
     yield from zeroed(_NAME, given)
+    given, zone = with_inferred_zone(given, EDITOR_ZONE)
     for entry in spdlog.read(given.fh):
         if entry.text.strip():
-            yield from _row(given, entry)
+            yield from _row(given, entry, zone)
 
 
-_LOG: dict[str, FieldType] = {**OWNER, "log_level": str, "log_message": str, "line_number": int, "file_offset": int}
+_LOG: dict[str, FieldType] = {
+    **OWNER, "log_level": str, "log_message": str, "log_zone": str, "log_zone_reason": str, "line_number": int,
+    "file_offset": int,
+}  # fmt: skip
 _PORT: dict[str, FieldType] = {**_LOG, "port": int, "public": bool}
 ARTIFACT = FileArtifact(
     name=_NAME,

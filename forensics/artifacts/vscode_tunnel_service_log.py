@@ -16,14 +16,22 @@ from __future__ import annotations
 from datetime import UTC, timezone, tzinfo
 from typing import Any
 
-from forensics.artifacts._tunnel import BORN, MESSAGE_LIMIT, cut_line, zeroed
+from forensics.artifacts._tunnel import (
+    BORN,
+    EDITOR_ZONE,
+    MESSAGE_LIMIT,
+    cut_line,
+    with_inferred_zone,
+    zeroed,
+    zone_fields,
+)
 from forensics.artifacts._tunnel_kinds import SERVER_KINDS, TUNNEL_LOG_KINDS
 from forensics.artifacts._tunnel_reader import LogReader
 from forensics.artifacts._vscode import ACCOUNT, OWNER, desktop_globs, desktop_owner
 from forensics.artifacts.base import FieldType, FileArtifact, FileInput, Kind, Output
 from forensics.formats import FormatError, desktoplog, guardedjson
 from forensics.formats.desktoplog import Record
-from forensics.formats.logzone import UNDECIDED, UTC_ZONE, LogZone
+from forensics.formats.logzone import UNDECIDED, UTC_ZONE, LogZone, inferred
 from forensics.formats.tunnellog import Line
 from forensics.model import Value, make_fact
 from forensics.times import Moment, NoTime, from_iso
@@ -41,6 +49,7 @@ class _Inside(LogReader):
         super().__init__(given, _UNREAD, name=_NAME)
         self._profile = desktop_owner(given)["profile_user"]
         self._outer = ""
+        self.note = ""  # how the zone of the desktop's stamps was inferred, where it was
         self._at: Moment = NoTime("a line without a stamp", "")
 
     def take(self, record: Record, moment: Moment) -> Output:
@@ -50,6 +59,8 @@ class _Inside(LogReader):
             return
         self._outer, self._at = record.stamp, moment
         self._zone = desktoplog.zone_of(record.stamp, line.stamp, self._given.zone) if line.stamp else _UNREAD
+        if self.note and self._zone.zone != UTC_ZONE:
+            self._zone = self._zone._replace(reason=f"{self._zone.reason}; {self.note}")
         self._owner = {
             "profile_user": self._profile,
             "log_outer_stamp": record.stamp or None,
@@ -73,8 +84,20 @@ class _Reader:
         self._given, self._owner, self._inside = given, desktop_owner(given), _Inside(given)
         self._zone: tzinfo | None = given.zone
         self._on = False
-        if self._zone is None and (offset := desktoplog.offset_in(given.fh)):
+        self._inferred: dict[str, Value | None] = {}
+        if self._zone is None:
+            self._infer()
+
+    def _infer(self) -> None:
+        """The zone of this file where the host's is not known: two clocks in one line, or the last line's."""
+        if offset := desktoplog.offset_in(self._given.fh):
+            told = inferred(offset, "the CLI's stamps in it, which are UTC, are {hours} h from the desktop's")
             self._zone = timezone(offset)
+        else:
+            given, told = with_inferred_zone(self._given, EDITOR_ZONE)
+            self._zone = given.zone
+        self._inferred = zone_fields(told)
+        self._inside.note = told.reason if self._inferred else ""
 
     def rows(self, record: Record) -> Output:
         """The rows of one record."""
@@ -113,6 +136,7 @@ class _Reader:
     def _common(self, record: Record) -> dict[str, Value | None]:
         return {
             **self._owner,
+            **self._inferred,
             "log_level": record.level,
             "log_message": record.text[:MESSAGE_LIMIT],
             "line_number": record.number,
@@ -179,7 +203,8 @@ def parse(given: FileInput) -> Output:
 
 
 _COMMON: dict[str, FieldType] = {
-    **OWNER, "log_level": str, "log_message": str, "line_number": int, "file_offset": int,
+    **OWNER, "log_level": str, "log_message": str, "log_zone": str, "log_zone_reason": str, "line_number": int,
+    "file_offset": int,
 }  # fmt: skip
 ARTIFACT = FileArtifact(
     name=_NAME,

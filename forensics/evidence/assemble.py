@@ -24,7 +24,7 @@ from forensics.evidence.layout import (
     other_shadows,
 )
 from forensics.evidence.listed import missing
-from forensics.evidence.loose import loose_tree
+from forensics.evidence.loose import LooseTree, loose_tree
 from forensics.evidence.members import Member, MemberTree
 from forensics.evidence.opened import OpenedEvidence
 from forensics.evidence.originals import Originals, originals_of
@@ -42,6 +42,7 @@ _SETS = (
     (re.compile(r"\.0*[01]$"), re.compile(r"\.\d{1,5}$")),
 )
 _MOST_HEADS = 10_000
+_LOOSE_HOST = "."  # what loose files beside containers are chosen by
 _OF_ALL = frozenset({"budget", "hard_link"})  # refusals that count over the whole listing, and name one place of many
 _COLLECTED = frozenset({"folder", "zip", "tar", "packed tar"})
 Parts = tuple[str, ...]
@@ -64,9 +65,8 @@ def assembled(
     containers = _containers(members)
     if prefixes:
         return _collected(name, kind, members, refusals, opening, (prefixes, containers, inner))
-    if not containers and (tree := loose_tree(members)):
-        refusals += [_apart(item, "an image beside loose files") for item in _images(_likely(members))]
-        return OpenedEvidence(name, f"loose files in {kind}", [tree], refusals)
+    if tree := loose_tree(item for item in members if not any(item is other for other in containers)):
+        return _loose(name, f"loose files in {kind}", tree, members, refusals, opening, (containers, inner))
     if images := containers or _images(_likely(members)):
         return _within_one(name, images, members, refusals, opening, inner)
     raise EvidenceError(f"{name} holds no Windows installation, no collection of one, and no file of a known kind")
@@ -95,6 +95,46 @@ def _collected(
     if kind in _COLLECTED and (collector := collector_of((item.parts for item in members), group, mine)):
         kind = f"{collector} {kind}"
     return _drives(name, kind, members, _told_of(refusals, group, homes, [item.parts for item in equals]), mine)
+
+
+def _loose(
+    name: str, kind: str, tree: LooseTree, members: list[Member], refusals: list[Refusal], opening: Opening,
+    found: tuple[list[Member], OpenInner],
+) -> OpenedEvidence:  # fmt: skip
+    """Loose files; containers beside them that hold evidence are its equals, any other costs only itself."""
+    containers, inner = found
+    labels = ["/".join(item.parts) for item in containers]
+    if opening.host != _LOOSE_HOST and _within(opening.host, labels):
+        return _within_one(name, containers, members, refusals, opening, inner, {()})
+    equals, shut = _that_open(containers, members, opening, inner)
+    labels = ["/".join(item.parts) for item in equals]
+    _check_choice(name, [_LOOSE_HOST, *labels], opening)
+    if opening.host is None and equals:
+        raise _several(name, [_LOOSE_HOST, *labels])
+    told = [*_told_of(refusals, (), {()}, [item.parts for item in equals]), *shut]
+    told += [_apart(item, "an image beside loose files") for item in _images(_likely(members)) if item not in equals]
+    return OpenedEvidence(name, kind, [tree], told)
+
+
+def _that_open(
+    containers: list[Member], members: list[Member], opening: Opening, inner: OpenInner
+) -> tuple[list[Member], list[Refusal]]:
+    """The containers that hold evidence, or may (a password is missing), and what is said of the others."""
+    equals, shut = [], []
+    for item in containers:
+        try:
+            inner(item, replace(opening, host=None), _companions(item, members))
+        except SeveralError:
+            equals.append(item)
+        except EvidenceError as error:
+            if error.password:
+                equals.append(item)
+            else:
+                why = f"a container beside loose files, of which nothing is read: {error}"
+                shut.append(Refusal("/".join(item.parts), "not_opened", why))
+        else:
+            equals.append(item)
+    return equals, shut
 
 
 def _within_one(

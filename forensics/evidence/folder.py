@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -20,6 +21,7 @@ from forensics.evidence.layout import decoded
 from forensics.evidence.members import Member, blocked
 from forensics.evidence.opened import OpenedEvidence
 from forensics.evidence.regular import FILE, READ, handed, kind_of_entry
+from forensics.times import from_unix
 
 _MOST_FILES = 2_000_000
 _STEPWISE = os.open in os.supports_dir_fd and os.scandir in os.supports_fd and hasattr(os, "O_NOFOLLOW")
@@ -33,6 +35,7 @@ class _Entry(NamedTuple):
     size: int = 0
     node: tuple[int, int] = (0, 0)
     links: int = 0
+    written: float = 0.0
 
 
 class _Shared:
@@ -87,12 +90,23 @@ def _members(top: Path, refusals: list[Refusal]) -> Iterator[Member]:
                     refusals.append(Refusal("/".join(below), "budget", f"more than {_MOST_FILES} files"))
                     return
                 shared.add(entry, below)
-                yield Member(decoded(below), entry.size, opener(top, own), place=top.joinpath(*own))
+                yield Member(
+                    decoded(below),
+                    entry.size,
+                    opener(top, own),
+                    place=top.joinpath(*own),
+                    written=_moment(entry.written),
+                )
             else:
                 why = f"{entry.kind}: not followed and not opened"
                 refusals.append(Refusal("/".join(below), "refused", why))
                 yield blocked(decoded(below), why)
     refusals += shared.said()
+
+
+def _moment(seconds: float) -> datetime | None:
+    found = from_unix(seconds, "s")
+    return found if isinstance(found, datetime) else None
 
 
 def spelled(name: str) -> str:
@@ -131,7 +145,7 @@ def _entry(entry: os.DirEntry[str]) -> _Entry:
         return _Entry(entry.name, f"unreadable ({error.strerror})")
     if (kind := kind_of_entry(info)) != "file":
         return _Entry(entry.name, kind)
-    return _Entry(entry.name, kind, info.st_size, (info.st_dev, info.st_ino), info.st_nlink)
+    return _Entry(entry.name, kind, info.st_size, (info.st_dev, info.st_ino), info.st_nlink, info.st_mtime)
 
 
 def _descended(top: Path, names: Names) -> int:

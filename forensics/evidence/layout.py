@@ -68,18 +68,28 @@ def climbs(part: str) -> bool:
     return ".." in part and ".." in part.replace("\\", "/").split("/")
 
 
-def _is_windows(rest: tuple[str, ...]) -> bool:
-    """Whether the components below a prefix look like the top of a Windows volume, and strongly enough."""
+def _is_windows(rest: tuple[str, ...], parent: str = "") -> bool:
+    """Whether the components below a prefix look like the top of a Windows volume, and strongly enough.
+
+    Where the folder above (`parent`) is called as drive C is, a profile or program data of whatever content is enough.
+    """
     first = rest[0].casefold()
     if first == "windows":
         return len(rest) > 1 and rest[1].casefold() in _WINDOWS_CHILDREN
     if first == "users" and len(rest) > 2:
-        return rest[2].casefold() in ("ntuser.dat", "appdata")
+        return letter_of(parent) == "C" or rest[2].casefold() in _PROFILE_CHILDREN
+    if first == "programdata":
+        return len(rest) > 1 and letter_of(parent) == "C"
     return (first == "$mft" and len(rest) == 1) or (first == "$extend" and len(rest) > 1)
 
 
 _WINDOWS_CHILDREN = frozenset({"system32", "prefetch", "appcompat", "syswow64", "serviceprofiles", "inf", "tasks"})
-_TOPS = frozenset({"windows", "users", "$mft", "$extend"})
+# What lies right in a profile: of Windows, and the folders of VS Code's CLI and server, which may be all there is.
+_PROFILE_CHILDREN = frozenset({
+    "ntuser.dat", "appdata", ".vscode", ".vscode-insiders", ".vscode-oss", ".vscode-cli", ".vscode-server",
+    ".vscode-server-insiders", ".vscode-server-oss", ".vscode-remote",
+})  # fmt: skip
+_TOPS = frozenset({"windows", "users", "programdata", "$mft", "$extend"})
 
 
 def find_prefixes(paths: Iterable[tuple[str, ...]]) -> list[Prefix]:
@@ -87,7 +97,11 @@ def find_prefixes(paths: Iterable[tuple[str, ...]]) -> list[Prefix]:
     found: dict[tuple[str, ...], Prefix] = {}
     for parts in paths:
         for depth, name in enumerate(parts[: _DEPTH + 1]):
-            if name.casefold() in _TOPS and parts[:depth] not in found and _is_windows(parts[depth:]):
+            if (
+                name.casefold() in _TOPS
+                and parts[:depth] not in found
+                and _is_windows(parts[depth:], parts[depth - 1] if depth else "")
+            ):
                 found[parts[:depth]] = _prefix(parts[:depth])
                 break
     outer = [item for item in found.values() if not _inside(item.parts, found)]

@@ -1,22 +1,23 @@
 """A bare folder of files, without the Windows tree they come from: each is known by its content, not by its name.
 
 Event logs, hives, prefetch files, $MFT, change journals, tasks and sandbox configurations say what they are in their
-first bytes. What does not (JSON and text logs) is taken by a name that only one program uses. Such a file stands for
-the place where it would lie; its own path stays its source, and the user it belonged to is not known.
+first bytes, VS Code's logs and state files in their first lines (`loosetext.py`). What does not is taken by a name that
+only one program uses. Such a file stands for the place where it would lie; its own path stays its source, and the user
+it belonged to is not known.
 """
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterable, Iterator
 
 from forensics.evidence.base import DAMAGE, Found
 from forensics.evidence.globs import GlobSet, normal
+from forensics.evidence.loosetext import role_of
 from forensics.evidence.members import Member, MemberTree
 from forensics.formats.usn import decode as usn_record
+from forensics.model import LOOSE
 
-LOOSE = "loose:"
 _HEAD = 4096
 _MOST = 100_000
 _CONFIG, _LOGS = "Windows/System32/config", "Windows/System32/winevt/Logs"
@@ -32,11 +33,6 @@ _HIVES = {
 }
 # Names that only one program uses: taken by name.
 _NAMED = {
-    "code_tunnel.json": "Users/_/.vscode/cli/code_tunnel.json",
-    "license_consent.json": "Users/_/.vscode/cli/license_consent.json",
-    "tunnel-service.log": "Users/_/.vscode/cli/tunnel-service.log",
-    "tunnel-stable.lock": "Users/_/.vscode/cli/tunnel-stable.lock",
-    "remoteagent.log": "Users/_/.vscode-server/data/logs/_/remoteagent.log",
     "activitiescache.db": "Users/_/AppData/Local/ConnectedDevicesPlatform/_/ActivitiesCache.db",
     "pcaapplaunchdic.txt": "Windows/appcompat/pca/PcaAppLaunchDic.txt",
     "pcageneraldb0.txt": "Windows/appcompat/pca/PcaGeneralDb0.txt",
@@ -114,13 +110,14 @@ def _hive(head: bytes, name: str) -> str | None:
 
 
 def _text(head: bytes, name: str) -> str | None:
-    text = _decoded(head).lstrip("\ufeff \r\n\t").casefold()
+    whole = _decoded(head).lstrip("\ufeff \r\n\t")
+    text = whole.casefold()
     if text.startswith("<") and "<configuration" in text and "<task" not in text:
         return f"Users/_/{name.removesuffix('.wsb')}.wsb"
     if text.startswith("<") and "<task" in text and "schemas.microsoft.com/windows/2004/02/mit/task" in text:
         return f"Windows/System32/Tasks/{name}"
-    if text.startswith("{") and name.endswith(".json") and _is_tunnel(text):
-        return _NAMED["code_tunnel.json"]
+    if role := role_of(head, whole, name):
+        return role
     return _NAMED.get(name)
 
 
@@ -128,14 +125,6 @@ def _decoded(head: bytes) -> str:
     if head[:2] in (b"\xff\xfe", b"\xfe\xff") or head[1:2] == b"\x00":
         return head.decode("utf-16" if head[:1] in (b"\xff", b"\xfe") else "utf-16-le", "replace")
     return head.decode("utf-8", "replace")
-
-
-def _is_tunnel(text: str) -> bool:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(found, dict) and {"name", "id", "cluster"} <= found.keys()
 
 
 __all__ = ["LOOSE", "LooseTree", "loose_tree"]

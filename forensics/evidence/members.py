@@ -25,7 +25,8 @@ class Member:
     """One regular file of a collection: decoded path components, size, and how to open it.
 
     `why` is set for what is no regular file or cannot be opened. `place` is its path on this machine, where it has one.
-    `noted` gives what the container itself keeps of the file (times, hashes).
+    `noted` gives what the container itself keeps of the file (times, hashes). `written` is the modification time of the
+    copy: the original's where the collector kept it, else that of copying, so by itself it says nothing.
     """
 
     parts: tuple[str, ...]
@@ -34,6 +35,7 @@ class Member:
     why: str = ""
     place: Path | None = None
     noted: Callable[[], Noted] | None = None
+    written: datetime | None = None
 
 
 def blocked(parts: tuple[str, ...], why: str) -> Member:
@@ -156,6 +158,10 @@ class MemberTree:
     def times(self, path: str) -> dict[str, datetime]:
         """The original times of the member, as the collector noted them."""
         return self._get(path).noted().times
+
+    def written(self, path: str) -> datetime | None:
+        """The modification time of the copy, None where it has none."""
+        return self._get(path).member.written
 
     def noted(self, path: str) -> Noted:
         """What the collector noted about the member."""

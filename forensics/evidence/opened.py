@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from forensics.evidence.base import Found, Noted, Refusal, Tree
 from forensics.evidence.globs import GlobSet
+from forensics.evidence.members import MemberTree
 
 _BLOCK = 1024 * 1024
 _LOSSES = frozenset({"truncated_media", "truncated", "media_damage", "bad_record"})  # of the evidence as a whole
@@ -96,6 +97,11 @@ class OpenedEvidence:
         """The file system's times of `C:/...` as far as the evidence kept them."""
         tree, rest = self._split(path)
         return tree.times(rest)
+
+    def written(self, path: str) -> datetime | None:
+        """The modification time of the copy in a folder: the original's, or that of copying; None elsewhere."""
+        tree, rest = self._split(path)
+        return tree.written(rest) if isinstance(tree, MemberTree) else None
 
     def noted(self, path: str) -> Noted:
         """What the collector wrote down about `C:/...`."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from forensics.formats.hive import Hive, Key
 from forensics.model import Host, User
+from forensics.times import named_zone, same_zone, windows_zone
 
 PROFILE_LIST = "Microsoft\\Windows NT\\CurrentVersion\\ProfileList"
 CURRENT_VERSION = "Microsoft\\Windows NT\\CurrentVersion"
+STATED = "stated by the examiner (--evidence-tz)"
 _FIRST_WINDOWS_11 = 22000
 _SID = re.compile(r"S-1-\d+(?:-\d+)+", re.IGNORECASE)
 _WELL_KNOWN = {"S-1-5-18": "SYSTEM", "S-1-5-19": "LOCAL SERVICE", "S-1-5-20": "NETWORK SERVICE"}
@@ -41,6 +44,26 @@ def read_host(system: Hive | None, software: Hive | None) -> Host:
     else:
         unknown |= dict.fromkeys(("os", "build", "users"), _NOT_COLLECTED.format("SOFTWARE"))
     return Host(name, os, build, timezone, bias, users, unknown, machine)
+
+
+def with_stated_zone(host: Host, name: str) -> tuple[Host, str]:
+    """The host with the zone that the examiner states, where no hive tells one; else what contradicts it, in words.
+
+    The hive is evidence and keeps the last word. "" where nothing has to be said.
+    """
+    if host.timezone is None and host.bias_minutes is None:
+        why = host.unknown.get("timezone", "")
+        unknown = {**host.unknown, "timezone": f"{STATED}{'; ' + why if why else ''}"}
+        return replace(host, timezone=name, unknown=unknown), ""
+    told, how = windows_zone(host.timezone or "", host.bias_minutes)
+    if told is not None and same_zone(told, named_zone(name)):
+        return host, ""
+    return host, f"--evidence-tz states {name}, the SYSTEM hive tells {host.timezone or how}: the hive's is used"
+
+
+def zone_is_stated(host: Host) -> bool:
+    """Whether the host's zone is the examiner's word."""
+    return host.unknown.get("timezone", "").startswith(STATED)
 
 
 def computer_name(system: Hive) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-from forensics.model import AntiForensic, Finding, Host, PersistenceEntry, TunnelSession, stable_id
+from forensics.model import LOOSE, AntiForensic, Finding, Host, PersistenceEntry, TunnelSession, stable_id
 from forensics.rules.engine import capped, hits, rules_of, total
 from forensics.sessions import tunnel_did as did
 from forensics.sessions.exits import Exits
@@ -150,7 +150,7 @@ class Tunnels:
             bytes_sent=sent,
             bytes_received=received,
             host=self.label,
-            data_dir=bundle.data_dir if bundle.stated else None,
+            data_dir=bundle.data_dir if bundle.stated and not bundle.data_dir.startswith(LOOSE) else None,
             relay=ups,
             extensions=did.extensions(bundle, periods),
             connection_tokens=connection_tokens(bundle),

@@ -35,7 +35,7 @@ from forensics.sessions.tunnel_call import (
     tunnel_call,
     wrapped_call,
 )
-from forensics.sessions.tunnel_did import folder_of, not_through_tunnels
+from forensics.sessions.tunnel_did import folder_of, not_through_tunnels, stated_folder
 from forensics.sessions.tunnel_programs import add_runs, folders_read, logged_call, server_folders
 from forensics.sessions.tunnel_resident import resident_identities
 from forensics.sessions.tunnel_rows import (
@@ -169,7 +169,7 @@ class Bundler:
         for row in (*self._rows.under("tunnel."), *resident_identities(self._rows)):
             if row.kind in HISTORY or forwarding(row):
                 continue
-            if is_cli(row.get("data_dir")) and is_cli(row.source.path):
+            if is_cli(stated_folder(row)) and is_cli(row.source.path):
                 rows.append(row)
                 self._hint(row)
             else:
@@ -335,7 +335,7 @@ class Bundler:
         if agent := self._agents.get(norm(row.get("server_data_dir"))):
             agent.add(part, row)
             return
-        stated = row.get("data_dir") if row.kind.startswith("server.") else ""
+        stated = stated_folder(row) if row.kind.startswith("server.") else ""
         if not is_cli(stated):
             self._is_ssh(row)
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from forensics.model import ForwardedPort, InstalledExtension, SavedFile, TunnelCommand
+from forensics.model import LOOSE, ForwardedPort, InstalledExtension, SavedFile, TunnelCommand
 from forensics.rules import load
 from forensics.sessions.exits import image
 from forensics.sessions.rows import Row, Rows, because, short
@@ -169,6 +169,19 @@ def traffic_reason(sent: int | None, received: int | None, rows: list[Row]) -> s
         return ""
     text = f"SRUM counted {sent} bytes sent and {received} received by the hosting program in the hours of hosting"
     return because(f"{text}; each row sums up an hour, which may hold more than the tunnel", rows)
+
+
+def stated_folder(row: Row) -> str:
+    """The CLI's data folder that a row names; of loose files, the folder of the collection that holds them together."""
+    path = row.source.path
+    if path.startswith(LOOSE) and row.kind.startswith(("tunnel.", "server.")):
+        return path.replace("/", "\\").rpartition("\\")[0]
+    return row.get("data_dir")
+
+
+def is_anyones(row: Row) -> bool:
+    """Whether it may as well be Remote-SSH's: a list of servers, where the folder that it lay in is not known."""
+    return row.source.path.startswith(LOOSE) and row.kind == "tunnel.server_used"
 
 
 def folder_of(row: Row) -> str:

@@ -84,9 +84,14 @@ def _autostarts(entries: Sequence[Document]) -> str:
     return f"{counted(len(entries) - gone, 'autostart entry', 'autostart entries')} in all{more}"
 
 
+def _zone(host: Document) -> str | None:
+    why = host.get("unknown", {}).get("timezone")  # also where an examiner stated one
+    return f"{host['timezone']} ({why})" if host.get("timezone") and why else host.get("timezone")
+
+
 def _host_line(evidence: Document, *, several: bool) -> Text:
     host = evidence["host"]
-    known = [host.get("os"), f"build {host['build']}" if host.get("build") else None, host.get("timezone")]
+    known = [host.get("os"), f"build {host['build']}" if host.get("build") else None, _zone(host)]
     text = Text("Host ", style="bold").append(one_line(host.get("name") or "unknown host"), style="bold cyan")
     if said := host.get("unknown", {}).get("name"):  # also where a name was inferred
         text.append(one_line(f" ({said})"), style="yellow")

@@ -6,13 +6,12 @@ import os
 import re
 from datetime import UTC, datetime, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rich.console import Console
 from rich.text import Text
 
 from forensics.text import one_line
-from forensics.times import from_iso, windows_zone
+from forensics.times import from_iso, named_zone
 
 Document = dict[str, Any]
 COLOURS = {"confirmed": "bold red", "probable": "yellow", "possible": "cyan", "complete": "green", "partial": "yellow",
@@ -38,15 +37,7 @@ def zone_of(name: str) -> tzinfo:
     Raises:
         ValueError: neither knows the name.
     """
-    if name.upper() == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        zone, _ = windows_zone(name)
-    if zone is None:
-        raise ValueError(f"{name!r} is no time zone name such as Asia/Tokyo or 'Tokyo Standard Time'")
-    return zone
+    return named_zone(name)
 
 
 def console(*, stderr: bool = False) -> Console:
