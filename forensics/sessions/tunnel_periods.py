@@ -141,13 +141,24 @@ class Hosting:
         for path, rows in sorted(by_file.items()):
             current: Period | None = None
             for row in rows:
-                if row.kind == "tunnel.host_started" or (current is None and row.kind in _UP):
+                again = current is not None and _registers_anew(current, row)
+                if again and current is not None:
+                    self._anew(current, row)
+                if row.kind == "tunnel.host_started" or again or (current is None and row.kind in _UP):
                     current = Period(row.time)
                     current.as_service = True if basename(path) == "tunnel-service.log" else None
                     current.began_earlier = row.kind != "tunnel.host_started"
                     self.periods.append(current)
                 if current is not None:
                     self._log_row(current, row)
+
+    def _anew(self, period: Period, row: Row) -> None:
+        """Two runs in one log: the desktop's goes on, and so does a redirection that appends."""
+        if period.end is None:
+            period.end_latest = row.time
+        if row.time:
+            text = f"the log registers a tunnel anew at {stamp(row.time)}: another run hosts since then (inference)"
+            self.reasons.append(because(text, [row]))
 
     def _log_row(self, period: Period, row: Row) -> None:
         if row.kind not in _UP and row.kind != "tunnel.log_message" and not row.kind.startswith("server."):
@@ -298,6 +309,13 @@ class Hosting:
         last = bisect_right(self._begun, moment + window("same_start"), key=itemgetter(0))
         near = min(self._begun[first:last], key=lambda item: (abs(item[0] - moment), item[1]), default=None)
         return self.periods[near[1]] if near else None
+
+
+def _registers_anew(period: Period, row: Row) -> bool:
+    """Whether a tunnel is created after this run was up already, which a run does once, at its start."""
+    if row.kind != "tunnel.created" or "Creating tunnel" not in row.get("log_message"):
+        return False
+    return any(item.kind in _UP - {"tunnel.host_started"} for item in period.rows)
 
 
 def when(period: Period) -> tuple[bool, str]:
