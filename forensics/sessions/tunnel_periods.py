@@ -51,6 +51,12 @@ def once(rows: list[Row]) -> list[Row]:
     return list(found.values())
 
 
+def other_reading(rows: list[Row], moment: datetime | None) -> datetime | None:
+    """The reading of a moment as UTC, where the zone of the log that tells it is undecided."""
+    told = (row.get("log_time_if_utc") for row in rows if row.time == moment and moment is not None)
+    return next((other for text in told if text and isinstance(other := from_iso(text), datetime)), None)
+
+
 @dataclass(slots=True)
 class Period:
     """One hosting period while it is put together."""
@@ -75,14 +81,9 @@ class Period:
         still = None if self.end or self.last_seen == self.start else self.last_seen
         return HostingPeriod(
             self.start, self.end, self.reason, self.command_line, self.pid, self.as_service, self.user, self.output_to,
-            self.start_latest, still, self._other(self.start), self._other(self.end),
+            self.start_latest, still, other_reading(self.rows, self.start), other_reading(self.rows, self.end),
             None if self.end else self.end_latest,
         )  # fmt: skip
-
-    def _other(self, moment: datetime | None) -> datetime | None:
-        """The reading of a moment as UTC, where the zone of the log that tells it is undecided."""
-        told = (row.get("log_time_if_utc") for row in self.rows if row.time == moment and moment is not None)
-        return next((other for text in told if text and isinstance(other := from_iso(text), datetime)), None)
 
     def covers(self, moment: datetime) -> bool:
         """Whether it is known to have been up then; an end that nothing tells is taken as none."""
