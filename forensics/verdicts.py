@@ -170,7 +170,8 @@ class TunnelClient:
     """One remote client. `end_kind`: disconnected | expired | tunnel_stopped | host_shutdown | unknown.
 
     `windows`: editor windows seen for it; `reconnects`: how often it came back after its connection was lost;
-    `second_client`: the server said that another client came while it waited for this one.
+    `second_client`: the server said that another client came while it waited for this one. `start_if_utc` and
+    `end_if_utc`: the other reading of a log whose time zone is undecided; null where it is decided.
     """
 
     start: datetime | None
@@ -180,6 +181,8 @@ class TunnelClient:
     windows: int = 0
     reconnects: int = 0
     second_client: bool = False
+    start_if_utc: datetime | None = None
+    end_if_utc: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,12 @@ def once(rows: list[Row]) -> list[Row]:
     return list(found.values())
 
 
+def other_reading(rows: list[Row], moment: datetime | None) -> datetime | None:
+    """The reading of a moment as UTC, where the zone of the log that tells it is undecided."""
+    told = (row.get("log_time_if_utc") for row in rows if row.time == moment and moment is not None)
+    return next((other for text in told if text and isinstance(other := from_iso(text), datetime)), None)
+
+
 @dataclass(slots=True)
 class Period:
     """One hosting period while it is put together."""
@@ -75,14 +81,9 @@ class Period:
         still = None if self.end or self.last_seen == self.start else self.last_seen
         return HostingPeriod(
             self.start, self.end, self.reason, self.command_line, self.pid, self.as_service, self.user, self.output_to,
-            self.start_latest, still, self._other(self.start), self._other(self.end),
+            self.start_latest, still, other_reading(self.rows, self.start), other_reading(self.rows, self.end),
             None if self.end else self.end_latest,
         )  # fmt: skip
-
-    def _other(self, moment: datetime | None) -> datetime | None:
-        """The reading of a moment as UTC, where the zone of the log that tells it is undecided."""
-        told = (row.get("log_time_if_utc") for row in self.rows if row.time == moment and moment is not None)
-        return next((other for text in told if text and isinstance(other := from_iso(text), datetime)), None)
 
     def covers(self, moment: datetime) -> bool:
         """Whether it is known to have been up then; an end that nothing tells is taken as none."""
@@ -141,13 +142,24 @@ class Hosting:
         for path, rows in sorted(by_file.items()):
             current: Period | None = None
             for row in rows:
-                if row.kind == "tunnel.host_started" or (current is None and row.kind in _UP):
+                again = current is not None and _registers_anew(current, row)
+                if again and current is not None:
+                    self._anew(current, row)
+                if row.kind == "tunnel.host_started" or again or (current is None and row.kind in _UP):
                     current = Period(row.time)
                     current.as_service = True if basename(path) == "tunnel-service.log" else None
                     current.began_earlier = row.kind != "tunnel.host_started"
                     self.periods.append(current)
                 if current is not None:
                     self._log_row(current, row)
+
+    def _anew(self, period: Period, row: Row) -> None:
+        """Two runs in one log: the desktop's goes on, and so does a redirection that appends."""
+        if period.end is None:
+            period.end_latest = row.time
+        if row.time:
+            text = f"the log registers a tunnel anew at {stamp(row.time)}: another run hosts since then (inference)"
+            self.reasons.append(because(text, [row]))
 
     def _log_row(self, period: Period, row: Row) -> None:
         if row.kind not in _UP and row.kind != "tunnel.log_message" and not row.kind.startswith("server."):
@@ -298,6 +310,13 @@ class Hosting:
         last = bisect_right(self._begun, moment + window("same_start"), key=itemgetter(0))
         near = min(self._begun[first:last], key=lambda item: (abs(item[0] - moment), item[1]), default=None)
         return self.periods[near[1]] if near else None
+
+
+def _registers_anew(period: Period, row: Row) -> bool:
+    """Whether a tunnel is created after this run was up already, which a run does once, at its start."""
+    if row.kind != "tunnel.created" or "Creating tunnel" not in row.get("log_message"):
+        return False
+    return any(item.kind in _UP - {"tunnel.host_started"} for item in period.rows)
 
 
 def when(period: Period) -> tuple[bool, str]:

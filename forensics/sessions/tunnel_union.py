@@ -69,8 +69,14 @@ def _union(group: Sequence[TunnelSession]) -> TunnelSession:
         merged,
         id=next((item.id for item in unlike if item.tunnel_id), unlike[0].id),
         unregistered=any(item.unregistered for item in unlike),
-        hosting=_merged_spans(_all(unlike, "hosting"), window("same_start"), _one_period),
-        clients=_merged_spans(_all(unlike, "clients"), window("same_window"), _one_client),
+        hosting=(
+            *_merged_spans([*filter(_begin, _all(unlike, "hosting"))], window("same_start"), _one_period),
+            *_without_times(unlike, "hosting"),
+        ),
+        clients=(
+            *_merged_spans([*filter(_begin, _all(unlike, "clients"))], window("same_window"), _one_client),
+            *_without_times(unlike, "clients"),
+        ),
         commands=tuple(sorted(merged.commands, key=lambda item: (item.time is None, str(item.time)))),
         certainty=max((item.certainty for item in unlike), key=_RANKS.index),
         score=max(0, min(100, sum(rules.values()))),
@@ -110,7 +116,7 @@ def _reasons(sessions: Sequence[TunnelSession]) -> tuple[dict[str, int], list[st
 
 
 def _merged_spans(spans: list[Span], slack: timedelta, join: Callable[[Span, Span], Span]) -> tuple[Span, ...]:
-    """Spans that begin at the same time are one; those without a start stay as they are."""
+    """Spans that begin at the same time are one."""
     found: list[Span] = []
     for span in sorted(dict.fromkeys(spans), key=lambda item: (_begin(item) is None, str(_begin(item)))):
         last = found[-1] if found else None
@@ -119,6 +125,12 @@ def _merged_spans(spans: list[Span], slack: timedelta, join: Callable[[Span, Spa
         else:
             found.append(span)
     return tuple(found)
+
+
+def _without_times(sessions: Sequence[TunnelSession], name: str) -> list[Any]:
+    """What has no time cannot be told apart from what another collection tells: the longest list of one counts."""
+    lists = [[item for item in getattr(session, name) if not _begin(item)] for session in sessions]
+    return max(lists, key=len, default=[])
 
 
 def _begin(span: HostingPeriod | TunnelClient) -> datetime | None:

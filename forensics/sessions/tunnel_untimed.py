@@ -27,7 +27,7 @@ def untimed_periods(bundle: Bundle, periods: Sequence[Period]) -> tuple[list[Per
     if not told:
         return [], []
     if periods:
-        text = f"the CLI's log tells of a run {_WITHOUT}: it holds the last run only, which is among the dated ones"
+        text = f"the CLI's log tells of a run {_WITHOUT}: it may be one of the dated ones"
         return [], [because(text, told)]
     found = []
     for number, row in enumerate(told):

@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from forensics.model import TunnelClient
 from forensics.sessions.rows import Row
-from forensics.sessions.tunnel_periods import Period, window
+from forensics.sessions.tunnel_periods import Period, other_reading, window
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -59,8 +59,9 @@ class Client:
         times = {row.time.replace(microsecond=0) for view in self.views for row in view.reconnected if row.time}
         second = any(view.second for view in self.views)
         return TunnelClient(
-            self.start, self.end, self.commit, self.end_kind, len(self.views), len(times), second_client=second
-        )
+            self.start, self.end, self.commit, self.end_kind, len(self.views), len(times), second,
+            other_reading(self.rows, self.start), other_reading(self.rows, self.end),
+        )  # fmt: skip
 
 
 class Lines:

@@ -78,7 +78,7 @@ def _connection(item: Document, zone: tzinfo) -> str:
 
 def _hosting(period: Document, zone: tzinfo, *, full: bool) -> str:
     whose = f"  as {period['user']}" if period.get("user") else ""
-    said = f"{span(period, zone)}{whose}  {in_zone(period['end_reason'] or '', zone)}"
+    said = f"{span(period, zone)}{_if_utc(period, zone)}{whose}  {in_zone(period['end_reason'] or '', zone)}"
     if not full:
         return said
     output = f"  output to {period['output_to']}" if period.get("output_to") else ""
@@ -91,7 +91,15 @@ def _client(client: Document, zone: tzinfo) -> str:
     more += [counted(client["reconnects"], "reconnect")] if client.get("reconnects") else []
     more += ["another client had connected"] if client.get("second_client") else []
     said = f"  {', '.join(more)}" if more else ""
-    return f"{span(client, zone)}  {client['end_kind'].replace('_', ' ')}{said}"
+    return f"{span(client, zone)}{_if_utc(client, zone)}  {client['end_kind'].replace('_', ' ')}{said}"
+
+
+def _if_utc(item: Document, zone: tzinfo) -> str:
+    """The other reading of a log whose zone is undecided."""
+    start, end = item.get("start_if_utc"), item.get("end_if_utc")
+    if not (start or end):
+        return ""
+    return f" (if the log is in UTC: {moment(start, zone)} – {moment(end, zone)})"
 
 
 def _saved(item: Document, zone: tzinfo, *, full: bool) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from forensics.model import TunnelSession
-from tests.sessions.factory import looked
+from tests.sessions.factory import at, looked
 from tests.sessions.tunnels import CODE, MTIME, PROFILE, RUN, SERVER, Tunnel, only
 
 DESKTOP = f"{PROFILE}/AppData/Roaming/Code/logs/1/remoteTunnelService.log".replace("\\", "/")
@@ -97,3 +97,22 @@ def test_an_empty_cache_names_no_provider_and_is_no_evidence() -> None:
     assert session.provider == "github"
     assert "told by devtunnels-tokens-github" in text(session)
     assert "login and other files of devtunnel" in text(session)
+
+
+class TestSecondRegistration:
+    CREATING = "Creating tunnel with the name: x"
+
+    def test_in_one_log_is_a_second_run(self) -> None:
+        scene = Tunnel()
+        scene.line("client_serving", 0, rpc_id="14")
+        scene.line("created", 9000, log_message=self.CREATING)
+        scene.line("relay_connected", 9001)
+        first, second = only(scene).hosting
+        assert (first.start, first.end_latest, second.start) == (at(0), at(9000), at(9000))
+        assert "registers a tunnel anew" in text(only(scene))
+
+    def test_at_the_start_is_the_same_run(self) -> None:
+        scene = Tunnel()
+        scene.line("host_started", 0, command_line="code tunnel")
+        scene.line("created", 30, log_message=self.CREATING)
+        assert len(only(scene).hosting) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from forensics.case import merge_verdicts
 from forensics.model import TunnelSession, Verdicts
 from tests.sessions.factory import at
-from tests.sessions.tunnels import LOG, RUN, Tunnel
+from tests.sessions.tunnels import LOG, OWNER, RUN, Tunnel
 
 
 def day(offset: float, ident: str = "k3hq9wzt", name: str = "print-svc-07") -> Verdicts:
@@ -52,6 +52,17 @@ class TestOneTunnel:
         (session,) = merged(scene.build(), day(0))
         (period,) = session.hosting
         assert (period.end, period.end_reason, period.pid) == (at(900), "Ctrl-C", 4711)
+
+    def test_clients_without_times_are_those_of_the_collection_that_knows_most(self) -> None:
+        def undated(count: int) -> Verdicts:
+            scene = Tunnel()
+            scene.identity(count)
+            for number in range(count):
+                scene.file("tunnel.client_serving", LOG, {}, f"line {number + 1}", **{**OWNER, "rpc_id": str(number)})
+            return scene.build()
+
+        (session,) = merged(undated(1), undated(3))
+        assert [client.start for client in session.clients] == [None, None, None]
 
 
 class TestTwoTunnels:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from rich.console import Console
 
 from forensics.model import TunnelSession, Value, to_plain
 from forensics.show.tunnels import print_tunnels
-from tests.sessions.factory import looked
+from tests.sessions.factory import at, looked
 from tests.sessions.tunnels import COMMIT, LOG, OWNER, PROFILE, RUN, SERVER, Tunnel, only
 
 AGENT = f"{PROFILE}/.vscode-server/data/logs/20241205T101555/remoteagent.log".replace("\\", "/")
@@ -73,7 +73,7 @@ def test_a_run_that_is_dated_elsewhere_is_not_told_twice(scene: Undated) -> None
     scene.process(0, RUN.partition(" ")[0], RUN, pid="7000")
     session = only(scene)
     assert len(session.hosting) == 1
-    assert "among the dated ones" in text(session)
+    assert "may be one of the dated ones" in text(session)
 
 
 def test_a_log_that_is_at_hand_is_not_said_to_hold_nothing(scene: Undated) -> None:
@@ -98,3 +98,19 @@ def test_the_terminal_says_that_the_times_are_unknown(scene: Undated) -> None:
     session: dict[str, Any] = to_plain(only(scene))
     print_tunnels({"tunnel_sessions": [session], "evidence": []}, UTC, out, full=False)
     assert "hosted 1× (times unknown), 1 client connection" in out.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_both_readings_of_an_undecided_log_are_shown_also_of_clients() -> None:
+    scene = Undated()
+    scene.line("host_started", 0, command_line=RUN, log_time_if_utc="2024-12-02T12:30:00+00:00")
+    scene.line("client_serving", 60, rpc_id="0", commit=COMMIT, log_time_if_utc="2024-12-02T12:31:00+00:00")
+    scene.line("client_disconnected", 90, rpc_id="0", log_time_if_utc="2024-12-02T12:31:30+00:00")
+    session = only(scene)
+    (client,) = session.clients
+    assert client.start_if_utc == at(60) + timedelta(hours=9)
+    assert client.end_if_utc == at(90) + timedelta(hours=9)
+    out = Console(file=io.StringIO(), width=200)
+    print_tunnels({"tunnel_sessions": [to_plain(session)], "evidence": []}, UTC, out, full=False)
+    shown = out.file.getvalue()  # type: ignore[attr-defined]
+    assert "(if the log is in UTC: 2024-12-02 12:31:00Z – 2024-12-02 12:31:30Z)" in shown
+    assert "(if the log is in UTC: 2024-12-02 12:30:00Z – ?)" in shown
