@@ -12,11 +12,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from forensics import leftovers
-from forensics.case import CASE_FILES, Case, CaseExistsError, merge_verdicts, problem_key
+from forensics.case import CASE_FILES, Case, CaseExistsError, problem_key
 from forensics.evidence.regular import open_regular
 from forensics.intake import HiveNote, JobResult
 from forensics.model import Coverage, Event, Evidence, Fact, Problem, Verdicts, to_plain
 from forensics.naming import Naming
+from forensics.sessions.merging import merge_verdicts
 from forensics.sessions.tunnel_links import linked
 from forensics.store import Sorter, Store
 from forensics.timeline import EVENTS, EventStore, Undated, events_of, order_key, undated_of, undated_store

@@ -127,12 +127,10 @@ def timeline(
     from forensics.workers import MIB, Limits
 
     zone = _usage(lambda: zone_of(display_tz))
-    if start and end and end < start:
-        raise click.UsageError("--end is before --start")
-    limits, told = Limits(seconds=job_seconds, memory=job_memory * MIB, jobs=jobs or 0), _rules_in(rules)
-    options = _usage(
-        lambda: Options(context_minutes, all_events, start, end, limits, opening, told, evidence_tz=evidence_tz)
-    )
+    _check_span(start, end)
+    limits = Limits(seconds=job_seconds, memory=job_memory * MIB, jobs=jobs or 0)
+    told = (context_minutes, all_events, start, end, limits, opening, _rules_in(rules), evidence_tz)
+    options = _usage(lambda: Options(*told))
     try:
         check_target(output, evidence, force=force, log_file=log_file)
         if extract is not None:
@@ -168,6 +166,11 @@ def timeline(
     with _printing():
         _tell(made, output, zone, as_json=as_json, quiet=quiet, verbose=verbose)
     sys.exit(max(_code(case) for case, _ in made))
+
+
+def _check_span(start: datetime | None, end: datetime | None) -> None:
+    if start and end and end < start:
+        raise click.UsageError("--end is before --start")
 
 
 def _rules_in(folder: Path | None) -> Rules | None:

@@ -123,7 +123,10 @@ def test_ctrl_c_prints_no_traceback(tmp_path: Path) -> None:
 
 
 def _workers(pid: int) -> bool:
-    lines = (" ".join(child.cmdline()) for child in psutil.Process(pid).children(recursive=True))
+    try:
+        lines = [" ".join(child.cmdline()) for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:  # one that has just ended
+        return False
     return any("spawn_main" in line or "forkserver" in line for line in lines)
 
 

@@ -6,7 +6,7 @@ other products' tunnels never make one. A dev tunnel and a code tunnel of one pr
 
 from __future__ import annotations
 
-from forensics.model import PersistenceEntry
+from forensics.model import LOOSE, PersistenceEntry
 from forensics.sessions.exits import Exits
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.rows import People, Row, Rows
@@ -35,7 +35,7 @@ from forensics.sessions.tunnel_call import (
     tunnel_call,
     wrapped_call,
 )
-from forensics.sessions.tunnel_did import folder_of, not_through_tunnels, stated_folder
+from forensics.sessions.tunnel_did import folder_of, is_anyones, not_through_tunnels, stated_folder
 from forensics.sessions.tunnel_programs import add_runs, folders_read, logged_call, server_folders
 from forensics.sessions.tunnel_resident import resident_identities
 from forensics.sessions.tunnel_rows import (
@@ -138,7 +138,7 @@ class Bundler:
 
     def _placed(self, row: Row) -> tuple[str, str] | None:
         """(data folder, product) that a row names or lies in; the desktop's copy of the log lies in neither."""
-        stated = "" if is_desktop(row) else on_host(row.get("data_dir"))
+        stated = "" if is_desktop(row) else on_host(stated_folder(row))
         if is_on_host(stated):
             return stated, product_of(stated, row.get("quality"))
         hint = self._hints.get(row.source.path) or (self._hints.get(folder_of(row)) if stated else None)
@@ -151,7 +151,7 @@ class Bundler:
 
         Files that were collected without their folders lie together: what one of them names is that of all.
         """
-        own = on_host(row.get("data_dir"))
+        own = on_host(stated_folder(row))
         if is_on_host(own) or data_dir_of(row.source.path):
             return
         server = servers_in(row.get("log_message"))
@@ -174,7 +174,7 @@ class Bundler:
                 self._hint(row)
             else:
                 self._is_ssh(row)
-        anchors = [row for row in rows if row.kind in ANCHORS]
+        anchors = [row for row in rows if row.kind in ANCHORS and not is_anyones(row)]
         for row in sorted(anchors, key=lambda item: (self._placed(item) is None, item.order)):
             placed = self._placed(row)
             if placed:
@@ -339,7 +339,10 @@ class Bundler:
         if not is_cli(stated):
             self._is_ssh(row)
             return
-        placed = data_dir_of(row.source.path) or ((on_host(stated), "") if stated else None)
+        stated = on_host(stated)
+        if stated.startswith(LOOSE) and not self._hints.get(folder_of(row)) and norm(stated) not in self._found:
+            stated = ""  # alone it is no tunnel's
+        placed = data_dir_of(row.source.path) or ((stated, "") if stated else None)
         if placed and not is_on_host(placed[0]):
             placed = self._hints.get(row.source.path) or self._hints.get(folder_of(row)) or placed
         if placed is None and product == "devtunnel" and row.get("tunnel_id"):

@@ -15,7 +15,9 @@ from forensics.sessions.texts import basename, drive_before, norm, split_command
 
 _TOKEN = re.compile(r'(?:"[^"]*"|[^\s"])+')
 _LIMIT = 8 * 1024
-_LOOSE = re.compile(r"loose:[\\/](?P<drive>[A-Za-z])(?:[\\/]|$)")
+_LOOSE = re.compile(
+    r"loose:[\\/](?P<drive>[A-Za-z])[\\/](?=(?:users|windows|programdata|program files)(?:[\\/]|$))", re.IGNORECASE
+)
 _HOSTS = re.compile(r"[A-Za-z]:[\\/]|[\\/]{1,2}[^\\/]")
 _SERVERS = re.compile(r"\\servers\\(?P<quality>stable|insiders|exploration)-(?P<commit>[0-9a-f]{7,40})", re.IGNORECASE)
 _NO_PATH = '"<>|*?:'

@@ -118,7 +118,7 @@ def test_renamed_files_make_the_session(tmp_path: Path) -> None:
     assert session["tunnel_id"]
     assert session["hosting"]
     assert session["clients"]
-    assert session["data_dir"] is None
+    assert session["data_dir"] == "C:\\Users\\田中\\.vscode\\cli"  # as the log names it
 
 
 def test_a_loose_list_of_servers_and_its_log_make_no_tunnel(tmp_path: Path) -> None:

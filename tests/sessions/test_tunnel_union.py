@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from forensics.case import merge_verdicts
 from forensics.model import TunnelSession, Verdicts
+from forensics.sessions.merging import merge_verdicts
 from tests.sessions.factory import at
 from tests.sessions.tunnels import LOG, OWNER, RUN, Tunnel
 
