@@ -22,6 +22,7 @@ ELSEWHERE = {
     "amcache",
     "app_compat_store",
     "appx_packages",
+    "beacon_files",
     "bits_queue",
     "browser_chromium",
     "browser_firefox",

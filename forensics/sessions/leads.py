@@ -37,7 +37,7 @@ _FILES = (
 )  # fmt: skip
 _OTHERS = (
     "pipe.created", "pipe.opened", "registry.value_set", "firewall.rule", "firewall.rule_added",
-    "firewall.rule_changed", "registry.blob_suspected", "msbuild.inline_task",
+    "firewall.rule_changed", "registry.blob_suspected", "msbuild.inline_task", "beacon.config",
 )  # fmt: skip
 KINDS = (*_COMMANDS, *_RUNS, *_FILES, *_OTHERS)
 
@@ -110,5 +110,6 @@ def facts_of(row: Row) -> dict[str, Any]:
     facts["direction"] = row.first("direction", "rule_direction").casefold()
     facts["action"] = row.first("action", "rule_action").casefold()
     facts["proved"] = row.fields.get("payload_proved") is True
+    facts["servers"] = row.fields.get("beacon_servers")
     facts["signs"] = row.fields.get("code_signs")
     return {name: value for name, value in facts.items() if value not in ("", None, ())}
