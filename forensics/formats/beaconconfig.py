@@ -23,7 +23,7 @@ _TRIES = 64
 
 @dataclass(frozen=True, slots=True)
 class Beacon:
-    """One configuration: where it starts, its XOR byte, its settings by number, and whether the list comes to an end."""
+    """One configuration: where it starts, its XOR byte, settings by number, and whether the list ends."""
 
     offset: int
     key: int

@@ -54,11 +54,11 @@ def test_other_files_are_none() -> None:
 
 
 def test_a_cut_file() -> None:
-    data = packed()
-    told = 0
+    data, told = packed(), 0
+    end = len(data.rstrip(b"\x2e"))
     for length in range(0, 1200, 7):
         facts, problems = run(ARTIFACT, PATH, data[:length])
         told += len(facts)
-        assert len(problems) == len(facts)
+        assert len(problems) == len(facts) or length > end
     assert told > 50
     assert run(ARTIFACT, PATH, data)[1] == []
