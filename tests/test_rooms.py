@@ -33,7 +33,7 @@ ORDER = [
     {"collect", "showing"},
     {"workers"},
     {"sessions", "descendants"},
-    {"guestwrites"},
+    {"guestwrites", "blobextraction"},
     {"assembly", "reading"},
     {"runinfo"},
     {"pipeline"},
