@@ -39,6 +39,7 @@ _OTHERS = (
     "pipe.created", "pipe.opened", "registry.value_set", "firewall.rule", "firewall.rule_added",
     "firewall.rule_changed", "registry.blob_suspected", "msbuild.inline_task", "beacon.config",
 )  # fmt: skip
+_SEARCHED = ("command", "decoded", "path", "program")
 KINDS = (*_COMMANDS, *_RUNS, *_FILES, *_OTHERS)
 
 
@@ -49,16 +50,43 @@ class Lead(NamedTuple):
     level: str
     finding: str
     subject: str
+    needs: tuple[str, ...]
+    kinds: frozenset[str]
+
+    def may_fit(self, text: str) -> bool:
+        """Whether a row with this text (folded) is worth trying the rule on."""
+        return not self.needs or any(need in text for need in self.needs)
 
 
 @cache
 def leads() -> tuple[Lead, ...]:
     """Every rule, in the order of the files."""
     return tuple(
-        Lead(rule, item["level"], item["finding"], item["subject"])
+        Lead(rule, item["level"], item["finding"], item["subject"], tuple(item.get("needs", ())), _kinds(item["when"]))
         for name in SECTIONS
         for rule, item in zip(rules_of(name, "findings"), load(name)["findings"], strict=True)
     )
+
+
+def _kinds(when: dict[str, Any] | list[dict[str, Any]]) -> frozenset[str]:
+    """The kinds whose rows have the facts that the rule asks for; of a fact that several have, all kinds."""
+    found: set[str] = set()
+    for part in when if isinstance(when, list) else [when]:
+        names = {key.partition("|")[0] for key in part}
+        if "kind" in names:
+            found |= set(part["kind"] if isinstance(part["kind"], list) else [part["kind"]])
+        elif names & {"file", "writer", "folder", "path"}:
+            found |= set(_FILES)
+        elif names & {"command", "decoded"}:
+            found |= set(_COMMANDS)
+        else:
+            found |= set(KINDS)
+    return frozenset(found)
+
+
+@cache
+def _for(kind: str) -> tuple[Lead, ...]:
+    return tuple(lead for lead in leads() if kind in lead.kinds)
 
 
 def findings(rows: Rows, label: str) -> list[Finding]:
@@ -67,7 +95,8 @@ def findings(rows: Rows, label: str) -> list[Finding]:
     rules = {lead.rule.id: lead for lead in leads()}
     for row in rows.of(*KINDS):
         facts = facts_of(row)
-        for hit in hits((lead.rule for lead in leads()), facts):
+        text = "\n".join(str(facts.get(name, "")) for name in _SEARCHED).casefold()
+        for hit in hits((lead.rule for lead in _for(row.kind) if lead.may_fit(text)), facts):
             lead = rules[hit.rule]
             key = (hit.rule, str(facts.get(lead.subject) or ""))
             groups.setdefault(key, (lead, hit.why, []))[2].append(row)
