@@ -133,9 +133,10 @@ def facts_of(row: Row) -> dict[str, Any]:
         "is_folder": row.fields.get("is_folder") is True,
         "writer": basename(row.get("executable")) if row.kind in _FILES else "",
     }
-    named = ("service_name", "pipe_name", "value_name", "value_data", "local_ports", "rule_name")
+    named = ("service_name", "pipe_name", "value_name", "local_ports", "rule_name")
     facts |= {name: row.get(name) for name in (*named, "blob_sha256", "code_sha256", "file_path", "location")}
     facts["key"] = row.first("key_path", "location")
+    facts["package"] = row.first("entry_name", "value_data")
     facts["direction"] = row.first("direction", "rule_direction").casefold()
     facts["action"] = row.first("action", "rule_action").casefold()
     facts["proved"] = row.fields.get("payload_proved") is True

@@ -211,6 +211,16 @@ def test_a_notification_package_that_windows_does_not_bring() -> None:
         scene = Scene()
         scene.add("registry.value_set", 0, key_path=key, value_name="Notification Packages", value_data=data)
         assert [item.rule for item in told(scene)] == ["credentials.notification_package"] * count
+    scene = Scene()
+    for name in ("scecli", "mrsastealer"):
+        scene.file(
+            "autorun.configured", "C:/Windows/System32/config/SYSTEM", {"Content Modification Time": 0}, f"k\\{name}",
+            mechanism="lsa", location=f"{key}\\Notification Packages", key_path="ControlSet001\\Control\\Lsa",
+            value_name="Notification Packages", entry_name=name, command_line=name,
+        )  # fmt: skip
+    (found,) = told(scene)
+    assert found.rule == "credentials.notification_package"
+    assert "mrsastealer" in found.why
     events = _log(SYSMON, 13, TargetObject=f"{key}\\Notification Packages", Details="scecli x", Image="C:\\x\\a.exe")
     assert _found(events) == [("credentials.notification_package", "high")]
     events = _log(SYSMON, 13, TargetObject=f"{key}\\Notification Packages", Details="Binary Data", Image="C:\\a.exe")
