@@ -160,6 +160,7 @@ def test_a_script_that_the_web_server_wrote() -> None:
     assert _found(written_by) == [("webshell.written_by_server", "high")]
     copied = _log(SYSMON, 11, Image="C:\\x\\msdeploy.exe", TargetFilename="C:\\inetpub\\wwwroot\\a.aspx", ProcessId="5")
     assert _found(copied) == [("webshell.new_script", "low")]
+    assert "msdeploy.exe wrote" in leads.findings(Rows(copied), "h")[0].why
 
 
 def test_a_command_of_the_web_server() -> None:
