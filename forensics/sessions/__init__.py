@@ -43,8 +43,8 @@ def build(
     sandboxes = Sandboxes(rows, host, label, life, looked)
     sessions = sandboxes.sessions()
     found = sandboxes.findings() + capability_findings(rows, label)
-    found += (*lead_findings(rows, label), *sideload_findings(rows, label))
     found += others(rows, life, [*sessions, *found], label)
+    found += (*lead_findings(rows, label), *sideload_findings(rows, label))
     return Verdicts(
         sandbox_sessions=sessions,
         sandbox_configs=sandboxes.configurations(),
