@@ -95,7 +95,7 @@ def _leave(number: int, _: object) -> None:
 @click.option("--job-memory", type=click.IntRange(256, 1_048_576), default=2048, show_default=True, metavar="MIB",
               help="Memory of one worker process.")  # fmt: skip
 @click.option("--extract", "extract", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              help="Write a remote editor's saved copies and payloads of the registry there, neutrally named.")  # fmt: skip
+              help="Write a remote editor's saved copies and registry payloads there, neutrally named.")  # fmt: skip
 @opening_options
 @click.option("--json", "as_json", is_flag=True, help="Print the sessions document on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No summary and no progress.")
