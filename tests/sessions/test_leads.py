@@ -122,6 +122,8 @@ def test_a_file_of_the_journal_is_told_and_found(path: str) -> None:
         "C:\\Windows\\System32\\config\\RegBack\\SECURITY", "C:\\Users\\a\\AppData\\Local\\CrashDumps\\lsass.exe.1.dmp",
         "C:\\Users\\a\\source\\site\\page.aspx", "C:\\inetpub\\wwwroot\\iisstart.htm", "C:\\Users\\a\\sam.txt.lnk",
         "C:\\Windows\\Microsoft.NET\\Framework64\\v4.0.30319\\Temporary ASP.NET Files\\wwwroot\\a.aspx",
+        "C:\\inetpub\\wwwroot\\.well-known\\security.txt", "C:\\ProgramData\\Vendor\\security.log",
+        "C:\\Users\\sam\\Documents\\sam.zip", "C:\\inetpub\\ca\\root.cer",
         "C:\\Windows\\WinSxS\\amd64_x\\ntds.dit", "C:\\Program Files\\Npcap\\npcap.exe",
     ],
 )  # fmt: skip
