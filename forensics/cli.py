@@ -98,7 +98,7 @@ def _leave(number: int, _: object) -> None:
 @click.option("--job-memory", type=click.IntRange(256, 1_048_576), default=2048, show_default=True, metavar="MIB",
               help="Memory of one worker process.")  # fmt: skip
 @click.option("--extract", "extract", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              help="Write the saved copies of a remote editor's history there, under neutral names.")  # fmt: skip
+              help="Write a remote editor's saved copies and registry payloads there, neutrally named.")  # fmt: skip
 @click.option("--rules", "rules", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
               help="Hold event records against the Sigma rules in DIR (docs/sigma.md).")  # fmt: skip
 @opening_options

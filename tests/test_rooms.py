@@ -34,7 +34,7 @@ ORDER = [
     {"collect", "showing"},
     {"workers"},
     {"sessions", "descendants"},
-    {"guestwrites"},
+    {"guestwrites", "blobextraction"},
     {"assembly", "reading"},
     {"runinfo", "rulefolder"},
     {"settings"},

@@ -27,6 +27,7 @@ ELSEWHERE = {
     "app_init_dlls",
     "appx_packages",
     "bits_jobs",
+    "beacon_files",
     "bits_queue",
     "boot_execute",
     "browser_chromium",

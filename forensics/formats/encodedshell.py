@@ -23,6 +23,9 @@ _LAYERS = 6
 
 def layers(text: str) -> tuple[str, ...]:
     """The texts inside a command line or script, outermost first; empty when nothing in it opens as text."""
+    folded = text[:_LIMIT].casefold()
+    if not any(word in folded for word in ("powershell", "pwsh", "frombase64string")):
+        return ()
     found: list[str] = []
     waiting = [text[:_LIMIT]]
     while waiting and len(found) < _LAYERS:

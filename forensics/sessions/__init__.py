@@ -46,11 +46,11 @@ def build(
     sessions = sandboxes.sessions()
     found = sandboxes.findings() + capability_findings(rows, label)
     found += tuple(remote_tool_findings(rows, label))
-    found += (*lead_findings(rows, label), *sideload_findings(rows, label))
     tunnels = Tunnels(rows, host, label, life, entries, looked)
     hosted = tunnels.sessions()
     leads = tunnels.findings(hosted)
     found += others(rows, life, [*sessions, *found], label)
+    found += (*lead_findings(rows, label), *sideload_findings(rows, label))
     found += sigma_findings(rows, label)
     return Verdicts(
         sandbox_sessions=sessions,

@@ -37,8 +37,9 @@ _FILES = (
 )  # fmt: skip
 _OTHERS = (
     "pipe.created", "pipe.opened", "registry.value_set", "firewall.rule", "firewall.rule_added",
-    "firewall.rule_changed", "registry.blob_suspected", "msbuild.inline_task",
+    "firewall.rule_changed", "registry.blob_suspected", "msbuild.inline_task", "beacon.config",
 )  # fmt: skip
+_SEARCHED = ("command", "decoded", "path", "program")
 KINDS = (*_COMMANDS, *_RUNS, *_FILES, *_OTHERS)
 
 
@@ -49,16 +50,43 @@ class Lead(NamedTuple):
     level: str
     finding: str
     subject: str
+    needs: tuple[str, ...]
+    kinds: frozenset[str]
+
+    def may_fit(self, text: str) -> bool:
+        """Whether a row with this text (folded) is worth trying the rule on."""
+        return not self.needs or any(need in text for need in self.needs)
 
 
 @cache
 def leads() -> tuple[Lead, ...]:
     """Every rule, in the order of the files."""
     return tuple(
-        Lead(rule, item["level"], item["finding"], item["subject"])
+        Lead(rule, item["level"], item["finding"], item["subject"], tuple(item.get("needs", ())), _kinds(item["when"]))
         for name in SECTIONS
         for rule, item in zip(rules_of(name, "findings"), load(name)["findings"], strict=True)
     )
+
+
+def _kinds(when: dict[str, Any] | list[dict[str, Any]]) -> frozenset[str]:
+    """The kinds whose rows have the facts that the rule asks for; of a fact that several have, all kinds."""
+    found: set[str] = set()
+    for part in when if isinstance(when, list) else [when]:
+        names = {key.partition("|")[0] for key in part}
+        if "kind" in names:
+            found |= set(part["kind"] if isinstance(part["kind"], list) else [part["kind"]])
+        elif names & {"file", "writer", "folder", "path"}:
+            found |= set(_FILES)
+        elif names & {"command", "decoded"}:
+            found |= set(_COMMANDS)
+        else:
+            found |= set(KINDS)
+    return frozenset(found)
+
+
+@cache
+def _for(kind: str) -> tuple[Lead, ...]:
+    return tuple(lead for lead in leads() if kind in lead.kinds)
 
 
 def findings(rows: Rows, label: str) -> list[Finding]:
@@ -67,7 +95,8 @@ def findings(rows: Rows, label: str) -> list[Finding]:
     rules = {lead.rule.id: lead for lead in leads()}
     for row in rows.of(*KINDS):
         facts = facts_of(row)
-        for hit in hits((lead.rule for lead in leads()), facts):
+        text = "\n".join(str(facts.get(name, "")) for name in _SEARCHED).casefold()
+        for hit in hits((lead.rule for lead in _for(row.kind) if lead.may_fit(text)), facts):
             lead = rules[hit.rule]
             key = (hit.rule, str(facts.get(lead.subject) or ""))
             groups.setdefault(key, (lead, hit.why, []))[2].append(row)
@@ -104,11 +133,13 @@ def facts_of(row: Row) -> dict[str, Any]:
         "is_folder": row.fields.get("is_folder") is True,
         "writer": basename(row.get("executable")) if row.kind in _FILES else "",
     }
-    named = ("service_name", "pipe_name", "value_name", "value_data", "local_ports", "rule_name")
+    named = ("service_name", "pipe_name", "value_name", "local_ports", "rule_name")
     facts |= {name: row.get(name) for name in (*named, "blob_sha256", "code_sha256", "file_path", "location")}
     facts["key"] = row.first("key_path", "location")
+    facts["package"] = row.first("entry_name", "value_data")
     facts["direction"] = row.first("direction", "rule_direction").casefold()
     facts["action"] = row.first("action", "rule_action").casefold()
     facts["proved"] = row.fields.get("payload_proved") is True
+    facts["servers"] = row.fields.get("beacon_servers")
     facts["signs"] = row.fields.get("code_signs")
     return {name: value for name, value in facts.items() if value not in ("", None, ())}

@@ -122,6 +122,8 @@ def test_a_file_of_the_journal_is_told_and_found(path: str) -> None:
         "C:\\Windows\\System32\\config\\RegBack\\SECURITY", "C:\\Users\\a\\AppData\\Local\\CrashDumps\\lsass.exe.1.dmp",
         "C:\\Users\\a\\source\\site\\page.aspx", "C:\\inetpub\\wwwroot\\iisstart.htm", "C:\\Users\\a\\sam.txt.lnk",
         "C:\\Windows\\Microsoft.NET\\Framework64\\v4.0.30319\\Temporary ASP.NET Files\\wwwroot\\a.aspx",
+        "C:\\inetpub\\wwwroot\\.well-known\\security.txt", "C:\\ProgramData\\Vendor\\security.log",
+        "C:\\Users\\sam\\Documents\\sam.zip", "C:\\inetpub\\ca\\root.cer",
         "C:\\Windows\\WinSxS\\amd64_x\\ntds.dit", "C:\\Program Files\\Npcap\\npcap.exe",
     ],
 )  # fmt: skip
@@ -160,6 +162,7 @@ def test_a_script_that_the_web_server_wrote() -> None:
     assert _found(written_by) == [("webshell.written_by_server", "high")]
     copied = _log(SYSMON, 11, Image="C:\\x\\msdeploy.exe", TargetFilename="C:\\inetpub\\wwwroot\\a.aspx", ProcessId="5")
     assert _found(copied) == [("webshell.new_script", "low")]
+    assert "msdeploy.exe wrote" in leads.findings(Rows(copied), "h")[0].why
 
 
 def test_a_command_of_the_web_server() -> None:
@@ -211,6 +214,16 @@ def test_a_notification_package_that_windows_does_not_bring() -> None:
         scene = Scene()
         scene.add("registry.value_set", 0, key_path=key, value_name="Notification Packages", value_data=data)
         assert [item.rule for item in told(scene)] == ["credentials.notification_package"] * count
+    scene = Scene()
+    for name in ("scecli", "mrsastealer"):
+        scene.file(
+            "autorun.configured", "C:/Windows/System32/config/SYSTEM", {"Content Modification Time": 0}, f"k\\{name}",
+            mechanism="lsa", location=f"{key}\\Notification Packages", key_path="ControlSet001\\Control\\Lsa",
+            value_name="Notification Packages", entry_name=name, command_line=name,
+        )  # fmt: skip
+    (found,) = told(scene)
+    assert found.rule == "credentials.notification_package"
+    assert "mrsastealer" in found.why
     events = _log(SYSMON, 13, TargetObject=f"{key}\\Notification Packages", Details="scecli x", Image="C:\\x\\a.exe")
     assert _found(events) == [("credentials.notification_package", "high")]
     events = _log(SYSMON, 13, TargetObject=f"{key}\\Notification Packages", Details="Binary Data", Image="C:\\a.exe")
