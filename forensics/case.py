@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from forensics.model import Coverage, Event, Evidence, Problem, SandboxCapability, Verdicts, to_plain
 from forensics.plainjson import dumps
-from forensics.sessions.tunnel_union import united
 from forensics.timeline import Kinds, Undated, event_store, frame, undated_store
 
 if TYPE_CHECKING:
@@ -199,7 +198,7 @@ def merge_verdicts(verdicts: Sequence[Verdicts]) -> Verdicts:
         sandbox_sessions=_once(entry for item in verdicts for entry in item.sandbox_sessions),
         sandbox_configs=_once(entry for item in verdicts for entry in item.sandbox_configs),
         sandbox_capability=_merge_capabilities([item.sandbox_capability for item in verdicts]),
-        tunnel_sessions=_once(united(entry for item in verdicts for entry in item.tunnel_sessions)),
+        tunnel_sessions=_once(entry for item in verdicts for entry in item.tunnel_sessions),
         persistence=_once(entry for item in verdicts for entry in item.persistence),
         anti_forensics=_once(entry for item in verdicts for entry in item.anti_forensics),
         findings=_once(entry for item in verdicts for entry in item.findings),

@@ -239,7 +239,8 @@ class Tunnels:
 
 def _attack(bundle: Bundle, scored: Sequence[Hit]) -> tuple[str, ...]:
     """The techniques of what was met and of its autostart entries."""
-    return tuple(sorted({TECHNIQUE, *(item for met in (*scored, *bundle.entries) for item in met.attack)}))
+    of_entries = {item for entry in bundle.entries for item in entry.attack}
+    return tuple(sorted({TECHNIQUE, *of_entries, *(item for hit in scored for item in hit.attack)}))
 
 
 def reconcile(periods: list[Period], connected: list[Client], life: HostLife) -> tuple[list[str], list[Row]]:
