@@ -12,13 +12,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from forensics import leftovers
-from forensics.case import CASE_FILES, Case, CaseExistsError, problem_key
+from forensics.case import CASE_FILES, Case, CaseExistsError, merge_verdicts, problem_key
 from forensics.evidence.regular import open_regular
 from forensics.intake import HiveNote, JobResult
 from forensics.model import Coverage, Event, Evidence, Fact, Problem, Verdicts, to_plain
 from forensics.naming import Naming
-from forensics.sessions.merging import merge_verdicts
 from forensics.sessions.tunnel_links import linked
+from forensics.sessions.tunnel_union import put_together
 from forensics.store import Sorter, Store
 from forensics.timeline import EVENTS, EventStore, Undated, events_of, order_key, undated_of, undated_store
 
@@ -122,7 +122,7 @@ class CaseBuilder:
             evidence=self._evidence,
             events=events,
             undated=undated_store(self._undated),
-            verdicts=merge_verdicts(linked(self._verdicts)),
+            verdicts=merge_verdicts(linked(put_together(self._verdicts))),
             problems=sorted(self._problems, key=problem_key),
             coverage=self._coverage,
             run={

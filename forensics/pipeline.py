@@ -18,7 +18,7 @@ from typing import Protocol
 from forensics import collect, guestwrites, jobs, reading, rulefolder, sessions, showing, views
 from forensics.artifacts.base import Artifact, asked_for
 from forensics.assembly import CaseBuilder
-from forensics.case import Case
+from forensics.case import Case, merge_verdicts
 from forensics.descendants import MOST, family
 from forensics.evidence.base import EvidenceError, Opening, guest_of
 from forensics.evidence.several import each, joined
@@ -26,7 +26,6 @@ from forensics.intake import CONTEXT, KEPT, JobResult
 from forensics.model import Coverage, Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
 from forensics.naming import Naming, guest_names, identify
 from forensics.runinfo import bulk, evidence_files, first_part, hashes_of, run_info
-from forensics.sessions.merging import merge_verdicts
 from forensics.sessions.others import OTHER_MACHINE
 from forensics.settings import Options as Options
 from forensics.spool import SpoolReader, Window

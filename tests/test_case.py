@@ -11,11 +11,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from forensics.case import CASE_FILES, Case, CaseError, CaseExistsError
+from forensics.case import CASE_FILES, Case, CaseError, CaseExistsError, merge_verdicts
 from forensics.columns import DERIVED_COLUMNS
 from forensics.export import parquet
 from forensics.model import SandboxCapability, Verdicts
-from forensics.sessions.merging import merge_verdicts
 from forensics.timeline import event_store
 from tests.cases import HOST, KINDS, SESSION_ROWS, T0, made_case, nasty_facts, verdicts
 from tests.conftest import ROOT

@@ -23,7 +23,7 @@ def _server(message: str, fields: dict[str, FieldType] | None = None, *, context
 
 
 SERVER_KINDS: dict[str, Kind] = {
-    "server.started": _server("Tunnel server started[ ({quality} {commit})]"),
+    "server.started": _server("Remote editor server started[ ({quality} {commit})]"),
     "server.window_opened": _server("Remote editor window opened[, connection {connection_id}]"),
     "server.window_closed": _server("Remote editor window closed[, connection {connection_id}]"),
     "server.window_lost": _server("Remote editor window lost its connection[, connection {connection_id}]"),
@@ -35,12 +35,12 @@ SERVER_KINDS: dict[str, Kind] = {
         "Extension host ended[, process {pid}][, exit code {result_code}]", {"pid": str, "result_code": str}
     ),
     "server.extension_installed": _server(
-        "Extension installed by the tunnel server: {extension_id}", {"extension_id": str}
+        "Extension installed by the remote editor server: {extension_id}", {"extension_id": str}
     ),
-    "server.idle": _server("Tunnel server idle: the last extension host closed"),
-    "server.stopped": _server("Tunnel server stopped: {log_message}"),
+    "server.idle": _server("Remote editor server idle: the last extension host closed"),
+    "server.stopped": _server("Remote editor server stopped: {log_message}"),
     "server.log_message": _server(
-        "Tunnel server log: {log_message}", {"pipe_name": str, "extension_id": str}, context=True
+        "Remote editor server log: {log_message}", {"pipe_name": str, "extension_id": str}, context=True
     ),
 }
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from forensics.model import LOOSE, AntiForensic, Finding, Host, PersistenceEntry, TunnelSession, stable_id
-from forensics.rules.engine import capped, hits, rules_of, total
+from forensics.model import LOOSE, AntiForensic, Finding, Host, PersistenceEntry, TunnelClient, TunnelSession, stable_id
+from forensics.rules.engine import Hit, capped, hits, rules_of, total
 from forensics.sessions import tunnel_did as did
 from forensics.sessions.exits import Exits
 from forensics.sessions.hostlife import HostLife
@@ -47,6 +48,19 @@ _DEV_UNKNOWABLE = (
 )
 
 
+@dataclass(slots=True)
+class _Course:
+    """When one tunnel was hosted and who came, with what is to be said of it and the rows that it rests on."""
+
+    periods: list[Period]
+    connected: list[Client]
+    came: tuple[TunnelClient, ...]
+    undated: list[Row]
+    reasons: list[str]
+    client_reasons: list[str]
+    used: list[Row]
+
+
 class Tunnels:
     """Everything about tunnels that the rows of one host tell."""
 
@@ -73,21 +87,28 @@ class Tunnels:
         """What points to a tunnel, or uses the same programs, without being one of these."""
         return tuple(leads(self.rows, self.people, self._ssh, sessions, self.label))
 
-    def _session(self, bundle: Bundle) -> TunnelSession:
+    def _course(self, bundle: Bundle) -> _Course:
+        """When it was hosted, and who came."""
         hosting = Hosting(bundle, self.life, self._runs).build()
         periods = hosting.periods
         ssh_reason = self._disown(bundle, periods)
         clients = Clients(bundle, periods, self._exits)
         connected = clients.build()
-        more_reasons, extra = reconcile(periods, connected, self.life)
-        more_reasons += earlier(periods, connected)
-        more_reasons += [*told_to_end(bundle, periods), *open_ends(bundle, periods, self._looked), comes_back(bundle)]
+        reasons, extra = reconcile(periods, connected, self.life)
+        reasons += earlier(periods, connected)
+        reasons += [*told_to_end(bundle, periods), *open_ends(bundle, periods, self._looked), comes_back(bundle)]
         undated, undated_rows, undated_reasons = untimed_clients(bundle, connected)
         runs, runs_reasons = untimed_periods(bundle, periods)
         periods += runs
-        more_reasons += [*runs_reasons, *undated_reasons]
-        came = (*(client.done() for client in connected), *undated)
         periods.sort(key=when)
+        came = (*(client.done() for client in connected), *undated)
+        about = [*undated_reasons, *self._client_reasons(bundle, connected, len(came)), *clients.reasons]
+        reasons = [*hosting.reasons, *reasons, *runs_reasons, ssh_reason]
+        return _Course(periods, connected, came, undated_rows, reasons, about, hosting.extra + clients.extra + extra)
+
+    def _session(self, bundle: Bundle) -> TunnelSession:
+        course = self._course(bundle)
+        periods = course.periods
         self._network(bundle, periods)
         identity = Identity(bundle, periods, self._exits)
         ups, relay_reasons = relay(bundle, periods)
@@ -96,33 +117,21 @@ class Tunnels:
         who, provider, provider_why = account(bundle, around.logins)
         saved, ports = did.saved(bundle), did.ports(bundle, periods)
         sent, received, traffic = did.traffic(self.rows, bundle, periods)
-        facts = self._facts.of(bundle, periods, len(connected) + len(undated), ports, saved)
+        facts = self._facts.of(bundle, periods, len(course.came), ports, saved)
         gone = cleaned(self.rows, bundle, periods)
         facts |= {"unregistered": identity.unregistered, "removed": gone.said() if gone.telling else ""}
         scored = hits(rules_of("tunnel"), facts)
         reasons = [
-            word_why, *identity.reasons, *hosting.reasons, *more_reasons, *relay_reasons, ssh_reason,
-            *self._client_reasons(bundle, connected, len(came)), *clients.reasons, provider_why, *around.reasons,
+            word_why, *identity.reasons, *course.reasons, *relay_reasons, *course.client_reasons, provider_why,
+            *around.reasons,
             did.history_reason(bundle), gone.reason,
             _network_reason(bundle), did.traffic_reason(sent, received, traffic),
             no_traffic(sent, periods, self._looked), _zone_reason(bundle),
-            *(because(str(hit), _basis(hit.rule, bundle, connected, identity, undated_rows, gone)) for hit in scored),
-            capped(scored),
-            self._facts.hours_reason if periods else "",
+            *(because(str(hit), _basis(hit.rule, bundle, course, identity, gone)) for hit in scored),
+            capped(scored), self._facts.hours_reason if periods else "",
             *(_DEV_UNKNOWABLE if bundle.product == "devtunnel" else _UNKNOWABLE),
         ]  # fmt: skip
-        attack = {TECHNIQUE, *(item for hit in scored for item in hit.attack)}
-        attack |= {item for entry in bundle.entries for item in entry.attack}
-        used = [
-            *gone.rows,
-            *bundle.every,
-            *hosting.extra,
-            *clients.extra,
-            *extra,
-            *identity.extra,
-            *traffic,
-            *around.used,
-        ]
+        used = [*gone.rows, *bundle.every, *course.used, *identity.extra, *traffic, *around.used]
         ident = stable_id("tunnel", self.label, bundle.key, identity.id)
         if gone.telling:
             self.removed.append(gone.sign(ident, self.label))
@@ -137,7 +146,7 @@ class Tunnels:
             provider=provider,
             unregistered=identity.unregistered,
             hosting=tuple(period.done() for period in periods),
-            clients=came,
+            clients=course.came,
             persistence=tuple(sorted(entry.id for entry in bundle.entries)),
             files_saved=saved,
             commands=did.commands(bundle),
@@ -145,7 +154,7 @@ class Tunnels:
             certainty=word,
             score=total(scored),
             reasons=tuple(dict.fromkeys(reason for reason in reasons if reason)),
-            attack=tuple(sorted(attack)),
+            attack=_attack(bundle, scored),
             events=ids_of(used),
             bytes_sent=sent,
             bytes_received=received,
@@ -228,6 +237,12 @@ class Tunnels:
         return [f"whether clients connected is not known: nothing at hand would tell of them{words}"]
 
 
+def _attack(bundle: Bundle, scored: Sequence[Hit]) -> tuple[str, ...]:
+    """The techniques of what was met and of its autostart entries."""
+    of_entries = {item for entry in bundle.entries for item in entry.attack}
+    return tuple(sorted({TECHNIQUE, *of_entries, *(item for hit in scored for item in hit.attack)}))
+
+
 def reconcile(periods: list[Period], connected: list[Client], life: HostLife) -> tuple[list[str], list[Row]]:
     """Correct periods that ended with one process although clients came later: (reasons, rows used).
 
@@ -290,13 +305,10 @@ def _zone_reason(bundle: Bundle) -> str:
     return because(text, rows) if rows else ""
 
 
-def _basis(
-    rule: str, bundle: Bundle, connected: list[Client], identity: Identity, undated: list[Row],
-    gone: Cleaned,
-) -> list[Row]:  # fmt: skip
+def _basis(rule: str, bundle: Bundle, course: _Course, identity: Identity, gone: Cleaned) -> list[Row]:
     """The rows that a rule's facts come from."""
     if rule == "TUN-01":
-        return [row for client in connected for row in client.rows] or undated
+        return [row for client in course.connected for row in client.rows] or course.undated
     if rule == "TUN-08":
         return identity.unregistered_by
     if rule == "TUN-16":

@@ -79,12 +79,17 @@ class Identity:
             times = group.times.values()
             return (max(times).isoformat() if times else "", bool(group.get("tunnel_id")), group.source.path)
 
-        return max(grouped(self._bundle.of(STATE, "tunnel.identity")), key=age, default=None)
+        return max(grouped(self._registrations()), key=age, default=None)
+
+    def _registrations(self) -> list[Row]:
+        """Of the file itself; where it was not collected or is gone, of its record in the $MFT."""
+        rows = self._bundle.of(STATE, "tunnel.identity")
+        return [row for row in rows if not is_resident(row)] or rows
 
     def _named(self, field: str) -> str | None:
         """Of code_tunnel.json first, then of the log, then of whatever else tells it; the newest of each."""
         bundle = self._bundle
-        for rows in (bundle.of(STATE, "tunnel.identity"), bundle.of(LOG), bundle.of(SAVED), bundle.of(STATE)):
+        for rows in (self._registrations(), bundle.of(LOG), bundle.of(SAVED), bundle.of(STATE)):
             stated = [row for row in rows if row.get(field)]
             if stated:
                 return max(stated, key=lambda row: (row.time is not None, row.order)).get(field)
@@ -169,7 +174,7 @@ class Identity:
 
     def _say(self) -> None:
         bundle = self._bundle
-        rows = bundle.of(STATE, "tunnel.identity")
+        rows = [row for row in self._registrations() if row.get("tunnel_id") == (self._state or row).get("tunnel_id")]
         if self._state is None:
             if bundle.product != "devtunnel":
                 self.reasons.insert(
@@ -232,6 +237,8 @@ def _copy(rows: Sequence[Row]) -> str:
 
 
 def _file_of(row: Row) -> str:
+    if is_resident(row):
+        return f"code_tunnel.json{_copy([row])}"
     return "a command line" if row.kind == "process.created" else row.source.path.rpartition("/")[2]
 
 

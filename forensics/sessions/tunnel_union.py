@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from forensics.model import CONFIRMED, POSSIBLE, PROBABLE, HostingPeriod, TunnelClient, TunnelSession
+from forensics.model import CONFIRMED, POSSIBLE, PROBABLE, HostingPeriod, TunnelClient, TunnelSession, Verdicts
 from forensics.sessions.texts import norm
 from forensics.sessions.tunnel_periods import HOST_DOWN, PROCESS_ENDED, window
 
@@ -24,6 +24,14 @@ _KEPT_ONCE = (
     "persistence", "attack", "events", "other_tunnel_ids",
 )  # fmt: skip
 _INFERRED = {None, PROCESS_ENDED, *HOST_DOWN}
+
+
+def put_together(verdicts: Sequence[Verdicts]) -> list[Verdicts]:
+    """The same verdicts, the tunnels of all as they are together: with the first, since each names its host."""
+    if len(verdicts) < 2:
+        return list(verdicts)
+    sessions = tuple(united(entry for item in verdicts for entry in item.tunnel_sessions))
+    return [replace(item, tunnel_sessions=() if place else sessions) for place, item in enumerate(verdicts)]
 
 
 def united(sessions: Iterable[TunnelSession]) -> list[TunnelSession]:

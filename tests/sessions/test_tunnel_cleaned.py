@@ -81,6 +81,14 @@ class TestContentInTheTable:
         scene.entry(5, FILE, 55)
         assert only(scene).certainty == "probable"
 
+    def test_the_file_itself_goes_before_it_and_both_are_told(self) -> None:
+        scene = Table()
+        scene.content(50, REGISTERED.replace("k3hq9wzt", "b9wz3kfn"), deleted=True)
+        scene.identity(None)
+        session = only(scene)
+        assert (session.tunnel_id, session.other_tunnel_ids) == ("k3hq9wzt", ("b9wz3kfn",))
+        assert "b9wz3kfn, stands in code_tunnel.json (its content in the $MFT's own record" in text(session)
+
     def test_damaged_content_is_none(self) -> None:
         scene = Table()
         scene.content(5, '{"name": "x", "id')

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from forensics.case import merge_verdicts
 from forensics.model import TunnelSession, Verdicts
-from forensics.sessions.merging import merge_verdicts
+from forensics.sessions.tunnel_union import put_together
 from tests.sessions.factory import at
 from tests.sessions.tunnels import LOG, OWNER, RUN, Tunnel
 
@@ -18,7 +19,7 @@ def day(offset: float, ident: str = "k3hq9wzt", name: str = "print-svc-07") -> V
 
 
 def merged(*verdicts: Verdicts) -> tuple[TunnelSession, ...]:
-    return merge_verdicts(verdicts).tunnel_sessions
+    return merge_verdicts(put_together(verdicts)).tunnel_sessions
 
 
 class TestOneTunnel:
