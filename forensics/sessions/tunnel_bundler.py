@@ -277,7 +277,13 @@ class Bundler:
                 folder = path.replace("/", "\\").rpartition("\\")[0]
                 placed = data_dir_of(path) or ((folder, product_of(folder)) if folder[1:3] == ":\\" else None)
             if placed:
-                self._bundle(*placed, profile_in(placed[0])).add(FILES, row)
+                folder = self._with_drive(placed[0])
+                self._bundle(folder, placed[1], profile_in(folder)).add(FILES, row)
+
+    def _with_drive(self, folder: str) -> str:
+        """A folder out of a loose $MFT has no drive: it is the one of that path that something else names."""
+        known = self._found.get(norm(folder.removeprefix(LOOSE))) if folder.startswith(LOOSE) else None
+        return known.data_dir if known else folder
 
     def _server_folders(self) -> dict[str, Bundle]:
         """The folders of any name that a tunnel's server keeps its data in, by the variable or option that says so."""

@@ -114,6 +114,9 @@ EXPECTED = {
 }  # fmt: skip
 # Every fact of the 281 samples, by kind and event id.
 COUNTS = {
+    ("clock.changed", 1): 66, ("log.events_dropped", 1101): 6, ("log.service_stopped", 1100): 77,
+    ("sysmon.configured", 16): 3, ("sysmon.state_changed", 4): 1, ("system.kernel_started", 12): 15,
+    ("system.kernel_stopped", 13): 12,
     ("antivirus.acted", 1117): 5, ("antivirus.detected", 1116): 6, ("antivirus.setting_changed", 5007): 25,
     ("bits.job", 3): 257, ("bits.job", 4): 126, ("bits.job", 5): 84, ("bits.transfer", 59): 165,
     ("bits.transfer", 60): 132, ("bits.transfer", 61): 492,

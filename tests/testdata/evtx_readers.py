@@ -149,7 +149,7 @@ def _dissect_name(name: str) -> str:
     """dissect flattens: children of a UserData element carry its name, a field called as a System one is numbered."""
     if name == "EventData_Name" or name.endswith("_xmlns"):
         return ""
-    first, _, rest = name.partition("_")
+    first, _, rest = name.removeprefix("Operation_").partition("_")  # 5861 has an element within an element
     return first if rest.isdigit() else rest or first
 
 
