@@ -1,13 +1,16 @@
-"""Hosts on which nobody planted anything: what Windows and widespread products set up stays quiet, and is still there."""
+"""Hosts on which nobody planted anything: what Windows and common products set up is quiet, and still there."""
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
 
 import pytest
 
 from testdata import collections
 from testdata.host import scenario
 from testdata.triage import taken
-from tests.running import Run, timeline
+from tests.running import Run, timeline, tool
 
 CLEAN = ("clean-win10", "clean-win11", "clean-server")
 RUNS: dict[str, Run] = {}
@@ -53,3 +56,31 @@ def test_what_is_stock_was_read(run: Run) -> None:
         "print_monitor", "print_processor", "print_provider", "run_key", "subsystem", "time_provider", "winlogon",
         "winsock",
     }  # fmt: skip
+
+
+def test_all_lists_every_entry(run: Run) -> None:
+    """Nothing is dropped: with `--all` what is stock is listed, too, and scores nothing."""
+    judged = run.document()["persistence"]
+    shown = tool("show", run.case, "persistence", "--all", "--json")
+    assert shown.returncode == 0, shown.stderr
+    entries = json.loads(shown.stdout)["persistence"]
+    assert entries[: len(judged)] == judged
+    assert {entry["score"] for entry in entries[len(judged) :]} == {0}
+    assert len({entry["id"] for entry in entries}) == len(entries) > 450
+    services = {entry["name"] for entry in entries if entry["mechanism"] == "service"}
+    assert services >= {
+        row["service_name"] for row in run.lines("timeline.jsonl") if row.get("kind") == "service.configured"
+    }
+    text = tool("show", run.case, "persistence", "--all").stdout
+    assert text.count("  score ") == len(entries)
+    assert "are context" not in text
+
+
+def test_all_is_for_persistence_alone(run: Run) -> None:
+    assert tool("show", run.case, "tunnel", "--all").returncode == 2
+
+
+def test_a_case_without_context_says_what_it_lacks(run: Run, tmp_path: Path) -> None:
+    small = timeline(run.case.parent / "evidence", tmp_path / "case", "-q")
+    text = tool("show", small.case, "persistence").stdout
+    assert "rows of autostart places that Windows itself brings are context" in " ".join(text.split())
