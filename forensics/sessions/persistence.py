@@ -19,6 +19,7 @@ from forensics.model import Host, PersistenceEntry, stable_id
 from forensics.rules import autoruns, load
 from forensics.rules.engine import hits, rules_of, total
 from forensics.sessions.persistence_entries import Entry, merged
+from forensics.sessions.persistence_targets import target_of
 from forensics.sessions.projects import Projects, told
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stamp
 from forensics.sessions.texts import basename, split_command
@@ -86,7 +87,13 @@ def _entry(entry: Entry, people: People, projects: Projects, label: str) -> Pers
         host=label,
         deleted=bool(gone),
         trigger=entry.first("task_trigger", "event_query") or None,
+        target=target_of(command, _library(entry), people.profile(run_as or user, None)),
     )
+
+
+def _library(entry: Entry) -> str:
+    """The file that another artifact resolved: a service's library, the target of a shortcut or of a class."""
+    return entry.first("target_path")
 
 
 def _written(entry: Entry) -> str:

@@ -29,7 +29,7 @@ def every_entry(case_dir: Path, document: Document) -> list[Document]:
     known = {entry["id"] for entry in judged}
     hosts = {item.host.name or item.name: item.host for item in case.evidence}
     found: list[Document] = []
-    for label in sorted({item.host for item in (*events, *undated)}):
+    for label in sorted({event.host for event in events} | {item.host for item in undated}):
         facts = [Fact(item.kind, item.source, {}, item.fields) for item in undated if item.host == label]
         rows = Rows([event for event in events if event.host == label], facts)
         entries = persistence(rows, hosts.get(label, Host(name=label)), label)
