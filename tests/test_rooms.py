@@ -34,7 +34,7 @@ ORDER = [
     {"collect", "showing"},
     {"workers"},
     {"sessions", "descendants"},
-    {"guestwrites"},
+    {"guestwrites", "targets"},
     {"assembly", "reading"},
     {"runinfo", "rulefolder"},
     {"pipeline"},
