@@ -51,7 +51,9 @@ def persistence(rows: Rows, host: Host, label: str) -> tuple[PersistenceEntry, .
 
 def _entry(entry: Entry, people: People, projects: Projects, label: str) -> PersistenceEntry:
     command = entry.first("command_line", "value_data", "target_path") or _written(entry)
-    name = entry.first("task_name", "entry_name", "service_name", "value_name", "file_name") or "(unnamed)"
+    name = (
+        entry.name or entry.first("task_name", "entry_name", "service_name", "value_name", "file_name") or "(unnamed)"
+    )
     location = entry.first("location", "key_path") or _log_place(entry)
     user, run_as, as_system = _users(entry, people)
     facts = _facts(entry, name, command, location, run_as or user)
@@ -155,6 +157,9 @@ def _hidden_name(*names: str) -> bool:
 
 
 def _is_hidden(row: Row) -> bool:
+    """Hidden in the task cache, or a name that a log could not print: Sysmon calls the default value (Default)."""
+    if row.kind == "registry.value_set" and not row.get("value_name"):
+        return True
     return row.kind == "task.cached" and "hidden from" in row.get("reason").casefold()
 
 
