@@ -313,15 +313,20 @@ def content_export(folder: Path, *, force: bool) -> None:
 @click.argument("case_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("part", default="summary", type=click.Choice(_PARTS))
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.option("--all", "every", is_flag=True, help="Of persistence: also what Windows itself brings.")
 @click.option("--display-tz", default="UTC", show_default=True, help="Zone of the times shown.")
-def show(case_dir: Path, part: str, *, as_json: bool, display_tz: str) -> None:
+def show(case_dir: Path, part: str, *, as_json: bool, every: bool, display_tz: str) -> None:
     """Show a saved case again, without its evidence; of a folder of cases, all of them."""
     from forensics.show import as_json as printed
-    from forensics.show import saved_cases, show_part, zone_of
+    from forensics.show import saved_cases, show_part, with_every_entry, zone_of
 
     zone = _usage(lambda: zone_of(display_tz))
+    if every and part != "persistence":
+        raise click.UsageError("--all is for show CASE_DIR persistence")
     try:
         cases = saved_cases(case_dir)
+        if every:
+            cases = with_every_entry(case_dir, cases)
         text = printed(cases, part) if as_json else ""
     except (OSError, ValueError, KeyError) as error:
         missing = isinstance(error, FileNotFoundError)

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from forensics import collect, guestwrites, jobs, reading, rulefolder, sessions, showing, views
+from forensics import collect, guestwrites, jobs, reading, rulefolder, sessions, showing, targets, views
 from forensics.artifacts.base import Artifact, asked_for
 from forensics.assembly import CaseBuilder
 from forensics.case import Case, merge_verdicts
@@ -176,6 +176,7 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
         so_far = _coverage(survey, plan, results, problems, artifacts)
         verdicts = _join(workers, plan.host(), problems, (host, name, naming), builder, so_far)
         inside = builder.keep(_read(_spools(plan.guests(), KEPT), problems, name), naming)
+        verdicts = targets.with_targets(workers, verdicts, naming.label, whole=survey.whole)
         verdicts = sessions.with_guests(verdicts, naming.guests, *inside, builder.kept())
         span = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
         problems += _context(workers, plan, span, options, (name, naming), builder)

@@ -274,7 +274,8 @@ class PersistenceEntry:
     """One way of coming back. `mechanism`: run_key | service | scheduled_task | startup_folder | ...
 
     `deleted`: recovered from free cells of a hive; it is not there any more. `trigger`: what sets a task off, in the
-    words of its definition.
+    words of its definition. `target` is the file it starts; whether that exists, and its hash, are told of entries that
+    score and null where the evidence cannot tell: `target_note` says why.
     """
 
     id: str
@@ -292,6 +293,10 @@ class PersistenceEntry:
     host: str = ""
     deleted: bool = False
     trigger: str | None = None
+    target: str | None = None
+    target_exists: bool | None = None
+    target_sha256: str | None = None
+    target_note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -306,6 +306,9 @@ class Host:
     volume_created: datetime
     accounts: dict[str, Account]
     release: str = "22H2"
+    product: str = "Windows 10 Pro"
+    edition: str = "Professional"
+    installation: str = "Client"
     not_taken: tuple[str, ...] = ()
     cleared: dict[str, datetime] = field(default_factory=dict)
     journal_start: datetime | None = None

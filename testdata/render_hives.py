@@ -127,10 +127,11 @@ def _software(host: Host) -> HiveWriter:
     writer = HiveWriter("ROOT", host.installed, "emRoot\\System32\\Config\\SOFTWARE")
     installed = int(host.installed.timestamp())
     _texts(
-        writer, _VERSION, host.installed, ProductName="Windows 10 Pro", EditionID="Professional",
+        writer, _VERSION, host.installed, ProductName=host.product, EditionID=host.edition,
         DisplayVersion=host.release, CurrentBuild=str(host.build), CurrentBuildNumber=str(host.build),
-        CurrentVersion="6.3", CurrentMajorVersionNumber=10, CurrentMinorVersionNumber=0, InstallationType="Client",
-        UBR=5131, SystemRoot="C:\\Windows", InstallDate=installed, RegisteredOwner="田中",
+        CurrentVersion="6.3", CurrentMajorVersionNumber=10, CurrentMinorVersionNumber=0,
+        InstallationType=host.installation, UBR=5131, SystemRoot="C:\\Windows", InstallDate=installed,
+        RegisteredOwner="田中",
     )  # fmt: skip
     profiles: list[tuple[str, str, datetime | None]] = [(sid, path, None) for sid, path in _ACCOUNT_PROFILES]
     profiles += [(a.sid, a.profile, a.profile_written) for a in host.accounts.values() if a.profile]

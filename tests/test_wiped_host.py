@@ -89,6 +89,8 @@ def wiped() -> list[Happening]:
     found.append((BAD + minute * 30, "System", 6005, {}))
     defender = "Microsoft-Windows-Windows Defender/Operational"
     found.append((BAD + minute * 8, defender, 5001, {}))
+    found.append((BAD + minute * 40, "Security", 1102, SUBJECT))
+    found.append((BAD + minute * 41, "System", 104, {"SubjectUserName": "x", "Channel": "System"}))
     return found
 
 
@@ -183,7 +185,7 @@ def test_a_wiped_host(tmp_path: Path) -> None:
         [
             *["clearing_command"] * 3, "audit_reduced", "time_changed", "service_switched_off", "service_switched_off",
             "log_service_stopped", "protection_off", "exclusion_set", "log_switched_off", "prefetch_off",
-            "folder_emptied", "file_removed", "journal_recreated",
+            "folder_emptied", "file_removed", "journal_recreated", "log_cleared", "log_cleared",
         ]
     )  # fmt: skip
     assert all(sign["events"] and sign["innocent_causes"] for sign in signs)

@@ -19,6 +19,7 @@ from forensics.model import Host, PersistenceEntry, stable_id
 from forensics.rules import autoruns, load
 from forensics.rules.engine import hits, rules_of, total
 from forensics.sessions.persistence_entries import Entry, merged
+from forensics.sessions.persistence_targets import target_of
 from forensics.sessions.projects import Projects, told
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stamp
 from forensics.sessions.texts import basename, split_command
@@ -50,7 +51,9 @@ def persistence(rows: Rows, host: Host, label: str) -> tuple[PersistenceEntry, .
 
 def _entry(entry: Entry, people: People, projects: Projects, label: str) -> PersistenceEntry:
     command = entry.first("command_line", "value_data", "target_path") or _written(entry)
-    name = entry.first("task_name", "entry_name", "service_name", "value_name", "file_name") or "(unnamed)"
+    name = (
+        entry.name or entry.first("task_name", "entry_name", "service_name", "value_name", "file_name") or "(unnamed)"
+    )
     location = entry.first("location", "key_path") or _log_place(entry)
     user, run_as, as_system = _users(entry, people)
     facts = _facts(entry, name, command, location, run_as or user)
@@ -86,7 +89,13 @@ def _entry(entry: Entry, people: People, projects: Projects, label: str) -> Pers
         host=label,
         deleted=bool(gone),
         trigger=entry.first("task_trigger", "event_query") or None,
+        target=target_of(command, _library(entry), people.profile(run_as or user, None)),
     )
+
+
+def _library(entry: Entry) -> str:
+    """The file that another artifact resolved: a service's library, the target of a shortcut or of a class."""
+    return entry.first("target_path")
 
 
 def _written(entry: Entry) -> str:
@@ -148,6 +157,9 @@ def _hidden_name(*names: str) -> bool:
 
 
 def _is_hidden(row: Row) -> bool:
+    """Hidden in the task cache, or a name that a log could not print: Sysmon calls the default value (Default)."""
+    if row.kind == "registry.value_set" and not row.get("value_name"):
+        return True
     return row.kind == "task.cached" and "hidden from" in row.get("reason").casefold()
 
 

@@ -20,6 +20,7 @@ _Key = tuple[str, str, str]  # mechanism, owner, name
 _AUTORUN_VALUE = re.compile(
     r"\\(?:currentversion\\(?:run|runonce|runonceex|runservices|policies\\explorer\\run))$", re.IGNORECASE
 )
+_SERVICE_KEY = re.compile(r"\\(?:currentcontrolset|controlset\d{3})\\services\\([^\\]+)$", re.IGNORECASE)
 _CONTROL_SET = re.compile(r"\\controlset\d{3}\\")
 _UNTOLD = frozenset({"", "binary data", "(empty)"})  # what Sysmon says of a value when it does not say what is in it
 _BY_NAME = frozenset({"scheduled_task", "service"})  # these stand in several places under one name
@@ -33,6 +34,7 @@ class Entry:
     owner: str
     rows: list[Row] = field(default_factory=list)
     remark: str = ""  # of its place, where no artifact says more
+    name: str = ""  # where the rows' own names are of something else
 
     @property
     def deleted(self) -> list[Row]:
@@ -129,6 +131,11 @@ def _place_and_name(row: Row) -> str:
 def _set_value(entries: dict[_Key, Entry], row: Row, people: People) -> None:
     """Sysmon 13 on a Run key: with the entry that it made, or as the entry that is gone since."""
     path = row.get("key_path")
+    if (service := _SERVICE_KEY.search(path)) and row.get("value_name").casefold() == "imagepath":
+        key = ("service", "", service.group(1).casefold())
+        _into(entries, *key, row)
+        entries[key].name = entries[key].first("service_name", "entry_name") or service.group(1)
+        return
     if not _AUTORUN_VALUE.search(path):
         _set_elsewhere(entries, row, people)
         return

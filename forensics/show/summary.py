@@ -132,4 +132,16 @@ def print_persistence(
         if entry.get("trigger"):
             out.print(line(f"      trigger: {one_line(entry['trigger'], 0 if full else 240)}"))
         if full:
+            if told := _target(entry):
+                out.print(line(f"      target: {one_line(told, 0)}"))
             out.print(Group(*reasons(entry, zone, full=True)))
+
+
+def _target(entry: Document) -> str:
+    """The file that an entry starts, and what the evidence has of it."""
+    if not entry.get("target") or not entry["score"]:
+        return ""
+    state = {True: ", there", False: ", not there", None: ""}[entry.get("target_exists")]
+    digest = f", SHA-256 {entry['target_sha256']}" if entry.get("target_sha256") else ""
+    note = f": {entry['target_note']}" if entry.get("target_note") else ""
+    return f"{entry['target']}{state}{digest}{note}"
