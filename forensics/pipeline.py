@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from forensics import collect, guestwrites, jobs, reading, sessions, showing, views
+from forensics import advisory, collect, guestwrites, jobs, reading, sessions, showing, views
 from forensics.artifacts.base import asked_for
 from forensics.assembly import CaseBuilder
 from forensics.case import Case, merge_verdicts
@@ -265,9 +265,9 @@ def _join(
     undated = [*undated, *late]
     events = sorted([*events, *more], key=order_key)
     if not naming.apart:
-        return sessions.build(events, host, naming.label, undated, coverage)
+        return advisory.concluded(events, host, naming.label, undated, coverage)
     return merge_verdicts([
-        sessions.build(
+        advisory.concluded(
             [event for event in events if event.host == label],
             host if label == naming.label else Host(name=label),
             label,
