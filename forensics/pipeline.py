@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from forensics import advisory, collect, guestwrites, jobs, reading, sessions, showing, views
+from forensics import advisory, collect, guestwrites, jobs, logontally, reading, sessions, showing, views
 from forensics.artifacts.base import asked_for
 from forensics.assembly import CaseBuilder
 from forensics.case import Case, merge_verdicts
@@ -264,8 +264,11 @@ def _join(
     more, late = builder.keep(left, naming)
     undated = [*undated, *late]
     events = sorted([*events, *more], key=order_key)
+    counted, places, read = logontally.counted(workers, _contexts(plan), problems, name)
+    shown, _ = builder.keep([*read, *_recalled(workers, plan, places, problems, name)], naming)
+    logons = advisory.Logons(shown, counted)
     if not naming.apart:
-        return advisory.concluded(events, host, naming.label, undated, coverage)
+        return advisory.concluded(events, host, naming.label, undated, coverage, logons)
     return merge_verdicts([
         advisory.concluded(
             [event for event in events if event.host == label],

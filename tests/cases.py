@@ -197,7 +197,11 @@ def verdicts(events: list[Event]) -> Verdicts:
         (entry,),
         (AntiForensic(T0, "log_cleared", "Security log", ("maintenance",), ids[:1], HOST),),
         (Finding("wsb.template", "high", "matches", ids, HOST, T0, end, "VM", True),),
-        (AdvisoryAnswer("sandbox.used", Said("Used?", "使われたか"), "yes", (Said("\u202e it", "はい"),), ids[:1], HOST),),
+        (
+            AdvisoryAnswer(
+                "sandbox.used", Said("Used?", "使われたか"), "yes", (Said("\u202e it", "はい"),), ids[:1], HOST
+            ),
+        ),
     )
 
 

@@ -18,6 +18,7 @@ from forensics.advisory.hits import Hits, moment
 from forensics.advisory.logons import remote
 from forensics.advisory.reach import Reach
 from forensics.locales import say
+from forensics.logontally import LogonSource
 from forensics.model import AdvisoryAnswer, Coverage, Event, Fact, Host, Said, Verdicts
 from forensics.rules import load
 from forensics.sessions import build
@@ -28,6 +29,14 @@ _SUSPICIOUS = 40  # as the colours of the timeline have it
 
 
 @dataclass(frozen=True, slots=True)
+class Logons:
+    """Logons from elsewhere: some of their events, which stand in the timeline, and how many came from where."""
+
+    events: Sequence[Event] = ()
+    sources: Sequence[LogonSource] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """One question, and all that can answer it."""
 
@@ -35,6 +44,7 @@ class Asked:
     rows: Rows
     verdicts: Verdicts
     reach: Reach
+    logons: Sequence[LogonSource] = ()
 
 
 @dataclass(slots=True)
@@ -48,18 +58,24 @@ class Answer:
 
 def concluded(
     events: Sequence[Event], host: Host, evidence_name: str, undated: Sequence[Fact] = (),
-    coverage: Sequence[Coverage] = (),
+    coverage: Sequence[Coverage] = (), logons: Logons | None = None,
 ) -> Verdicts:  # fmt: skip
-    """What the joins conclude (`sessions.build`), with the checklist answered."""
+    """What the joins conclude (`sessions.build`), with the checklist answered.
+
+    `logons` are those that no join needs: how many came from where, and some of their events.
+    """
     verdicts = build(events, host, evidence_name, undated, coverage)
-    rows = Rows(events, undated)
-    return replace(verdicts, advisory=answers(rows, verdicts, coverage, host.name or evidence_name))
+    known = logons or Logons()
+    rows = Rows([*events, *known.events], undated)
+    return replace(verdicts, advisory=answers(rows, verdicts, coverage, host.name or evidence_name, known.sources))
 
 
-def answers(rows: Rows, verdicts: Verdicts, coverage: Sequence[Coverage], label: str) -> tuple[AdvisoryAnswer, ...]:
+def answers(
+    rows: Rows, verdicts: Verdicts, coverage: Sequence[Coverage], label: str, sources: Sequence[LogonSource] = ()
+) -> tuple[AdvisoryAnswer, ...]:  # fmt: skip
     """Every question of `rules/advisory.yml`, answered for the host `label`."""
     reach = Reach(coverage, rows, verdicts)
-    return tuple(_answer(Asked(item, rows, verdicts, reach), label) for item in load("advisory")["questions"])
+    return tuple(_answer(Asked(item, rows, verdicts, reach, sources), label) for item in load("advisory")["questions"])
 
 
 def _answer(asked: Asked, label: str) -> AdvisoryAnswer:
@@ -204,7 +220,7 @@ def _autostarts(asked: Asked) -> Answer:
 
 
 def _remote(asked: Asked) -> Answer:
-    why, events = remote(asked.rows)
+    why, events = remote(asked.rows, asked.logons)
     return Answer(True if why else None, why, events)
 
 
@@ -219,4 +235,4 @@ _OWN: dict[str, Callable[[Asked], Answer]] = {
     "logon.remote": _remote,
 }
 
-__all__ = ["CANNOT_TELL", "NO", "YES", "answers", "concluded"]
+__all__ = ["CANNOT_TELL", "NO", "YES", "Logons", "answers", "concluded"]

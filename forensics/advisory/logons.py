@@ -7,19 +7,19 @@ as a source: a port that a tool forwards. So both are marked, and what came from
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from forensics.advisory.hits import marks
 from forensics.locales import say
+from forensics.logontally import REMOTE_TYPES, LogonSource
 from forensics.model import Said
 from forensics.rules import load
 from forensics.sessions.rows import Row, Rows, short, stamp
 
 _KINDS = ("rdp.session", "rdp.client_reached", "logon.succeeded", "logon.explicit")
-_REMOTE_TYPES = (3, 8, 10)  # network, network with a clear text password, remote desktop
 _MANY_USERS = 3
 _GATEWAYS = (1, 254)  # last octets that gateways are usually given
 _SHOWN = 8
@@ -33,23 +33,28 @@ class _Source:
     times: list[datetime] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
 
-    def add(self, row: Row, what: str) -> None:
-        count = row.fields.get("logon_count", 1)
-        number = count if isinstance(count, int) else 1
-        self.what[what] += number
-        user = row.first("target_user_name", "user_name")
-        self.users[user or "?"] += number
-        self.times += [row.time] if row.time else []
-        self.events.append(row.id)
+    def add(self, what: str, user: str, count: int, times: Iterable[datetime | None]) -> None:
+        self.what[what] += count
+        self.users[user or "?"] += count
+        self.times += [moment for moment in times if moment]
 
 
-def remote(rows: Rows) -> tuple[list[Said], list[str]]:
-    """A sentence for each source address, the busiest first, and the rows behind them."""
-    sources: dict[str, _Source] = {}
+def remote(rows: Rows, counted: Iterable[LogonSource] = ()) -> tuple[list[Said], list[str]]:
+    """A sentence for each source address, the busiest first, and the rows behind them.
+
+    What was `counted` is not counted by its rows again: they are only some of it.
+    """
+    sources: dict[str, _Source] = defaultdict(_Source)
+    known = list(counted)
+    for item in known:
+        sources[item.address].add(item.manner, item.user, item.count, (item.first, item.last))
+    told_of = {(item.address, item.manner) for item in known}
     for row in rows.of(*_KINDS):
         if told := _told(row):
             address, what = told
-            sources.setdefault(address, _Source()).add(row, what)
+            if told not in told_of:
+                sources[address].add(what, row.first("target_user_name", "user_name"), 1, [row.time])
+            sources[address].events.append(row.id)
     ranked = sorted(sources.items(), key=lambda item: (-sum(item[1].what.values()), item[0]))
     most = load("advisory")["most_hits"]
     said = [_sentence(address, source) for address, source in ranked[:most]]
@@ -64,8 +69,8 @@ def _told(row: Row) -> tuple[str, str] | None:
     if address.casefold() in ("", "-", "local"):
         return None
     if row.kind == "logon.succeeded":
-        kind = row.fields.get("logon_type")
-        return (address, f"4624 type {kind}") if kind in _REMOTE_TYPES else None
+        kind = row.get("logon_type")
+        return (address, f"4624 type {kind}") if kind in REMOTE_TYPES else None
     if row.kind == "logon.explicit":
         return address, "4648"
     action = row.get("action")
