@@ -97,9 +97,14 @@ def moment(time: Any) -> Said:  # noqa: ANN401  # a time or None
     return Said(stamp(time), stamp(time)) if time else say("undated")
 
 
+def _value(row: Row, name: str) -> str:
+    value = row.fields.get(name)
+    return " ".join(value) if isinstance(value, tuple) else row.get(name)
+
+
 def _words(row: Row, fields: Iterable[str]) -> str:
     """The fields that the question shows, each once; a row that has none of them is told by its place."""
-    said = [short(row.get(name), _SHOWN) for name in fields if row.get(name)]
+    said = [short(text, _SHOWN) for name in fields if (text := _value(row, name))]
     return ", ".join(dict.fromkeys(said)) or short(f"{row.kind}: {row.source.path} {row.source.locator}", _SHOWN)
 
 

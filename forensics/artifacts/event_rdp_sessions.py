@@ -6,8 +6,8 @@ that is cleared. 21 and 25 name the address that a session came from; `LOCAL` is
 authentication nobody had proved anything yet: from memory). An address of the loopback network is a forwarded port, as
 tunnelling tools make it, and one of a VPN gateway may stand for all its users. Local sessions are context.
 
-Fields: the providers' manifests (UserData `EventXML`: User, SessionID, Address; Param1 to Param3 are user, domain and
-address), from memory.
+Fields of 1149: a public record of Windows 7 (UserData `EventXML`: Param1 to Param3 are user, domain and address); those
+of the other log (User, SessionID, Address) are from memory.
 """
 
 from __future__ import annotations
