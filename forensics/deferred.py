@@ -125,7 +125,10 @@ class Putter:
         for name, quoted, plain in found:
             if name in values:
                 return None
-            values[name] = (orjson.loads(f'"{quoted}"') if "\\" in quoted else quoted) or plain
+            try:
+                values[name] = (orjson.loads(f'"{quoted}"') if "\\" in quoted else quoted) or plain
+            except ValueError:  # half of a surrogate pair: read now, by what takes such texts
+                return None
         rule = self._rule
         texts = [values[name] for name in rule.watched if name in values]
         if len(texts) < len(rule.watched) or (texts and rule.matters(*texts)):

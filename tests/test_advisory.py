@@ -29,6 +29,7 @@ from forensics.model import (
     Verdicts,
 )
 from forensics.rules import load
+from forensics.rules.watch import is_watched, is_web_script
 from forensics.sessions.rows import Rows
 from forensics.show.advisory import print_advisory, print_short
 from tests.cases import made_case
@@ -330,3 +331,33 @@ def test_a_case_of_an_older_version_says_so() -> None:
     out = Console(file=io.StringIO(), width=300)
     print_advisory(shown, UTC, out, "ja")
     assert texts("ja")["none"] in out.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("reg add HKLM\\x /v fDenyTSConnections /d 0", True),
+        ("Set-MpPreference -DisableRealtimeMonitoring $true", True),
+        ("Get-MpPreference", False),
+        ("netsh advfirewall firewall add rule name=x dir=in action=allow", True),
+        ("netsh advfirewall show allprofiles", False),
+        ("HKLM\\SOFTWARE\\Microsoft\\Windows Defender\\Real-Time Protection\\DisableRealtimeMonitoring = 0x1", True),
+        ("HKLM\\SOFTWARE\\Microsoft\\Windows Defender\\Signature Updates\\EngineVersion = 1", False),
+    ],
+)
+def test_what_the_questions_ask_for_is_kept(text: str, kept: bool) -> None:
+    assert is_watched(text) is kept
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("C:\\inetpub\\wwwroot\\aspnet_client\\shell.aspx", True),
+        ("D:\\xampp\\htdocs\\up\\a.php", True),
+        ("C:\\Tomcat\\webapps\\ROOT\\cmd.jsp", True),
+        ("C:\\inetpub\\wwwroot\\logo.png", False),
+        ("C:\\Users\\x\\a.aspx", False),
+    ],
+)
+def test_scripts_of_web_servers(path: str, told: bool) -> None:
+    assert is_web_script(path) is told

@@ -208,7 +208,7 @@ def _also(asked: Asked) -> bool:
 
 
 def _autostarts(asked: Asked) -> Answer:
-    entries = [item for item in asked.verdicts.persistence if item.score > _SUSPICIOUS]
+    entries = [item for item in asked.verdicts.persistence if item.score >= _SUSPICIOUS]
     why = [
         say(
             "entry", time=moment(item.first_seen or item.last_write), mechanism=item.mechanism, name=item.name,
