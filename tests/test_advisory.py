@@ -214,6 +214,24 @@ def test_how_far_back_the_logs_speak() -> None:
     assert "System.evtx: not collected, or without a record" in text
 
 
+@pytest.mark.parametrize(
+    ("fields", "english", "japanese"),
+    [
+        ({}, "Security: kept up to 20971520 bytes; the oldest records are overwritten", "上書き"),
+        ({"keeps_oldest": True}, "nothing more is recorded", "以後記録しない"),
+        ({"is_switched_off": True}, "switched off", "無効化"),
+    ],
+)
+def test_how_logs_are_kept(fields: dict[str, Any], english: str, japanese: str) -> None:
+    scene = Scene()
+    place, written = "C:/Windows/System32/config/SYSTEM", {"Content Modification Time": 1.0}
+    scene.file("log.configured", place, written, "x", log_channel="Security", maximum_bytes=20_971_520, **fields)
+    answer = asked("logs.erased", scene, *everything())
+    assert answer.answer == "no", "a setting alone is no erasure"
+    assert english in said(answer)
+    assert japanese in said(answer, "ja")
+
+
 def test_detections_in_windows_folders_come_first_and_the_groups_names_are_marked() -> None:
     scene = Scene()
     scene.add("antivirus.detected", 1, detected_path="C:\\Users\\x\\a.exe", threat_name="Adware", action="remove")

@@ -129,11 +129,22 @@ def _logs(asked: Asked) -> Answer:
             why.append(say("log.reach", log=name, first=stamp(span.first), last=stamp(span.last)))
         else:
             why.append(say("log.none", log=name))
+    why += _kept(asked.rows)
     named = {name.casefold(): name for name in load("advisory")["logs"]}
     why += [
         say("log.cleared", log=named.get(log, log), time=stamp(time)) for log, time in sorted(reach.cleared.items())
     ]
     return Answer(None, why, [])
+
+
+def _kept(rows: Rows) -> list[Said]:
+    """How large each log may become and what happens when it is full, where its settings were read."""
+    said = []
+    for row in rows.of("log.configured"):
+        how = "off" if row.fields.get("is_switched_off") else "stops" if row.fields.get("keeps_oldest") else "rolls"
+        size = row.get("maximum_bytes") or "?"
+        said.append(say("log.kept", log=row.get("log_channel"), size=size, how=say(f"log.{how}")))
+    return said
 
 
 def _enabled(asked: Asked) -> Answer:
