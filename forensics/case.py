@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from forensics.model import Coverage, Event, Evidence, Problem, SandboxCapability, Verdicts, to_plain
+from forensics.model import AdvisoryAnswer, Coverage, Event, Evidence, Problem, SandboxCapability, Verdicts, to_plain
 from forensics.plainjson import dumps
 from forensics.timeline import Kinds, Undated, event_store, frame, undated_store
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Entry = TypeVar("Entry")
+_ANSWERS = ("yes", "no", "cannot_tell")
 CASE_FILES = (
     "timeline.jsonl",
     "timeline.csv",
@@ -202,6 +203,7 @@ def merge_verdicts(verdicts: Sequence[Verdicts]) -> Verdicts:
         persistence=_once(entry for item in verdicts for entry in item.persistence),
         anti_forensics=_once(entry for item in verdicts for entry in item.anti_forensics),
         findings=_once(entry for item in verdicts for entry in item.findings),
+        advisory=_answers(entry for item in verdicts for entry in item.advisory),
     )
 
 
@@ -212,6 +214,19 @@ def _once(entries: Iterable[Entry]) -> tuple[Entry, ...]:
         plain = to_plain(entry)
         identity = plain.get("id") or dumps(plain)
         found.setdefault((plain.get("host") or "", identity), entry)
+    return tuple(found.values())
+
+
+def _answers(entries: Iterable[AdvisoryAnswer]) -> tuple[AdvisoryAnswer, ...]:
+    """One answer to each question for each host: of two collections, the one that found something, else that knows."""
+    found: dict[tuple[str, str], AdvisoryAnswer] = {}
+    for entry in entries:
+        first = found.setdefault((entry.host, entry.id), entry)
+        if first is not entry:
+            best = min(first, entry, key=lambda item: _ANSWERS.index(item.answer))
+            why, events = (*first.why, *entry.why), (*first.events, *entry.events)
+            whole = replace(best, why=tuple(dict.fromkeys(why)), events=tuple(dict.fromkeys(events)))
+            found[(entry.host, entry.id)] = whole
     return tuple(found.values())
 
 

@@ -33,7 +33,7 @@ T = TypeVar("T")
 COMPLETE, USAGE, PARTIAL, UNOPENED, DAMAGED = 0, 2, 3, 4, 5
 
 
-_PARTS = ("summary", "sandbox", "tunnel", "persistence", "findings", "coverage", "problems")
+_PARTS = ("summary", "sandbox", "tunnel", "persistence", "findings", "advisory", "coverage", "problems")
 # What a write to a pipe gives whose reader has gone: Windows has no broken pipe, it calls the write invalid.
 _GONE = frozenset({errno.EPIPE, errno.EINVAL} if os.name == "nt" else {errno.EPIPE})
 
@@ -315,7 +315,9 @@ def content_export(folder: Path, *, force: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.option("--all", "every", is_flag=True, help="Of persistence: also what Windows itself brings.")
 @click.option("--display-tz", default="UTC", show_default=True, help="Zone of the times shown.")
-def show(case_dir: Path, part: str, *, as_json: bool, every: bool, display_tz: str) -> None:
+@click.option("--lang", type=click.Choice(("en", "ja")), default="en", show_default=True,
+              help="Language of the advisory's checklist.")  # fmt: skip
+def show(case_dir: Path, part: str, *, as_json: bool, every: bool, display_tz: str, lang: str) -> None:
     """Show a saved case again, without its evidence; of a folder of cases, all of them."""
     from forensics.show import as_json as printed
     from forensics.show import saved_cases, show_part, with_every_entry, zone_of
@@ -337,7 +339,7 @@ def show(case_dir: Path, part: str, *, as_json: bool, every: bool, display_tz: s
         if as_json:
             click.echo(text)
         else:
-            show_part(case_dir, cases, part, zone)
+            show_part(case_dir, cases, part, zone, lang)
 
 
 def _usage(make: Callable[[], T]) -> T:

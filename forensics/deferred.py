@@ -22,6 +22,9 @@ from forensics.times import from_iso, microseconds
 
 _TIME = '"SystemTime":"'
 _DATA = '"EventData":{'
+_ABOUT = ',"about":'
+_ABOUT_LENGTH = 200
+_NOTHING = ("", "-")
 _TIME_LENGTH = 27  # 2024-12-04T01:02:11.123456Z
 _COMPUTER = re.compile(r'"Computer":"((?:[^"\\]|\\.)*+)"')
 _LINE = re.compile(r'\[\[(\d+)\],\{"deferred":"([^"]*)"')
@@ -29,16 +32,22 @@ _LINE = re.compile(r'\[\[(\d+)\],\{"deferred":"([^"]*)"')
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What is known of a deferred record: microseconds since 1970, the kind of its fact, process ids as decimals."""
+    """What is known of a deferred record: microseconds since 1970, the kind of its fact, process ids as decimals.
+
+    `about` are the texts that the artifact wants to count such records by, the first of which says something.
+    """
 
     ticks: int
     kind: str
     pid: str = ""
     parent_pid: str = ""
+    about: tuple[str, ...] = ()
 
     def line(self, offset: int) -> str:
         """The line of the context spool, without its end."""
         marks = f'"deferred":"{self.kind}","pid":"{self.pid}","parent_pid":"{self.parent_pid}"'
+        if self.about:
+            marks += f',"about":{orjson.dumps(self.about).decode()}'
         return f"[[{self.ticks}],{{{marks}}},{offset}]"
 
 
@@ -51,6 +60,20 @@ def kind_of(line: str) -> str:
     """The kind of the fact that a note stands for."""
     match = _LINE.match(line)
     return match.group(2) if match else ""
+
+
+def ticks_of(line: str) -> int:
+    """The time of a note, in microseconds since 1970; raises ValueError for a damaged line."""
+    return int(line[2 : line.index("]")])
+
+
+def about_of(line: str) -> list[str]:
+    """The texts that a note is counted by, none when it has none; raises ValueError for a damaged line."""
+    begin = line.find(_ABOUT)
+    if begin < 0:
+        return []
+    found = orjson.loads(line[begin + len(_ABOUT) : line.rindex("}")])
+    return [text for text in found if isinstance(text, str)]
 
 
 def offset_of(line: str) -> int:
@@ -74,7 +97,7 @@ class Putter:
         self._ids = (f'"EventID":{event_id},', f'"#text":{event_id}}},"Version"')
         self._channel = f'"Channel":"{channel}"'
         self._providers = tuple(f'"Name":"{name}"' for name in sorted(artifact.providers))
-        names = [name for name in dict.fromkeys((*rule.watched, rule.pid, rule.parent_pid)) if name]
+        names = [name for name in dict.fromkeys((*rule.watched, *rule.about, rule.pid, rule.parent_pid)) if name]
         self._values = re.compile(rf'"({"|".join(names)})":(?:"((?:[^"\\]|\\.)*+)"|(\d+)|null)') if names else None
 
     def note(self, text: str) -> Note | None:
@@ -102,11 +125,16 @@ class Putter:
         for name, quoted, plain in found:
             if name in values:
                 return None
-            values[name] = (orjson.loads(f'"{quoted}"') if "\\" in quoted else quoted) or plain
+            try:
+                values[name] = (orjson.loads(f'"{quoted}"') if "\\" in quoted else quoted) or plain
+            except ValueError:  # half of a surrogate pair: read now, by what takes such texts
+                return None
         rule = self._rule
         texts = [values[name] for name in rule.watched if name in values]
         if len(texts) < len(rule.watched) or (texts and rule.matters(*texts)):
             return None
         pid = decimal(values.get(rule.pid)) or "" if rule.pid else ""
         parent = decimal(values.get(rule.parent_pid)) or "" if rule.parent_pid else ""
-        return Note(ticks, rule.kind, pid, parent) if (pid + parent).isalnum() or not (pid + parent) else None
+        about = tuple(values.get(name, "").strip()[:_ABOUT_LENGTH] for name in rule.about)
+        about = about if all(text not in _NOTHING for text in about[:1]) else ()
+        return Note(ticks, rule.kind, pid, parent, about) if (pid + parent).isalnum() or not (pid + parent) else None

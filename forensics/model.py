@@ -16,6 +16,9 @@ from typing import Any
 from forensics.plainjson import dumps
 from forensics.times import Moment, NoTime, iso
 from forensics.verdicts import (
+    AdvisoryAnswer as AdvisoryAnswer,
+)
+from forensics.verdicts import (
     AntiForensic as AntiForensic,
 )
 from forensics.verdicts import (
@@ -50,6 +53,9 @@ from forensics.verdicts import (
 )
 from forensics.verdicts import (
     RelayPeriod as RelayPeriod,
+)
+from forensics.verdicts import (
+    Said as Said,
 )
 from forensics.verdicts import (
     SandboxCapability as SandboxCapability,

@@ -15,7 +15,19 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from forensics import collect, guestwrites, jobs, reading, rulefolder, sessions, showing, targets, views
+from forensics import (
+    advisory,
+    collect,
+    guestwrites,
+    jobs,
+    logontally,
+    reading,
+    rulefolder,
+    sessions,
+    showing,
+    targets,
+    views,
+)
 from forensics.artifacts.base import Artifact, asked_for
 from forensics.assembly import CaseBuilder
 from forensics.case import Case, merge_verdicts
@@ -237,10 +249,14 @@ def _join(
     more, late = builder.keep(left, naming)
     undated = [*undated, *late]
     events = sorted([*events, *more], key=order_key)
+    counted, places, read = logontally.counted(workers, _contexts(plan), problems, name)
+    shown, _ = builder.keep([*read, *_recalled(workers, plan, places, problems, name)], naming)
+    logons = advisory.Logons(shown, counted)
     if not naming.apart:
-        return sessions.build(events, host, naming.label, undated, coverage, collect.prefetch_files(plan))
+        files = collect.prefetch_files(plan)
+        return advisory.concluded(events, host, naming.label, undated, coverage, logons, files)
     return merge_verdicts([
-        sessions.build(
+        advisory.concluded(
             [event for event in events if event.host == label],
             host if label == naming.label else Host(name=label),
             label,

@@ -331,6 +331,30 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence in both languages of the report."""
+
+    en: str
+    ja: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdvisoryAnswer:
+    """One question of the police advisory, answered for a host. `answer`: yes | no | cannot_tell.
+
+    `yes` is what an investigator has to look at; `no` is only said where the sources that would tell were read and
+    reach back far enough; `why` has what was found, and what was not looked at.
+    """
+
+    id: str
+    question: Said
+    answer: str
+    why: tuple[Said, ...]
+    events: tuple[str, ...]
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdicts:
     """All that the joins concluded for one host."""
 
@@ -341,3 +365,4 @@ class Verdicts:
     persistence: tuple[PersistenceEntry, ...] = ()
     anti_forensics: tuple[AntiForensic, ...] = ()
     findings: tuple[Finding, ...] = ()
+    advisory: tuple[AdvisoryAnswer, ...] = ()

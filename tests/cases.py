@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from forensics.artifacts.base import Kind
 from forensics.case import Case
 from forensics.model import (
+    AdvisoryAnswer,
     AntiForensic,
     CliCall,
     Coverage,
@@ -27,6 +28,7 @@ from forensics.model import (
     PersistenceEntry,
     Problem,
     RelayPeriod,
+    Said,
     SandboxCapability,
     SandboxConfig,
     SandboxSession,
@@ -195,6 +197,11 @@ def verdicts(events: list[Event]) -> Verdicts:
         (entry,),
         (AntiForensic(T0, "log_cleared", "Security log", ("maintenance",), ids[:1], HOST),),
         (Finding("wsb.template", "high", "matches", ids, HOST, T0, end, "VM", True),),
+        (
+            AdvisoryAnswer(
+                "sandbox.used", Said("Used?", "使われたか"), "yes", (Said("\u202e it", "はい"),), ids[:1], HOST
+            ),
+        ),
     )
 
 

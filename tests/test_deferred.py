@@ -156,3 +156,18 @@ def test_deferrals_name_kinds_and_ids_of_their_artifact(name: str) -> None:
     for event_id, rule in artifact.defers.items():
         assert any(event_id in ids for ids in artifact.wants.values())
         assert rule.kind in artifact.emits
+
+
+def test_half_of_a_surrogate_pair_is_read_now() -> None:
+    artifact = next(item for item in all_artifacts() if item.name == "event_logon")
+    assert isinstance(artifact, EventArtifact)
+    text = (
+        '{"Event":{"System":{"Provider":{"Name":"Microsoft-Windows-Security-Auditing"},"EventID":4624,'
+        '"TimeCreated":{"SystemTime":"2024-12-04T01:02:11.123456Z"},"Channel":"Security"},"EventData":{'
+        '"TargetUserSid":"S-1-5-21-1","TargetUserName":"%s","LogonType":3,"ProcessId":"0x2bc","IpAddress":"10.0.0.7"}}}'
+    )
+    putter = Putter(artifact, "Security", 4624)
+    note = putter.note(text % "suzuki")
+    assert note is not None
+    assert note.about == ("10.0.0.7", "3", "suzuki")
+    assert putter.note(text % "\\ud800") is None

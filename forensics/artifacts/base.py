@@ -151,13 +151,15 @@ class Deferral:
     Such records are the bulk of every log. They are noted by their place and read only when a session or a finding is
     near. `watched` are the data elements whose texts decide, and `matters` says whether they do (given in that order),
     just as the parser does; `pid` and `parent_pid` are those that become the fields of that name, by which descendants
-    of watched processes are found. A record without one of the watched elements is not put off.
+    of watched processes are found. By `about` the records are
+    counted, where the first of these says something. A record without one of the watched elements is not put off.
     """
 
     kind: str
     watched: tuple[str, ...] = ()
     pid: str = ""
     parent_pid: str = ""
+    about: tuple[str, ...] = ()
     matters: Callable[..., bool] = is_watched
 
 

@@ -3,8 +3,8 @@
 A rule that lets port 47000 in was this group's way to its backdoor, and the host network service adds a pair of rules
 (`HNS Container Networking - ...`) for each network it makes for sandboxes, WSL and containers (rules/firewall.yml).
 A rule for `code.exe` or `node.exe` says that somebody let them listen: a tunnel only goes out, and needs none.
-Those and rules for watched programs are kept, the rest is context. That a sandbox's first network leaves such an event
-is from memory.
+Those, rules for watched programs, and rules that let somebody in and were not made by Windows' own services are kept,
+the rest is context. That a sandbox's first network leaves such an event is from memory.
 
 Fields: the provider's manifest; 2004, 2005 and 2006 up to Windows 10, the others since Windows 11. 6 and 17 are the
 IANA numbers of TCP and UDP, action 3 allows and 2 blocks, direction 1 is in (published descriptions of 2004).
@@ -34,8 +34,9 @@ _KINDS = {
     2052: "firewall.rule_deleted",
 }
 _DELETED = frozenset({2006, 2052})
-_ABOUT = ("RuleName", "ModifyingApplication", "ApplicationPath", "LocalPorts")
+_ABOUT = ("RuleName", "ModifyingApplication", "ApplicationPath", "LocalPorts", "Direction", "Action")
 _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
+_IN, _ALLOW = "1", "3"
 _DIRECTIONS = {"1": "in", "2": "out"}
 _ACTIONS = {"2": "block", "3": "allow"}
 _PROTOCOLS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6", "256": "any"}
@@ -63,8 +64,19 @@ def _opens(ports: str) -> bool:
     return False
 
 
-def matters(name: str, changed_by: str = "", program: str = "", ports: str = "") -> bool:
-    """Whether a rule of this name, program and ports is worth keeping by itself."""
+def _lets_in(direction: str, action: str, changed_by: str) -> bool:
+    """Whether a rule lets somebody in that Windows' own services did not make."""
+    made_by = (file_name(changed_by) or "").casefold()
+    let_in = decimal(direction) == _IN and decimal(action) == _ALLOW
+    return let_in and made_by not in load("firewall")["own_programs"]
+
+
+def matters(
+    name: str, changed_by: str = "", program: str = "", ports: str = "", direction: str = "", action: str = ""
+) -> bool:  # fmt: skip
+    """Whether a rule of this name, program, ports and direction is worth keeping by itself."""
+    if _lets_in(direction, action, changed_by):
+        return True
     lowered = name.casefold()
     known_name = any(text in lowered for text in load("firewall")["rule_names"])
     known_program = (file_name(program) or "").casefold() in load("firewall")["programs"]

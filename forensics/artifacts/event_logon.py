@@ -24,6 +24,7 @@ _FROM = {"source_ip": str, "source_port": str, "source_host": str}
 _PROCESS = {"executable": str, "executable_name": str, "pid": str}
 _KINDS = {4624: "logon.succeeded", 4634: "logon.ended", 4647: "logon.ended", 4648: "logon.explicit"}
 
+_COUNTED = ("IpAddress", "LogonType", "TargetUserName")  # what logons from elsewhere are counted by
 _THROUGH = (4624, 4648)  # these name the process that asked
 _MARK = "a virtual machine's own account: its worker starts (from memory, not seen for Windows Sandbox)"
 
@@ -79,9 +80,9 @@ ARTIFACT = EventArtifact(
     },
     providers=frozenset({"Microsoft-Windows-Security-Auditing"}),
     defers={
-        4624: Deferral(_KINDS[4624], ("TargetUserSid",), "ProcessId", matters=is_vm_account),
+        4624: Deferral(_KINDS[4624], ("TargetUserSid",), "ProcessId", about=_COUNTED, matters=is_vm_account),
         4634: Deferral(_KINDS[4634]),
         4647: Deferral(_KINDS[4647]),
-        4648: Deferral(_KINDS[4648], pid="ProcessId"),
+        4648: Deferral(_KINDS[4648], pid="ProcessId", about=_COUNTED),
     },
 )

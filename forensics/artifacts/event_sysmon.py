@@ -42,7 +42,7 @@ from forensics.formats.evtx import Record
 from forensics.formats.sandboxids import SYSTEM, pipe_guid, read_pipe
 from forensics.model import Fact, Source
 from forensics.rules.hosts import host_meaning
-from forensics.rules.watch import is_autostart_key, is_watched
+from forensics.rules.watch import is_autostart_key, is_watched, is_web_script
 
 Said = tuple[Made, bool]  # the fields, and whether they are worth keeping by themselves
 
@@ -104,7 +104,12 @@ def _connected(record: Record) -> Said:
 def _file(record: Record) -> Said:
     path = known(record.data.get("TargetFilename"))
     fields = _process(record) | {"file_path": path, "file_name": file_name(path)}
-    return fields, is_watched(path or "", record.data.get("Image", ""))
+    return fields, _file_matters(path or "", record.data.get("Image", ""))
+
+
+def _file_matters(path: str, image: str) -> bool:
+    """A file that is watched, or was written by something watched, or a new script of a web server."""
+    return is_watched(path, image) or is_web_script(path)
 
 
 def _deleted(record: Record) -> Said:
@@ -264,7 +269,7 @@ ARTIFACT = EventArtifact(
         1: Deferral("process.created", _STARTERS, "ProcessId", "ParentProcessId"),
         3: Deferral("network.connected", ("Image", "DestinationHostname"), "ProcessId"),
         5: Deferral("process.exited", pid="ProcessId"),
-        11: Deferral("file.created", ("TargetFilename", "Image"), "ProcessId"),
+        11: Deferral("file.created", ("TargetFilename", "Image"), "ProcessId", matters=_file_matters),
         17: Deferral("pipe.created", ("PipeName", "Image"), "ProcessId", matters=_pipe_matters),
         18: Deferral("pipe.opened", ("PipeName", "Image"), "ProcessId", matters=_pipe_matters),
         23: Deferral("file.deleted", ("TargetFilename", "Image"), "ProcessId"),

@@ -1,11 +1,12 @@
-r"""Marks of the web of sandbox configurations and tunnel programs: that a file came from outside, and from where.
+r"""Marks of the web of sandbox configurations, tunnel programs and downloaded documents: that a file came from outside.
 
-Browsers, mail programs and archivers put a stream `Zone.Identifier` beside what they write: a `.wsb` that carries one
-was not made on this host, and its `HostUrl` and `ReferrerUrl` name the server. A configuration without a mark was made
-here, unpacked by a program that hands none on, or copied out of a sandbox: copying within the guest drops the stream (a
-hypothesis of the note that describes it). The same stream ties a downloaded tunnel CLI to its source. `about:internet`
-means that the program kept the address to itself (from memory). The stream has no time of its own: given is the birth
-of the file that it belongs to, which is mostly that of the download.
+The mark says from where, too. Browsers, mail programs and archivers put a stream `Zone.Identifier` beside what they
+write: a `.wsb` that carries one was not made on this host, and its `HostUrl` and `ReferrerUrl` name the server. A
+configuration without a mark was made here, unpacked by a program that hands none on, or copied out of a sandbox:
+copying within the guest drops the stream (a hypothesis of the note that describes it). The same stream ties a
+downloaded tunnel CLI to its source. `about:internet` means that the program kept the address to itself (from memory).
+The stream has no time of its own: given is the birth of the file that it belongs to, which is mostly that of the
+download.
 
 Read here are streams as an NTFS image has them, and as collectors and unpackers leave them: `x.wsb:Zone.Identifier`,
 with `%3A`, `_`, U+F03A (Windows' stand-in for a colon) or nothing in place of the colon. A mark that only the $MFT has
@@ -35,6 +36,8 @@ _MARKED = (
     "Users/**/Downloads/**/code*.exe",
     "ProgramData/**/vscode_cli_*.zip",
     "ProgramData/**/code*.exe",
+    # Documents and disk images that came by mail or from the web, for the advisory's checklist.
+    *(f"Users/*/Downloads/**/*.{name}" for name in ("doc", "xls", "ppt", "rtf", "iso", "img", "vhd", "lnk", "one")),
 )
 
 

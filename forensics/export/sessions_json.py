@@ -19,6 +19,7 @@ from forensics.plain import from_plain, safe_plain
 
 SCHEMA = 1
 _LISTS = ("sandbox_sessions", "sandbox_configs", "tunnel_sessions", "persistence", "anti_forensics", "findings")
+_LATER = ("advisory",)  # of which older files have nothing
 
 
 def document(case: Case) -> dict[str, Any]:
@@ -84,4 +85,6 @@ def read(path: Path) -> tuple[Verdicts, list[Evidence], dict[str, list[Coverage]
     for entry in plain["coverage"]:
         coverage.setdefault(entry["evidence"], []).append(from_plain(Coverage, entry))
     evidence = [from_plain(Evidence, {**item, "path": ""}) for item in plain["evidence"]]
-    return from_plain(Verdicts, {name: plain[name] for name in (*_LISTS, "sandbox_capability")}), evidence, coverage
+    told = {name: plain[name] for name in (*_LISTS, "sandbox_capability")}
+    told |= {name: plain[name] for name in _LATER if name in plain}
+    return from_plain(Verdicts, told), evidence, coverage

@@ -54,3 +54,13 @@ def is_autostart_key(key_path: str) -> bool:
     """Whether this registry path (a value's full path counts) lies under an autostart key."""
     lowered = key_path.casefold() + "\\"
     return any(key in lowered for key in _autostarts())
+
+
+@cache
+def _web_scripts() -> re.Pattern[str]:
+    return re.compile(load("watch")["web_scripts"])
+
+
+def is_web_script(path: str) -> bool:
+    """Whether a file of this path is a script in a folder of a web server."""
+    return _web_scripts().search(path[:_LIMIT].casefold()) is not None

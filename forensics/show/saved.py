@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from forensics.show.advisory import print_advisory
 from forensics.show.findings import print_findings, print_machines, print_refused
 from forensics.show.sandboxes import print_sandbox
 from forensics.show.stock import every_entry, left_out
@@ -24,6 +25,7 @@ _PIECES = {
     "tunnel": ("tunnel_sessions",),
     "persistence": ("persistence",),
     "findings": ("findings",),
+    "advisory": ("advisory",),
     "coverage": ("coverage",),
     "problems": ("problems",),
 }
@@ -50,7 +52,7 @@ def saved_cases(folder: Path) -> list[tuple[str, Document]]:
 
 def piece_of(document: Document, part: str) -> Document:
     """The piece of a document that `show PART` is about."""
-    return document if part == "summary" else {name: document[name] for name in _PIECES[part]}
+    return document if part == "summary" else {name: document.get(name, []) for name in _PIECES[part]}
 
 
 def as_json(cases: list[tuple[str, Document]], part: str = "summary") -> str:
@@ -103,14 +105,16 @@ def _told_apart(place: Path, document: Document, out: Console) -> None:
         )
 
 
-def show_part(folder: Path, cases: list[tuple[str, Document]], part: str, zone: tzinfo) -> None:
+def show_part(
+    folder: Path, cases: list[tuple[str, Document]], part: str, zone: tzinfo, language: str = "en"
+) -> None:  # fmt: skip
     """Print one part of each of these cases, which `saved_cases` found in `folder`."""
     out = console()
     for name, document in cases:
         if name:
             out.print(Text(one_line(f"== {name} =="), style="bold reverse"))
         if part == "summary":
-            show_summary(document, zone, out)
+            show_summary(document, zone, out, language)
             out.print(problem_lines(document, verbose=False))
             several = len(document["evidence"]) > 1
             print_notices(_notices(folder / name, document), out, several=several)
@@ -125,6 +129,8 @@ def show_part(folder: Path, cases: list[tuple[str, Document]], part: str, zone: 
         elif part == "findings":
             print_findings(document, zone, out)
             print_refused(_rules(folder / name), out)
+        elif part == "advisory":
+            print_advisory(document, zone, out, language)
         elif part == "coverage":
             print_coverage(document, zone, out)
         else:

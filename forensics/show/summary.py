@@ -12,6 +12,7 @@ from rich.text import Text
 
 from forensics.export.run_json import row_counts
 from forensics.rules.autoruns import dated_by_key
+from forensics.show.advisory import print_short
 from forensics.show.entries import on_host, reasons
 from forensics.show.findings import print_leads, print_machines
 from forensics.show.sandboxes import print_sandbox
@@ -55,7 +56,7 @@ def _counted(counts: dict[str, int]) -> str:
     )
 
 
-def show_summary(document: Document, zone: tzinfo, out: Console) -> None:
+def show_summary(document: Document, zone: tzinfo, out: Console, language: str = "en") -> None:
     """Host, sessions, other machines, persistence, signs of wiping, findings, coverage."""
     for item in document["evidence"]:
         out.print(_host_line(item, several=len(document["evidence"]) > 1))
@@ -74,6 +75,7 @@ def show_summary(document: Document, zone: tzinfo, out: Console) -> None:
         if (more := len(document["anti_forensics"]) - _TOP) > 0:
             out.print(Text(f"  … {more} more in sessions.json", style="dim"))
     print_leads(document, zone, out)
+    print_short(document, out, language)
     for text in coverage_lines(document):
         out.print(text)
 

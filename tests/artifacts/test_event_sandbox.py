@@ -265,7 +265,7 @@ class TestFirewall:
             ("Cortana", "47000", "C:\\x.exe", 6, False),
             ("HNS Container Networking - DNS (UDP-In) - A - 0", "53", "C:\\svchost.exe", 17, False),
             ("Sandbox", "*", "C:\\Windows\\System32\\WindowsSandbox.exe", 6, False),
-            ("Teams", "443", "C:\\teams.exe", 6, True),
+            ("Teams", "443", "C:\\teams.exe", 6, False),
         ],
     )
     def test_rules(self, number, kind, name, ports, program, protocol, context):
@@ -279,6 +279,14 @@ class TestFirewall:
             "remote_ports": "*", "local_addresses": "*", "remote_addresses": "LocalSubnet", "enabled": True,
             "user_sid": USER, "changed_by": "C:\\Windows\\netsh.exe",
         }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "change",
+        [{"ModifyingApplication": "C:\\Windows\\System32\\svchost.exe"}, {"Direction": 2}, {"Action": 2}],
+    )
+    def test_what_lets_nobody_in_or_windows_made_is_context(self, change):
+        data = {**RULE, "RuleName": "Teams", "LocalPorts": "443", "ApplicationPath": "C:\\teams.exe", **change}
+        assert one(self.CHANNEL, 2004, data=data).context
 
     @pytest.mark.parametrize("number", [2006, 2052])
     @pytest.mark.parametrize(("name", "context"), [("HNS Container Networking - ICS DNS (TCP-In)", False), ("x", True)])

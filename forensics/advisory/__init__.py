@@ -1,0 +1,249 @@
+"""The checklist of the police advisory: each of its recommendations as questions, answered for one host.
+
+The warning of Japan's National Police Agency (January 2025, on MirrorFace) recommends what to look for on a host. For
+each point the answer is yes (to be looked at, with the rows that say so), no (the sources that would tell were read and
+go back far enough), or that this evidence cannot tell, and why. The questions are data (`rules/advisory.yml`), the
+words in English and Japanese (`forensics/locales/`); conclusions of the joins (removed traces, sessions, findings)
+answer beside rows. An answer is what was seen, never who did it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from forensics.advisory.hits import Hits, moment
+from forensics.advisory.logons import remote
+from forensics.advisory.reach import Reach
+from forensics.locales import say
+from forensics.logontally import LogonSource
+from forensics.model import AdvisoryAnswer, Coverage, Event, Fact, Host, Said, Verdicts
+from forensics.rules import load
+from forensics.sessions import build
+from forensics.sessions.rows import Rows, ids_of, stamp
+
+YES, NO, CANNOT_TELL = "yes", "no", "cannot_tell"
+_SUSPICIOUS = 40  # as the colours of the timeline have it
+
+
+@dataclass(frozen=True, slots=True)
+class Logons:
+    """Logons from elsewhere: some of their events, which stand in the timeline, and how many came from where."""
+
+    events: Sequence[Event] = ()
+    sources: Sequence[LogonSource] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question, and all that can answer it."""
+
+    question: Mapping[str, Any]
+    rows: Rows
+    verdicts: Verdicts
+    reach: Reach
+    logons: Sequence[LogonSource] = ()
+
+
+@dataclass(slots=True)
+class Answer:
+    """What one part of the answer says: `found` None where it decides nothing."""
+
+    found: bool | None
+    why: list[Said]
+    events: list[str]
+
+
+def concluded(
+    events: Sequence[Event], host: Host, evidence_name: str, undated: Sequence[Fact] = (),
+    coverage: Sequence[Coverage] = (), logons: Logons | None = None, prefetch: Collection[str] = (),
+) -> Verdicts:  # fmt: skip
+    """What the joins conclude (`sessions.build`), with the checklist answered.
+
+    `logons` are those that no join needs: how many came from where, and some of their events.
+    """
+    verdicts = build(events, host, evidence_name, undated, coverage, prefetch)
+    known = logons or Logons()
+    rows = Rows([*events, *known.events], undated)
+    return replace(verdicts, advisory=answers(rows, verdicts, coverage, host.name or evidence_name, known.sources))
+
+
+def answers(
+    rows: Rows, verdicts: Verdicts, coverage: Sequence[Coverage], label: str, sources: Sequence[LogonSource] = ()
+) -> tuple[AdvisoryAnswer, ...]:  # fmt: skip
+    """Every question of `rules/advisory.yml`, answered for the host `label`."""
+    reach = Reach(coverage, rows, verdicts)
+    return tuple(_answer(Asked(item, rows, verdicts, reach, sources), label) for item in load("advisory")["questions"])
+
+
+def _answer(asked: Asked, label: str) -> AdvisoryAnswer:
+    ident = asked.question["id"]
+    parts = [_verdicts(asked), _hits(asked)]
+    if own := _OWN.get(ident):
+        parts.insert(0, own(asked))
+    why = [sentence for part in parts for sentence in part.why]
+    found = any(part.found for part in parts)
+    denied = any(part.found is False for part in parts)
+    tells, looked = asked.reach.ask(asked.question.get("tells", ()), asked.question.get("records", ()))
+    answer = YES if found else NO if denied or tells else CANNOT_TELL
+    if not found and not denied:
+        why += looked
+    events = dict.fromkeys(ident for part in parts for ident in part.events)
+    listed = tuple(events)[: load("advisory")["most_events"]]
+    return AdvisoryAnswer(ident, say(ident), answer, tuple(dict.fromkeys(why)), listed, label)
+
+
+def _hits(asked: Asked) -> Answer:
+    hits = Hits(asked.question, asked.rows)
+    return Answer(True if hits else None, hits.said(), list(ids_of(hits.rows)))
+
+
+def _verdicts(asked: Asked) -> Answer:
+    """Conclusions of the joins that answer the question."""
+    named = asked.question.get("verdicts", {})
+    kinds, fronts = set(named.get("anti_forensics", ())), tuple(named.get("findings", ()))
+    signs = [sign for sign in asked.verdicts.anti_forensics if sign.kind in kinds]
+    findings = [item for item in asked.verdicts.findings if fronts and item.rule.startswith(fronts)]
+    why = [
+        say("sign", time=moment(sign.time), what=sign.detail, causes="; ".join(sign.innocent_causes))
+        for sign in signs
+    ]  # fmt: skip
+    why += [
+        say("finding", time=moment(item.first), rule=item.rule, level=item.level, what=item.why) for item in findings
+    ]
+    most = load("advisory")["most_hits"]
+    shown = [*why[:most], say("hit.more", count=len(why) - most)] if len(why) > most else why
+    return Answer(True if why else None, shown, [*_events(signs), *_events(findings)])
+
+
+def _logs(asked: Asked) -> Answer:
+    """How far back the host can speak: no answer by itself."""
+    reach, why = asked.reach, []
+    if oldest := reach.oldest():
+        why.append(say("logs.oldest", time=stamp(oldest)))
+    for name in load("advisory")["logs"]:
+        span = reach.spans.get(name.casefold())
+        if span and span.first and span.last:
+            why.append(say("log.reach", log=name, first=stamp(span.first), last=stamp(span.last)))
+        else:
+            why.append(say("log.none", log=name))
+    why += _kept(asked.rows)
+    named = {name.casefold(): name for name in load("advisory")["logs"]}
+    why += [
+        say("log.cleared", log=named.get(log, log), time=stamp(time)) for log, time in sorted(reach.cleared.items())
+    ]
+    return Answer(None, why, [])
+
+
+def _kept(rows: Rows) -> list[Said]:
+    """How large each log may become and what happens when it is full, where its settings were read."""
+    said = []
+    for row in rows.of("log.configured"):
+        how = "off" if row.fields.get("is_switched_off") else "stops" if row.fields.get("keeps_oldest") else "rolls"
+        size = row.get("maximum_bytes") or "?"
+        said.append(say("log.kept", log=row.get("log_channel"), size=size, how=say(f"log.{how}")))
+    return said
+
+
+def _enabled(asked: Asked) -> Answer:
+    known = asked.verdicts.sandbox_capability
+    why = [say("sandbox.since", time=stamp(known.enabled_at))] if known.enabled_at else []
+    why += [say("sandbox.evidence", what=text) for text in known.evidence]
+    if known.enabled is None:
+        why.append(say("sandbox.on_unknown"))
+    return Answer(known.enabled, why, list(known.events))
+
+
+def _used(asked: Asked) -> Answer:
+    sessions = asked.verdicts.sandbox_sessions
+    why = [
+        say(
+            "sandbox.session", time=moment(item.start or item.start_earliest or item.start_latest), id=item.id,
+            certainty=item.certainty, score=item.score, who=item.launch.user or item.launch.user_sid or "?",
+        )
+        for item in sessions
+    ]  # fmt: skip
+    machines = [item for item in asked.verdicts.findings if item.rule == "sandbox.unattributed_vm"]
+    if machines:
+        why.append(say("sandbox.machines", count=len(machines)))
+    return Answer(True if sessions or machines else None, why, _events([*sessions, *machines]))
+
+
+def _present(asked: Asked) -> Answer:
+    """Who has a copy of VS Code or the tunnel's programs, and since when."""
+    rows = Hits(asked.question, asked.rows).rows
+    if not rows:
+        return Answer(None, [], [])
+    who = {row.first("profile_user", "user_name") for row in rows} - {""}
+    times = [row.time for row in rows if row.time]
+    why = [say("times.since", time=stamp(min(times)))] if times else []
+    why += [say("vscode.by", who=", ".join(sorted(who)[:20]))] if who else []
+    return Answer(None, why, [])
+
+
+def _tunnels(asked: Asked) -> Answer:
+    """A tunnel that was up has spoken to its relay, whatever names the host kept."""
+    up = [item for item in asked.verdicts.tunnel_sessions if item.hosting or item.clients or item.relay]
+    why = [
+        say(
+            "tunnel.session", time=moment(_first(item.hosting)), product=item.product,
+            name=item.tunnel_name or item.tunnel_id or "?", who=item.profile_user or "?", certainty=item.certainty,
+            score=item.score,
+        )
+        for item in up
+    ]  # fmt: skip
+    return Answer(True if up else None, why, _events(up))
+
+
+def _first(periods: Iterable[Any]) -> datetime | None:
+    return min((period.start for period in periods if period.start), default=None)
+
+
+def _events(items: Iterable[Any]) -> list[str]:
+    return [ident for item in items for ident in item.events]
+
+
+def _refused(asked: Asked) -> Answer:
+    """Remote desktop is refused where the setting in use says so and no policy says otherwise."""
+    rows = [row for row in asked.rows.of("rdp.setting") if "rdp_allowed" in row.fields and not row.deleted]
+    if not rows or any(row.fields["rdp_allowed"] for row in rows):
+        return Answer(None, [], [])
+    what = "; ".join(f"{row.get('key_path')}\\{row.get('value_name')} = {row.get('value_data')}" for row in rows)
+    return Answer(None if _also(asked) else False, [say("rdp.off", what=what)], list(ids_of(rows)))
+
+
+def _also(asked: Asked) -> bool:
+    return bool(Hits(asked.question, asked.rows))
+
+
+def _autostarts(asked: Asked) -> Answer:
+    entries = [item for item in asked.verdicts.persistence if item.score >= _SUSPICIOUS]
+    why = [
+        say(
+            "entry", time=moment(item.first_seen or item.last_write), mechanism=item.mechanism, name=item.name,
+            score=item.score, command=item.command or "?",
+        )
+        for item in sorted(entries, key=lambda entry: -entry.score)
+    ]  # fmt: skip
+    return Answer(True if entries else None, why, _events(entries))
+
+
+def _remote(asked: Asked) -> Answer:
+    why, events = remote(asked.rows, asked.logons)
+    return Answer(True if why else None, why, events)
+
+
+_OWN: dict[str, Callable[[Asked], Answer]] = {
+    "logs.erased": _logs,
+    "sandbox.enabled": _enabled,
+    "sandbox.used": _used,
+    "vscode.present": _present,
+    "tunnel.traffic": _tunnels,
+    "rdp.enabled": _refused,
+    "autostart.suspicious": _autostarts,
+    "logon.remote": _remote,
+}
+
+__all__ = ["CANNOT_TELL", "NO", "YES", "Logons", "answers", "concluded"]

@@ -1,0 +1,33 @@
+"""The words of the report in English and Japanese: templates by key, the same keys in both languages.
+
+Timeline messages and reasons stay English; what a reader of the report is told in sentences of ours stands here.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from forensics.model import Said
+
+LANGUAGES = ("en", "ja")
+
+
+@cache
+def texts(language: str) -> dict[str, Any]:
+    """The templates of one language (`forensics/locales/<language>.yml`)."""
+    text = files("forensics.locales").joinpath(f"{language}.yml").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return loaded
+
+
+def say(key: str, **parts: object) -> Said:
+    """The sentence of this key in both languages; a part that is a `Said` is put in by its language."""
+    made = {}
+    for language in LANGUAGES:
+        own = {name: getattr(part, language) if isinstance(part, Said) else part for name, part in parts.items()}
+        made[language] = str(texts(language)[key]).format(**own)
+    return Said(made["en"], made["ja"])
