@@ -76,5 +76,6 @@ def test_a_cleared_log_is_said_to_be_empty(told: Teller) -> None:
 def test_every_scenario_has_a_story_or_shipped_evidence() -> None:
     every = {path.parent.name for path in SCENARIOS.glob("*/host.yml")}
     shipped = {path.name for path in (SCENARIOS.parent / "evidence").iterdir() if path.is_dir()}
-    assert every == set(stories("*")) | shipped
+    quiet = {name for name in every if name.startswith("clean-")}  # of which nothing comes out: test_clean_hosts
+    assert every == set(stories("*")) | shipped | quiet
     assert Path(SCENARIOS / "_common").is_dir()
