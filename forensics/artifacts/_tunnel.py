@@ -140,8 +140,8 @@ def times(given: FileInput) -> dict[str, Moment | None]:
 
 
 def cut_line(artifact: str, given: FileInput, number: int, offset: int) -> Problem:
-    """A line that was too long to be read whole."""
-    detail = f"line {number} at offset 0x{offset:x} is longer than 64 KiB and was cut"
+    """A line that was too long to be read whole, or a record of too many lines."""
+    detail = f"line {number} at offset 0x{offset:x} is longer than 64 KiB, or goes on over too many lines, and was cut"
     return Problem("truncated", artifact, given.source(f"line {number}"), detail)
 
 

@@ -89,6 +89,8 @@ def records(source: Iterable[TextLine]) -> Iterator[Entry]:
         if current is not None and not own and (current.stamp or current.clock or not entry.message.strip()):
             if len(current.more) < _CONTINUATION_LIMIT:
                 current.more.append(entry.message)
+            else:
+                current.cut = True
             continue
         if current is not None:
             yield current

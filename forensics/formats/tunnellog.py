@@ -99,6 +99,8 @@ def records(source: Iterable[TextLine]) -> Iterator[Line]:
             current = line
         elif current and len(current.more) < _CONTINUATION_LIMIT:
             current.more.append(_ANSI.sub("", raw.text))
+        elif current:
+            current.cut = True
     if current:
         yield current
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -306,3 +307,16 @@ class TestDates:
         assert days == sorted(days)
         found = self.stamps(*clocks, modified=datetime(2024, 12, 4, 1, tzinfo=UTC))
         assert [stamp[11:] for stamp in found] == clocks
+
+
+@pytest.mark.parametrize(
+    ("read", "first"),
+    [
+        (tunnellog.read, b"[2024-12-04 10:02:11] info Adopting\n"),
+        (serverlog.read, b"2024-12-04 10:02:11.123 [info] Adopting\n"),
+    ],
+)
+def test_a_record_of_too_many_lines_says_that_it_was_cut(read: Any, first: bytes) -> None:
+    (whole,) = read(io.BytesIO(first + b"goes on\n" * 500))
+    (cut,) = read(io.BytesIO(first + b"goes on\n" * 501))
+    assert (whole.cut, cut.cut, len(cut.more)) == (False, True, 500)
