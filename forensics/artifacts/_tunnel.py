@@ -23,7 +23,7 @@ from forensics.formats.serverlog import Entry, parse_text
 from forensics.formats.textfile import holes, tail
 from forensics.formats.tunnelid import server_of
 from forensics.model import LOOSE, Fact, Problem, Value, make_fact
-from forensics.times import Moment, NoTime
+from forensics.times import Moment, NoTime, from_iso
 
 _HOLES_SHOWN = 20
 EDITOR_ZONE = LogZone("local", "VS Code's own logs are in local time in all public examples (to 2026)")
@@ -137,6 +137,15 @@ def times(given: FileInput) -> dict[str, Moment | None]:
     """The file's own times as moments, or why there are none."""
     none: dict[str, Moment | None] = {MODIFIED: NoTime("the evidence kept no times of the file", "")}
     return dict(given.times) if given.times else none
+
+
+def local_moment(given: FileInput, stamp: str) -> Moment:
+    """The time of a stamp in the host's local time, or why there is none."""
+    if not stamp:
+        return NoTime("a line without a stamp", "")
+    if given.zone is None:
+        return NoTime("local time, and the host's zone is not known", stamp)
+    return from_iso(stamp, given.zone)
 
 
 def cut_line(artifact: str, given: FileInput, number: int, offset: int) -> Problem:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from forensics.artifacts._tunnel import (
     cut_line,
+    local_moment,
     log_fields,
     server_fact,
     server_globs,
@@ -20,18 +21,9 @@ from forensics.artifacts._tunnel_kinds import SERVER_KINDS
 from forensics.artifacts.base import FileArtifact, FileInput, Output
 from forensics.formats import serverlog
 from forensics.formats.logzone import LogZone
-from forensics.times import Moment, NoTime, from_iso
 
 _NAME = "remoteagent_log"
 _ZONE = LogZone("local", "VS Code's server logs are in local time in all public examples (to 2026)")
-
-
-def _moment(given: FileInput, stamp: str) -> Moment:
-    if not stamp:
-        return NoTime("a line without a stamp", "")
-    if given.zone is None:
-        return NoTime("local time, and the host's zone is not known", stamp)
-    return from_iso(stamp, given.zone)
 
 
 def parse(given: FileInput) -> Output:
@@ -44,7 +36,7 @@ def parse(given: FileInput) -> Output:
             yield cut_line(_NAME, given, entry.number, entry.offset)
         if entry.text:
             common = log_fields(entry.text, entry.level, entry.number, entry.offset, zone) | fixed
-            yield from server_fact(given, entry, _moment(given, entry.stamp), common, entry.number)
+            yield from server_fact(given, entry, local_moment(given, entry.stamp), common, entry.number)
 
 
 ARTIFACT = FileArtifact(

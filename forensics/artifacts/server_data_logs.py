@@ -18,6 +18,7 @@ from forensics.artifacts._tunnel import (
     EDITOR_ZONE,
     MESSAGE_LIMIT,
     cut_line,
+    local_moment,
     server_globs,
     with_inferred_zone,
     zeroed,
@@ -30,7 +31,6 @@ from forensics.formats.messages import meaning
 from forensics.formats.spdlog import Entry
 from forensics.model import Problem, Value, make_fact
 from forensics.rules.watch import is_watched
-from forensics.times import Moment, NoTime, from_iso
 
 _NAME = "server_data_logs"
 _JSON_TEXT = r'"\s{0,4}:\s{0,4}"((?:[^"\\]|\\.){1,500})"'
@@ -40,14 +40,6 @@ _FOLDER = re.compile(r'"cwd' + _JSON_TEXT)
 _GIT = re.compile(r"git (?:-\S+ ){0,4}(?:clone|push|pull|fetch|commit|checkout|reset|remote|bundle|archive)\b")
 Told = tuple[str, dict[str, Value | None], bool]
 _OTHER = "server.data_log_message"
-
-
-def _moment(given: FileInput, stamp: str) -> Moment:
-    if not stamp:
-        return NoTime("a line without a stamp", "")
-    if given.zone is None:
-        return NoTime("local time, and the host's zone is not known", stamp)
-    return from_iso(stamp, given.zone)
 
 
 def _exthost(text: str) -> Told:
@@ -108,7 +100,7 @@ def _row(given: FileInput, entry: Entry, name: str, zone: LogZone) -> Output:
         "line_number": entry.number,
         "file_offset": entry.offset,
     }
-    moments = {BORN: _moment(given, entry.stamp)}
+    moments = {BORN: local_moment(given, entry.stamp)}
     yield make_fact(kind, source, {**moments}, {**common, **fields}, context=context)
 
 

@@ -14,6 +14,7 @@ from forensics.artifacts._tunnel import (
     EDITOR_ZONE,
     MESSAGE_LIMIT,
     cut_line,
+    local_moment,
     with_inferred_zone,
     zeroed,
     zone_fields,
@@ -25,18 +26,9 @@ from forensics.formats.logzone import LogZone
 from forensics.formats.messages import meaning
 from forensics.formats.spdlog import Entry
 from forensics.model import Problem, Value, make_fact
-from forensics.times import Moment, NoTime, from_iso
 
 _NAME = "vscode_client_log"
 _NAMES = ("ms-vscode.remote-server/*.log", "output_logging_*/*Tunnel*.log")
-
-
-def _moment(given: FileInput, stamp: str) -> Moment:
-    if not stamp:
-        return NoTime("a line without a stamp", "")
-    if given.zone is None:
-        return NoTime("local time, and the host's zone is not known", stamp)
-    return from_iso(stamp, given.zone)
 
 
 def _told(message: str) -> tuple[str, dict[str, Value | None], bool]:
@@ -73,7 +65,7 @@ def _row(given: FileInput, entry: Entry, zone: LogZone) -> Output:
         "line_number": entry.number,
         "file_offset": entry.offset,
     }
-    yield make_fact(kind, source, {BORN: _moment(given, entry.stamp)}, fields, context=context)
+    yield make_fact(kind, source, {BORN: local_moment(given, entry.stamp)}, fields, context=context)
 
 
 def parse(given: FileInput) -> Output:

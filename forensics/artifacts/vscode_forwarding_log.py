@@ -15,6 +15,7 @@ from forensics.artifacts._tunnel import (
     EDITOR_ZONE,
     MESSAGE_LIMIT,
     cut_line,
+    local_moment,
     with_inferred_zone,
     zeroed,
     zone_fields,
@@ -27,19 +28,10 @@ from forensics.formats.messages import Meaning, meaning
 from forensics.formats.spdlog import Entry
 from forensics.formats.tunnellog import parse_line
 from forensics.model import Problem, Value, make_fact
-from forensics.times import Moment, NoTime, from_iso
 
 _NAME = "vscode_forwarding_log"
 _CHANNEL = "[forwarding] "
 _NAMES = ("vscode.tunnel-forwarding/*.log", "output_logging_*/*Forwarding*.log")
-
-
-def _moment(given: FileInput, stamp: str) -> Moment:
-    if not stamp:
-        return NoTime("a line without a stamp", "")
-    if given.zone is None:
-        return NoTime("local time, and the host's zone is not known", stamp)
-    return from_iso(stamp, given.zone)
 
 
 def _meaning(text: str) -> Meaning:
@@ -72,7 +64,7 @@ def _row(given: FileInput, entry: Entry, zone: LogZone) -> Output:
     if event == "forwarding_message":
         fields["port"] = fields["public"] = None
     yield make_fact(
-        f"vscode.{event}", source, {BORN: _moment(given, entry.stamp)}, fields, context=not told.keep and not port
+        f"vscode.{event}", source, {BORN: local_moment(given, entry.stamp)}, fields, context=not told.keep and not port
     )
 
 
