@@ -15,7 +15,7 @@ from forensics import leftovers
 from forensics.case import CASE_FILES, Case, CaseExistsError, merge_verdicts, problem_key
 from forensics.evidence.regular import open_regular
 from forensics.intake import HiveNote, JobResult
-from forensics.model import Coverage, Event, Evidence, Fact, Problem, Verdicts, to_plain
+from forensics.model import Aside, Coverage, Event, Evidence, Fact, Problem, Verdicts, to_plain
 from forensics.naming import Naming
 from forensics.sessions.tunnel_links import linked
 from forensics.sessions.tunnel_union import put_together
@@ -44,6 +44,7 @@ class CaseBuilder:
         self._folders = 0
         self._inputs: list[dict[str, Any]] = []
         self._notices: list[dict[str, str]] = []
+        self._stock: list[Aside] = []
 
     def spool_folder(self) -> Path:
         """A new folder for the spools of one host."""
@@ -71,9 +72,10 @@ class CaseBuilder:
         """All events taken in so far that are not context."""
         return tuple(self._events)
 
-    def add_context(self, rows: Path | None, undated: Iterable[Undated]) -> None:
+    def add_context(self, rows: Path | None, undated: Iterable[Undated], stock: Iterable[Aside] = ()) -> None:
         """Take in the context of one spool: a sorted file of event rows, which must stay until `build`."""
         self._undated.extend(undated)
+        self._stock.extend(stock)
         self._context.extend([rows] if rows else [])
 
     def add_host(
@@ -125,6 +127,7 @@ class CaseBuilder:
             verdicts=merge_verdicts(linked(put_together(self._verdicts))),
             problems=sorted(self._problems, key=problem_key),
             coverage=self._coverage,
+            stock=self._stock,
             run={
                 **run,
                 "evidence_files": self._inputs,

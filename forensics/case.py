@@ -15,7 +15,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from forensics.model import AdvisoryAnswer, Coverage, Event, Evidence, Problem, SandboxCapability, Verdicts, to_plain
+from forensics.model import (
+    AdvisoryAnswer,
+    Aside,
+    Coverage,
+    Event,
+    Evidence,
+    Problem,
+    SandboxCapability,
+    Verdicts,
+    to_plain,
+)
 from forensics.plainjson import dumps
 from forensics.timeline import Kinds, Undated, event_store, frame, undated_store
 
@@ -30,6 +40,7 @@ CASE_FILES = (
     "sessions.json",
     "events.parquet",
     "undated.jsonl",
+    "stock.jsonl",
     "problems.jsonl",
     "run.json",
 )
@@ -78,8 +89,9 @@ def _no_undated() -> UndatedRows:
 class Case:
     """All that is known of the evidence.
 
-    `coverage` is keyed by the evidence's name; `verdicts` are those of all hosts together, each entry naming its
-    host (see `merge_verdicts`); `run` is what differs from run to run: arguments, durations, versions, counts.
+    `stock` are the rows of autostart places that are Windows' own. `coverage` is keyed by the evidence's name;
+    `verdicts` are those of all hosts together, each entry naming its host (see `merge_verdicts`); `run` is what
+    differs from run to run: arguments, durations, versions, counts.
     """
 
     evidence: list[Evidence] = field(default_factory=list)
@@ -89,6 +101,7 @@ class Case:
     problems: list[Problem] = field(default_factory=list)
     coverage: dict[str, list[Coverage]] = field(default_factory=dict)
     run: dict[str, Any] = field(default_factory=dict)
+    stock: list[Aside] = field(default_factory=list)
 
     @property
     def span(self) -> tuple[datetime | None, datetime | None]:
@@ -135,7 +148,7 @@ class Case:
         Raises:
             CaseError: the folder is no complete case, or a file of it is damaged.
         """
-        from forensics.export import parquet, problems, run_json, sessions_json, undated
+        from forensics.export import parquet, problems, run_json, sessions_json, stock, undated
 
         place = Path(folder)
         missing = [name for name in CASE_FILES[2:] if not (place / name).is_file()]
@@ -151,17 +164,19 @@ class Case:
             problems=_read(problems.read, place / "problems.jsonl"),
             coverage=coverage,
             run=run,
+            stock=_read(lambda path: list(stock.read(path)), place / "stock.jsonl"),
         )
 
 
 def _write_all(case: Case, folder: Path, kinds: Kinds | None) -> None:
     """Every file of a case; the three that hold the timeline in one walk over it."""
-    from forensics.export import problems, run_json, sessions_json, timeline_files
+    from forensics.export import problems, run_json, sessions_json, stock, timeline_files
     from forensics.export import undated as undated_rows
 
     timeline_files.write(case, folder, kinds)
     sessions_json.write(case, folder / "sessions.json")
     undated_rows.write(case, folder / "undated.jsonl", kinds)
+    stock.write(case, folder / "stock.jsonl")
     problems.write(case, folder / "problems.jsonl")
     run_json.write(case, folder / "run.json")
 

@@ -133,6 +133,14 @@ class Fact:
     seen_in: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A fact of a host that is no row of the timeline, but is kept with the case."""
+
+    host: str
+    fact: Fact
+
+
 def make_fact(
     kind: str,
     source: Source,

@@ -297,7 +297,8 @@ def _context(
         if isinstance(done.result, Dead):
             problems.append(Problem(done.result.fault, "evidence", source, f"choosing context: {done.result.detail}"))
             continue
-        builder.add_context(Path(done.result.path) if done.result.path else None, done.result.undated)
+        rows = Path(done.result.path) if done.result.path else None
+        builder.add_context(rows, done.result.undated, done.result.stock)
         problems.extend(Problem("spool", "evidence", source, why) for why in done.result.lost)
     return problems
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from forensics.artifacts.base import all_artifacts
 from forensics.deferred import is_note, offset_of
 from forensics.intake import CONTEXT, KEPT
 from forensics.jobs import Job, run_job
-from forensics.model import Fact, Problem
+from forensics.model import Aside, Fact, Problem
 from forensics.naming import Naming
-from forensics.spool import SpoolReader, Window, decode_fact, open_spool, select_lines
+from forensics.spool import SpoolError, SpoolReader, Window, decode_fact, open_spool, select_lines
 from forensics.store import Sorter
 from forensics.timeline import EVENTS, Undated, events_of, undated_of
 
 _KIN, _MORE = ".kin", ".more"
+# The kinds of which each fact is an entry of an autostart place: nothing of these is dropped.
+AUTOSTARTS = frozenset({"autorun.configured", "service.configured", "task.defined", "task.cached"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +39,15 @@ class Showing:
 
 @dataclass(slots=True)
 class Shown:
-    """The outcome: a sorted file of rows (None when nothing is shown), undated rows, spool lines that were lost."""
+    """The outcome: a sorted file of rows (None when nothing is shown), undated rows, spool lines that were lost.
+
+    `stock` are the rows of autostart places, whether shown or not.
+    """
 
     path: str | None
     undated: list[Undated]
     lost: list[str]
+    stock: list[Aside] = field(default_factory=list)
 
 
 class _Rows:
@@ -80,7 +88,26 @@ def show_context(order: Showing) -> Shown:
         if rows.any:
             rows.write(target)
             shown.path = str(target)
+    shown.stock.extend(_stock(order, shown.lost))
     return shown
+
+
+def _stock(order: Showing, lost: list[str]) -> Iterator[Aside]:
+    """What the spool has of autostart places; only spools of artifacts that tell of them are walked."""
+    tell = {artifact.name for artifact in all_artifacts() if AUTOSTARTS & set(artifact.emits)}
+    if tell.isdisjoint(order.job.artifacts):
+        return
+    marks = tuple(f'"{kind}"' for kind in AUTOSTARTS)
+    for line in SpoolReader(Path(order.job.spool + CONTEXT)).lines():
+        if is_note(line) or not any(mark in line for mark in marks):
+            continue
+        try:
+            fact = decode_fact(line)
+        except SpoolError as error:
+            lost.append(str(error))
+            continue
+        if fact.kind in AUTOSTARTS:
+            yield Aside(order.naming.of(fact), fact)
 
 
 def _chosen(order: Showing, rows: _Rows, lost: list[str]) -> list[int]:

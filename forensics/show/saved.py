@@ -6,16 +6,15 @@ import json
 from datetime import tzinfo
 from pathlib import Path
 
-from rich.console import Console
 from rich.text import Text
 
 from forensics.show.advisory import print_advisory
 from forensics.show.findings import print_findings, print_machines, print_refused
 from forensics.show.sandboxes import print_sandbox
-from forensics.show.stock import every_entry, left_out
+from forensics.show.stock import every_entry
 from forensics.show.summary import print_notices, print_persistence, show_summary
 from forensics.show.tables import print_coverage, problem_lines
-from forensics.show.terminal import Document, console, counted, line
+from forensics.show.terminal import Document, console
 from forensics.show.tunnels import print_tunnels
 from forensics.text import one_line
 
@@ -86,23 +85,11 @@ def _rules(case_dir: Path) -> list[Document]:
 
 
 def with_every_entry(folder: Path, cases: list[tuple[str, Document]]) -> list[tuple[str, Document]]:
-    """The same cases with every autostart entry, those of Windows itself too, as far as their rows are in the case.
+    """The same cases with every autostart entry, those of Windows itself too.
 
     Raises CaseError (a ValueError) when a file of a case is missing or damaged.
     """
     return [(name, {**document, "persistence": every_entry(folder / name, document)}) for name, document in cases]
-
-
-def _told_apart(place: Path, document: Document, out: Console) -> None:
-    """Where the entries are that the list does not have."""
-    if rows := left_out(place, document):
-        out.print(
-            line(
-                f"  {counted(rows, 'row')} of autostart places that Windows itself brings are context, and only those"
-                " near a session are in this case; timeline --all-events keeps all, show persistence --all lists them",
-                "dim",
-            )
-        )
 
 
 def show_part(
@@ -125,7 +112,6 @@ def show_part(
             print_tunnels(document, zone, out, full=True)
         elif part == "persistence":
             print_persistence(document, document["persistence"], zone, out, full=True)
-            _told_apart(folder / name, document, out)
         elif part == "findings":
             print_findings(document, zone, out)
             print_refused(_rules(folder / name), out)

@@ -1,0 +1,61 @@
+"""stock.jsonl: what stands in the autostart places of the host and is Windows' own, so that nothing of them is dropped.
+
+These rows are context: they would bury a timeline, and an entry of stock scores nothing. But who has to say that all
+of a host's autostarts were looked at needs them, with their sources: `show persistence --all` puts the entries
+together from them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from forensics.case import Case
+from forensics.model import Aside, Fact, Source
+from forensics.spool import decode_fields
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True).encode
+
+
+def write(case: Case, path: Path) -> None:
+    """Write one JSON object a line, ordered by host, kind and place; `times` and `no_times` are objects by meaning."""
+    with path.open("w", encoding="utf-8", newline="\n") as handle:
+        handle.writelines(sorted(_encode(_plain(item)) + "\n" for item in case.stock))
+
+
+def _plain(item: Aside) -> dict[str, Any]:
+    fact, source = item.fact, item.fact.source
+    return {
+        "hostname": item.host,
+        "kind": fact.kind,
+        "evidence": source.evidence,
+        "source_path": source.path,
+        "source_sha256": source.sha256,
+        "source_locator": source.locator,
+        "times": {meaning: moment.isoformat() for meaning, moment in fact.times.items()},
+        "no_times": fact.no_times,
+        "fields": fact.fields,
+        "tag": fact.tags,
+        "seen_in": fact.seen_in,
+    }
+
+
+def read(path: Path) -> Iterator[Aside]:
+    """The rows of a file that `write` made.
+
+    Raises:
+        ValueError, KeyError: a line is not such a row.
+    """
+    with path.open(encoding="utf-8", newline="\n") as handle:
+        for line in handle:
+            yield _row(json.loads(line))
+
+
+def _row(plain: dict[str, Any]) -> Aside:
+    source = Source(plain["evidence"], plain["source_path"], plain["source_sha256"], plain["source_locator"])
+    times = {meaning: datetime.fromisoformat(text) for meaning, text in plain["times"].items()}
+    fields, tags, seen = decode_fields(plain["fields"]), tuple(plain["tag"]), tuple(plain["seen_in"])
+    return Aside(plain["hostname"], Fact(plain["kind"], source, times, fields, plain["no_times"], True, tags, seen))
