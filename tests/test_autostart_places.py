@@ -45,7 +45,8 @@ def test_one_of_each(tmp_path: Path) -> None:
         target = tmp_path / "evidence" / "C" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
-    run = timeline(tmp_path / "evidence", tmp_path / "case", "-q", "--all-events")
+    run = timeline(tmp_path / "evidence", tmp_path / "case", "--all-events")
+    assert "… 7 more: show persistence" in run.out, "a list that is cut says so"
     found = {(entry["mechanism"], entry["name"]): entry["score"] for entry in run.document()["persistence"]}
     assert {key for key, score in found.items() if score > 40} == {
         ("wmi", "Updater"), ("wmi", "Sc"), ("com", classes.TASK), ("com", classes.SENT), ("com", classes.SCRIPT),

@@ -67,6 +67,8 @@ def show_summary(document: Document, zone: tzinfo, out: Console, language: str =
     out.print(heading("Persistence", len(entries), _autostarts(document["persistence"])))
     top = sorted(entries, key=lambda entry: -entry["score"])[:_TOP]
     print_persistence(document, top, zone, out, full=False)
+    if (more := len(entries) - _TOP) > 0:
+        out.print(Text(f"  … {more} more: show persistence", style="dim"))
     if document["anti_forensics"]:
         out.print(heading("Traces removed", len(document["anti_forensics"]), ""))
         for sign in document["anti_forensics"][:_TOP]:
