@@ -67,7 +67,7 @@ def _of_item(key: str, value: Any) -> Words:  # noqa: ANN401
     values = value if isinstance(value, list) else [value]
     if not name or name in SYSTEM or not _PLAIN.issuperset(modifiers) or not values:
         return None
-    if any(item is None for item in values):
+    if any(item is None or isinstance(item, float) for item in values):
         return None
     each = [_of_value(str(item), [word for word in modifiers if word in _PLACES]) for item in values]
     return _best(each) if "all" in modifiers else _either(each)
