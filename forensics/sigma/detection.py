@@ -181,13 +181,13 @@ def _values(name: str, values: list[Any], modifiers: list[str], source: LogSourc
     values = [item for item in values if item is not None]
     if "all" in modifiers:
         rest = [word for word in modifiers if word != "all"]
-        checks = [_asked(get, _test([item], rest), name, rest) for item in values]
+        checks = [_asked(get, _test([item], rest), name, rest, source) for item in values]
         return both([*checks, *([absent] if absent else [])])
-    checks = [_asked(get, _test(values, modifiers), name, modifiers)] if values else []
+    checks = [_asked(get, _test(values, modifiers), name, modifiers, source)] if values else []
     return either([*checks, *([absent] if absent else [])])
 
 
-def _asked(get: Get, test: strings.Test, name: str, modifiers: Sequence[str]) -> Check:
+def _asked(get: Get, test: strings.Test, name: str, modifiers: Sequence[str], source: LogSource) -> Check:
     """The test of the field's text, in lower case where case does not count. `Data` is any element without a name."""
     cased = _is_cased(modifiers)
 
@@ -195,14 +195,15 @@ def _asked(get: Get, test: strings.Test, name: str, modifiers: Sequence[str]) ->
         text = get(view)
         return text is not None and test(text if cased else view.low(text))
 
-    if name != "Data":
-        return check
+    if name == "Data":
+        return _any_of(test, cased, lambda view: [text for label, text in view.data.items() if _DATA.fullmatch(label)])
+    if words := source.also.get(name):
+        return _any_of(test, cased, lambda view: [] if (text := get(view)) is None else [text, words.get(text, text)])
+    return check
 
-    def every(view: View) -> bool:
-        texts = [text for label, text in view.data.items() if _DATA.fullmatch(label)]
-        return any(test(text if cased else view.low(text)) for text in texts)
 
-    return every
+def _any_of(test: strings.Test, cased: bool, texts: Callable[[View], list[str]]) -> Check:
+    return lambda view: any(test(text if cased else view.low(text)) for text in texts(view))
 
 
 def _is_cased(modifiers: Sequence[str]) -> bool:

@@ -101,6 +101,14 @@ def test_an_audited_start_has_its_own_names_and_lacks_what_it_cannot_have() -> N
     assert matches({"OriginalFileName": None, "Image|endswith": r"\cmd.exe"}, record(1, Image=r"\cmd.exe"))
 
 
+def test_an_integrity_level_has_the_names_of_both_logs() -> None:
+    audited = record(4688, "Security", NewProcessName=r"C:\x\cmd.exe", MandatoryLabel="S-1-16-12288")
+    for level, expected in (("High", True), ("S-1-16-12288", True), ("System", False), ("S-1-16-16384", False)):
+        assert matches({"IntegrityLevel": level}, audited) is expected
+        assert matches({"IntegrityLevel": [level, "nothing"]}, record(1, IntegrityLevel="High")) is (level == "High")
+    assert not matches({"IntegrityLevel": "High"}, record(4688, "Security", NewProcessName="x"))
+
+
 def test_the_record_must_be_of_the_logsource() -> None:
     assert not matches({"Image|endswith": "cmd.exe"}, record(5, Image="cmd.exe"))
     assert not matches({"Image|endswith": "cmd.exe"}, record(1, "Application", Image="cmd.exe"))
