@@ -38,7 +38,10 @@ def read_rules(folder: Path) -> Rules:
             with open_regular(path) as handle:
                 raw = handle.read(MOST_BYTES + 1)
             total += len(raw)
-            made = [make(shown, document, at) for at, document in enumerate(read_documents(raw))]
+            documents = read_documents(raw)
+            counting = next((item for item in documents if isinstance(item, dict) and "action" in item), None)
+            # Beside an `action` a document is a part of a whole: by itself it would hold of too much.
+            made = [make(shown, counting or document, at) for at, document in enumerate(documents)]
         except OSError as error:
             refused.append(Refused(shown, "", "", "unreadable", error.strerror or str(error)))
         except UnsupportedError as error:

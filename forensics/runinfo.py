@@ -21,9 +21,9 @@ _MOST_FOLDERS = 20_000
 _HASH_UP_TO = 4 * 1024 * 1024 * 1024
 _NOT_COMPUTED = "not computed: run `mirrortrace verify`"
 _LIBRARIES = (
-    "dissect.target", "dissect.cim", "dissect.evidence", "dissect.ntfs", "dissect.fve", "python-registry",
-    "python-evtx", "evtx", "libesedb-python", "libscca-python", "libvshadow-python", "pyzipper", "pandas", "pyarrow",
-    "pebble",
+    "dissect.target", "dissect.cim", "dissect.cobaltstrike", "dissect.evidence", "dissect.ntfs", "dissect.fve",
+    "python-registry", "python-evtx", "evtx", "libesedb-python", "libscca-python", "libvshadow-python", "pyzipper",
+    "pandas", "pyarrow", "pebble",
 )  # fmt: skip
 
 

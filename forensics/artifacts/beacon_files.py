@@ -5,10 +5,15 @@ their content; what a packed, staged or enciphered Beacon holds is not seen, so 
 a file lies there does not say that it ran: prefetch, Amcache, 4688 and default pipes tell that. Nothing is run, and
 the addresses are never called.
 
-Format: `formats/beaconconfig.py`.
+The watermark is the licence's number, shared by all who use a leaked one; the public key (its SHA-256 in
+`beacon_key_sha256`) is its team server's. Sleep is in milliseconds, jitter in percent of it.
+
+Format: `formats/beaconconfig.py`; settings are read by dissect.cobaltstrike.
 """
 
 from __future__ import annotations
+
+import hashlib
 
 from forensics.artifacts._tunnel import profile_user, times, windows_path
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
@@ -26,27 +31,44 @@ _ENDS = ("exe", "dll", "bin", "dat", "raw", "tmp")
 
 def parse(given: FileInput) -> Output:
     """One row for each configuration, nothing for any other file."""
-    for beacon in beaconconfig.find(given.read(_LIMIT)):
-        source = given.source(f"offset 0x{beacon.offset:x}")
+    places, every = beaconconfig.find(given.read(_LIMIT))
+    if not every:
+        why = "more places look like a configuration than are looked at: not all of them were"
+        yield Problem("budget", _NAME, given.source(""), why)
+    for place in places:
+        beacon = beaconconfig.read(place)
+        source = given.source(f"offset 0x{place.offset:x}")
         if not beacon.complete:
             why = f"the list of settings breaks off after {len(beacon.settings)} of them"
             yield Problem("truncated", _NAME, source, why)
-        fields: dict[str, Value | None] = {
-            "beacon_protocol": beacon.protocol,
-            "beacon_port": beacon.port,
-            "beacon_servers": beacon.servers,
-            "beacon_user_agent": beacon.text(9),
-            "beacon_submit_uri": beacon.text(10),
-            "beacon_pipe": beacon.text(15),
-            "beacon_spawn": beacon.text(29),
-            "beacon_watermark": beacon.watermark,
-            "xor_key": f"0x{beacon.key:02x}",
-            "file_path": windows_path(given.path),
-            "file_sha256": given.sha256,
-            "file_size": given.size,
-            "profile_user": profile_user(given),
-        }
-        yield make_fact("beacon.config", source, times(given), fields)
+        if beacon.fault:
+            why = f"read without dissect.cobaltstrike, which failed ({beacon.fault})"
+            yield Problem("bad_record", _NAME, source, why)
+        yield make_fact("beacon.config", source, times(given), _fields(given, beacon))
+
+
+def _fields(given: FileInput, beacon: beaconconfig.Beacon) -> dict[str, Value | None]:
+    key = beacon.public_key
+    return {
+        "beacon_protocol": beacon.protocol,
+        "beacon_port": beacon.number(2),
+        "beacon_servers": beacon.servers,
+        "beacon_sleep_ms": beacon.number(3),
+        "beacon_jitter": beacon.number(5),
+        "beacon_user_agent": beacon.text(9),
+        "beacon_submit_uri": beacon.text(10),
+        "beacon_pipe": beacon.text(15),
+        "beacon_spawn": beacon.text(29),
+        "beacon_spawn_x64": beacon.text(30),
+        "beacon_watermark": beacon.number(37),
+        "beacon_key_sha256": hashlib.sha256(key).hexdigest() if key else "",
+        "beacon_encoded": beacon.place.encoded,
+        "xor_key": f"0x{beacon.place.key.hex()}",
+        "file_path": windows_path(given.path),
+        "file_sha256": given.sha256,
+        "file_size": given.size,
+        "profile_user": profile_user(given),
+    }
 
 
 ARTIFACT = FileArtifact(
@@ -61,11 +83,16 @@ ARTIFACT = FileArtifact(
                 "beacon_protocol": str,
                 "beacon_port": int,
                 "beacon_servers": tuple[str, ...],
+                "beacon_sleep_ms": int,
+                "beacon_jitter": int,
                 "beacon_user_agent": str,
                 "beacon_submit_uri": str,
                 "beacon_pipe": str,
                 "beacon_spawn": str,
+                "beacon_spawn_x64": str,
                 "beacon_watermark": int,
+                "beacon_key_sha256": str,
+                "beacon_encoded": bool,
                 "xor_key": str,
                 "file_path": str,
                 "file_sha256": str,

@@ -1,9 +1,10 @@
 """The job queue of BITS (`qmgr.db`, before Windows 10 1607 `qmgr0.dat` and `qmgr1.dat`), read by the form of its texts.
 
 A file of a job is stored as three counted UTF-16 texts in a row: where it goes, where it comes from, and the temporary
-file; then its size and the bytes that were transferred. That is so in both kinds of file (from memory of published
-readers of them), in a blob of the database and as it stands. They are found by an address in the middle, so jobs in
-free pages are found as well, and which table or job they belong to is not known. Neither are there times.
+file; then its size and the bytes that were transferred (ANSSI's bits_parser has the same row for the older files; it
+is in the order of BG_FILE_PROGRESS). In the database the row is in a blob (from memory of published readers). They are
+found by an address in the middle, so jobs in free pages are found as well, and which table or job they belong to is
+not known. Neither are there times.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ class JobCommand:
 def commands(fh: BinaryIO) -> Iterator[JobCommand]:
     """The jobs that have a command, each different one once, by their first place.
 
-    A job's head ends in five counted texts: name, description, program, arguments and the owner's SID (from memory).
+    A job's head ends in five counted texts: name, description, program, arguments and the owner's SID, as ANSSI's
+    bits_parser has them.
     """
     seen: set[tuple[str, str, str]] = set()
     last = -1

@@ -26,6 +26,15 @@ _ENCODINGS = ("wide", "utf16", "utf16le", "utf16be", "base64", "base64offset")
 _FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
 _KNOWN = frozenset({*_PLACES, *_NUMBERS, *_ENCODINGS, *_FLAGS, "all", "cased", "windash", "re", "cidr", "exists",
                     "fieldref", "neq"})  # fmt: skip
+_NEGATED = frozenset({"neq"})
+# What may stand beside a modifier that does not go with every other.
+_ALONE = {
+    "exists": _NEGATED,
+    "re": frozenset({*_FLAGS, "all", "contains"}) | _NEGATED,  # it is searched for anywhere as it is
+    "cidr": frozenset({"all"}) | _NEGATED,
+    **{word: frozenset({"all"}) | _NEGATED for word in _NUMBERS},
+}
+_YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _MOST_VALUES = 5_000
 _DATA = re.compile(r"Data(?:_?\d+)?")
 
@@ -142,16 +151,29 @@ def _item(key: str, value: Any, source: LogSource) -> Check:  # noqa: ANN401
         return lambda _: False
     if not values:
         raise UnsupportedError("detection not understood", f"{name[:60]!r} has no value")
+    _check_together(modifiers)
     if "neq" in modifiers:
         check = _values(name, values, [word for word in modifiers if word != "neq"], source)
         return lambda view: not check(view)
     return _values(name, values, modifiers, source)
 
 
+def _check_together(modifiers: Sequence[str]) -> None:
+    """Modifiers that say nothing beside each other: taken alone, one of them would be dropped unsaid."""
+    asked = set(modifiers)
+    for word, others in _ALONE.items():
+        if word in asked and (beside := asked - {word} - others):
+            raise UnsupportedError("unknown modifier", f"the modifier {min(beside)!r} beside {word!r}")
+    if not {"re"} & asked and (flags := asked & _FLAGS.keys()):
+        raise UnsupportedError("unknown modifier", f"the modifier {min(flags)!r} without 're'")
+
+
 def _values(name: str, values: list[Any], modifiers: list[str], source: LogSource) -> Check:
     get = getter(name, source)
-    if modifiers == ["exists"]:
-        wanted = str(values[0]).casefold() in ("true", "yes", "1")
+    if "exists" in modifiers:
+        wanted = _YES_NO.get(str(values[0]).casefold()) if len(values) == 1 else None
+        if wanted is None:
+            raise UnsupportedError("detection not understood", "exists needs a single true or false")
         return lambda view: (get(view) is not None) == wanted
     if "fieldref" in modifiers:
         return either([_reference(get, str(item), modifiers, source) for item in values])
@@ -159,13 +181,13 @@ def _values(name: str, values: list[Any], modifiers: list[str], source: LogSourc
     values = [item for item in values if item is not None]
     if "all" in modifiers:
         rest = [word for word in modifiers if word != "all"]
-        checks = [_asked(get, _test([item], rest), name, rest) for item in values]
+        checks = [_asked(get, _test([item], rest), name, rest, source) for item in values]
         return both([*checks, *([absent] if absent else [])])
-    checks = [_asked(get, _test(values, modifiers), name, modifiers)] if values else []
+    checks = [_asked(get, _test(values, modifiers), name, modifiers, source)] if values else []
     return either([*checks, *([absent] if absent else [])])
 
 
-def _asked(get: Get, test: strings.Test, name: str, modifiers: Sequence[str]) -> Check:
+def _asked(get: Get, test: strings.Test, name: str, modifiers: Sequence[str], source: LogSource) -> Check:
     """The test of the field's text, in lower case where case does not count. `Data` is any element without a name."""
     cased = _is_cased(modifiers)
 
@@ -173,14 +195,15 @@ def _asked(get: Get, test: strings.Test, name: str, modifiers: Sequence[str]) ->
         text = get(view)
         return text is not None and test(text if cased else view.low(text))
 
-    if name != "Data":
-        return check
+    if name == "Data":
+        return _any_of(test, cased, lambda view: [text for label, text in view.data.items() if _DATA.fullmatch(label)])
+    if words := source.also.get(name):
+        return _any_of(test, cased, lambda view: [] if (text := get(view)) is None else [text, words.get(text, text)])
+    return check
 
-    def every(view: View) -> bool:
-        texts = [text for label, text in view.data.items() if _DATA.fullmatch(label)]
-        return any(test(text if cased else view.low(text)) for text in texts)
 
-    return every
+def _any_of(test: strings.Test, cased: bool, texts: Callable[[View], list[str]]) -> Check:
+    return lambda view: any(test(text if cased else view.low(text)) for text in texts(view))
 
 
 def _is_cased(modifiers: Sequence[str]) -> bool:
@@ -207,6 +230,8 @@ def _test(values: Sequence[Any], modifiers: Sequence[str]) -> strings.Test:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -266,6 +291,8 @@ def _reference(get: Get, other: str, modifiers: Sequence[str], source: LogSource
     places = [word for word in modifiers if word in _PLACES]
     if len(modifiers) > 1 + len(places) or len(places) > 1:
         raise UnsupportedError("unknown modifier", "fieldref is only understood alone or with a place in the text")
+    if other == "None":
+        raise UnsupportedError("detection not understood", "fieldref names no field")
     if not source.has(other):
         return lambda _: False
     second, place = getter(other, source), places[0] if places else ""

@@ -14,7 +14,7 @@ from typing import Any
 
 from forensics.sigma import strings
 from forensics.sigma.conditions import Expression, Name
-from forensics.sigma.sources import SYSTEM
+from forensics.sigma.sources import RENAMED, SYSTEM
 
 Words = frozenset[str] | None  # None: no word can be named
 _WORD = re.compile(r"\w+")
@@ -65,9 +65,9 @@ def _of_detection(detection: Any) -> Words:  # noqa: ANN401  # whatever the rule
 def _of_item(key: str, value: Any) -> Words:  # noqa: ANN401
     name, *modifiers = key.split("|")
     values = value if isinstance(value, list) else [value]
-    if not name or name in SYSTEM or not _PLAIN.issuperset(modifiers) or not values:
+    if not name or name in SYSTEM | RENAMED or not _PLAIN.issuperset(modifiers) or not values:
         return None
-    if any(item is None for item in values):
+    if any(item is None or isinstance(item, float) for item in values):
         return None
     each = [_of_value(str(item), [word for word in modifiers if word in _PLACES]) for item in values]
     return _best(each) if "all" in modifiers else _either(each)

@@ -16,6 +16,7 @@ from forensics.sigma.errors import UnsupportedError
 
 SYSTEM = frozenset({"EventID", "EventId", "Channel", "Provider_Name", "ProviderName", "Computer", "ComputerName"})
 UNREAD = frozenset({"Level", "Keywords", "Opcode", "Task"})  # of the System section; a record's data has no such name
+RENAMED = frozenset({"IntegrityLevel"})  # its values have other names in another log (`also` of the table)
 HASHES = {"md5": "MD5", "sha1": "SHA1", "sha256": "SHA256", "imphash": "IMPHASH"}
 _KNOWN_PARTS = frozenset({"product", "category", "service", "definition"})
 
@@ -24,8 +25,8 @@ _KNOWN_PARTS = frozenset({"product", "category", "service", "definition"})
 class LogSource:
     """One channel with the ids that a rule is about there (None: the rule says which).
 
-    `fields` are those that such records can have (None: any), `names` what Sigma's names are called there, `when` the
-    values of which a field must have one.
+    `fields` are those that such records can have (None: any), `names` what Sigma's names are called there, `also` what
+    values of a field are called in other logs, `when` the values of which a field must have one.
     """
 
     channel: str
@@ -33,6 +34,7 @@ class LogSource:
     fields: frozenset[str] | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    also: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def has(self, name: str) -> bool:
         """Whether a record of this source can have the field."""
@@ -78,7 +80,7 @@ def _category(entry: Mapping[str, Any]) -> tuple[LogSource, ...]:
     when = {name: tuple(value.lower() for value in values) for name, values in entry.get("when", {}).items()}
     return tuple(
         LogSource(channel, frozenset(entry["ids"]), _fields(entry.get("fields", "")),
-                  table["names"].get(entry.get("names", ""), {}), when)
+                  table["names"].get(entry.get("names", ""), {}), when, table["also"].get(entry.get("names", ""), {}))
         for channel in table["services"][entry["service"]]
     )  # fmt: skip
 

@@ -75,6 +75,8 @@ def encoded(values: Iterable[str], modifiers: Sequence[str]) -> list[str]:
             texts = [base64.b64encode(data).decode() for _, data in raw]
         else:
             texts = [_at_offset(data, place) for _, data in raw for place in range(3)]
+            if "" in texts:
+                raise UnsupportedError("value too short", "of a single byte, one place in base64 says nothing")
     if not texts:
         raise UnsupportedError("unknown modifier", "wide and utf16 are only understood before base64")
     return texts

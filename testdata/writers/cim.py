@@ -92,11 +92,11 @@ def _definition(name: str, properties: Sequence[str], keys: Sequence[str], momen
         references += struct.pack("<II", name_at, len(data))
         qualifiers = struct.pack("<IBBBHH", _KEY, 0, _BOOLEAN, 0, 0, 0xFFFF) if prop in keys else b""
         data += struct.pack("<BBHHII", _STRING, 0, 0, index, 4 * index, 0)
-        data += struct.pack("<I", max(4, len(qualifiers))) + qualifiers
+        data += struct.pack("<I", 4 + len(qualifiers)) + qualifiers
     states = bytes((2 * len(properties) + 7) // 8)
     defaults = states + bytes(4 * len(properties))
-    name_record = struct.pack("<I", 4 + len(_text(name))) + _text(name)
-    head = struct.pack("<IQIBII", 0, to_filetime(moment), 0, 0, 0, len(defaults)) + name_record
+    no_parent = struct.pack("<I", 4)  # the parent's name would follow, this size counting itself
+    head = struct.pack("<IQIBII", 0, to_filetime(moment), 0, 0, 0, len(defaults)) + no_parent
     lists = struct.pack("<I", 4) + struct.pack("<I", len(properties)) + references
     regions = struct.pack("<I", len(data) | 0x80000000) + data + struct.pack("<I", 0x80000000)
     return head + lists + defaults + regions

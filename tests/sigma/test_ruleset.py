@@ -65,6 +65,9 @@ EVENT = record(1, Image=r"C:\Windows\System32\cmd.exe", CommandLine=r'cmd /c "wh
         ({"CommandLine": None}, False),
         ({"ParentCommandLine": None}, True),
         ({"ParentCommandLine|exists": False}, True),
+        ({"ProcessId": 4660.0}, True),  # YAML makes a number of what has a point
+        ({"ProcessId|gte": 4660, "ProcessId|lt|all": [4661, "5000"]}, True),
+        ({"CommandLine|re|contains": "who[a-z]mi"}, True),
         ({"CommandLine|exists": True}, True),
         ({"ProcessId": 4660}, True),
         ({"ProcessId|gte": 4660, "ProcessId|lt": 5000}, True),
@@ -96,6 +99,14 @@ def test_an_audited_start_has_its_own_names_and_lacks_what_it_cannot_have() -> N
     assert matches({"ParentProcessId": "0x1"}, audited)
     assert not matches({"OriginalFileName": None, "Image|endswith": r"\cmd.exe"}, audited)
     assert matches({"OriginalFileName": None, "Image|endswith": r"\cmd.exe"}, record(1, Image=r"\cmd.exe"))
+
+
+def test_an_integrity_level_has_the_names_of_both_logs() -> None:
+    audited = record(4688, "Security", NewProcessName=r"C:\x\cmd.exe", MandatoryLabel="S-1-16-12288")
+    for level, expected in (("High", True), ("S-1-16-12288", True), ("System", False), ("S-1-16-16384", False)):
+        assert matches({"IntegrityLevel": level}, audited) is expected
+        assert matches({"IntegrityLevel": [level, "nothing"]}, record(1, IntegrityLevel="High")) is (level == "High")
+    assert not matches({"IntegrityLevel": "High"}, record(4688, "Security", NewProcessName="x"))
 
 
 def test_the_record_must_be_of_the_logsource() -> None:
@@ -172,6 +183,21 @@ def test_a_match_names_what_the_rule_asked_for() -> None:
         ({"detection": {"sel": {"Image": "x"}}}, "no rule"),
         ({"detection": {"sel": {"Image": [{"a": "b"}]}, "condition": "sel"}}, "detection not understood"),
         ({"detection": {"sel": {"Image|cidr": "no"}, "condition": "sel"}}, "detection not understood"),
+        *(
+            ({"detection": {"sel": {f"CommandLine|{modifiers}": value}, "condition": "sel"}}, group)
+            for modifiers, value, group in [
+                ("exists", [True, False], "detection not understood"),
+                ("exists", "perhaps", "detection not understood"),
+                ("exists|contains", True, "unknown modifier"),
+                ("i", "a", "unknown modifier"),
+                ("re|endswith", "a", "unknown modifier"),
+                ("windash|re", "-a", "unknown modifier"),
+                ("gt|contains", 4, "unknown modifier"),
+                ("cidr|cased", "10.0.0.0/8", "unknown modifier"),
+                ("fieldref", None, "detection not understood"),
+                ("base64offset|contains", "x", "value too short"),
+            ]
+        ),
         ({"correlation": {"type": "event_count"}}, "correlation"),
         ({"action": "global"}, "action"),
     ],
@@ -229,6 +255,16 @@ def test_documents_of_one_file_and_ids_that_are_taken(tmp_path: Path) -> None:
     rules = read_rules(tmp_path)
     assert [item.file for item in rules.rules] == ["a.yml", "a.yml#2"]
     assert [(item.file, item.group) for item in rules.refused] == [("sub/b.yaml", "id taken")]
+
+
+def test_a_document_beside_an_action_is_a_part_of_a_whole(tmp_path: Path) -> None:
+    parts = [{"action": "global", "detection": {"filter": {"Image": "y"}}}, rule({"sel": {"Image": "x"}})]
+    (tmp_path / "a.yml").write_text(yaml.safe_dump_all(parts), encoding="utf-8")
+    rules = read_rules(tmp_path)
+    assert (rules.rules, [(item.file, item.group) for item in rules.refused]) == (
+        (),
+        [("a.yml", "action"), ("a.yml#2", "action")],
+    )
 
 
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
