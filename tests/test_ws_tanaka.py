@@ -68,6 +68,7 @@ ELSEWHERE = {
     "event_powershell_commands",
     "event_rdp_client",
     "event_rdp_sessions",
+    "event_registry_audit",
     "event_sandbox_client",
     "event_sysmon_state",
     "event_vmms",
