@@ -241,7 +241,7 @@ def _words(row: Row, people: People) -> str:
             return "birth of the file that lists it (the line in it may be younger)"
         return "birth of its file (programs can set it)" if _is_file(row) else f"creation time in {row.kind}"
     if row.get("key_path") or row.kind in ("service.configured", "task.cached") or not _is_file(row):
-        return "last write of its registry key (a bound: the entry was there by then, it may be older)"
+        return "the registry: its key was last written (a bound: the entry was there by then, it may be older)"
     return "last change of its file (a bound: the entry was there by then, it may be older)"
 
 

@@ -49,7 +49,7 @@ class TestRegistry:
         entry = only(scene)
         assert (entry.first_seen, entry.first_seen_bound) == (at(900), True)
         assert entry.first_seen_source is not None
-        assert entry.first_seen_source.startswith("last write of its registry key (a bound")
+        assert entry.first_seen_source.startswith("the registry: its key was last written (a bound")
 
     def test_the_audit_dates_it_and_says_who(self) -> None:
         scene = Scene()
