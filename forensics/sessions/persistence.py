@@ -26,6 +26,8 @@ from forensics.sessions.texts import basename, split_command
 _WRAPPED = "service.wrapper_config"
 _INLINE = "PER-60"  # the rule that rests on the project, not on the entry
 _BY_NAME = frozenset({"scheduled_task", "service"})  # these stand in several places under one name
+_DEFINED_TASKS = ("task.defined", "task.cached")
+_TRIGGER = re.compile(r"(?:^|; )(\w+Trigger)\b")
 _SYSTEM_NAMES = frozenset({"system", "localsystem", "nt authority\\system", "s-1-5-18"})
 
 
@@ -202,6 +204,8 @@ def _remarks(entry: Entry, people: People) -> list[str]:
     commands = {" ".join(command.casefold().replace('"', "").split()) for command in own} - {""}
     if len(commands) > 1:
         found.append(because("its command changed, or differs between the artifacts", entry.rows))
+    if differ := _trigger_kinds(entry):
+        found.append(because(differ, [row for row in entry.rows if row.kind in _DEFINED_TASKS]))
     orphan = [row for row in entry.rows if row.kind == "task.cached" and "is gone" in row.get("reason")]
     return found + ([because(orphan[0].get("reason"), orphan)] if orphan else [])
 
@@ -210,3 +214,16 @@ def _by(row: Row, people: People) -> str:
     """Who wrote a registry value, and with what, as far as the record says."""
     name, _sid = people.of(row)
     return (f" by {name}" if name else "") + (f" with {row.get('executable')}" if row.get("executable") else "")
+
+
+def _trigger_kinds(entry: Entry) -> str:
+    """Where the XML and the task cache name other kinds of triggers: the cache is what runs."""
+    kinds = []
+    for kind in _DEFINED_TASKS:
+        told = [text for row in entry.rows if row.kind == kind and not row.deleted if (text := row.get("task_trigger"))]
+        # Texts inside a trigger (an event's query) hold semicolons, too, so only words of the schema count.
+        kinds.append(frozenset(_TRIGGER.findall("; ".join(told))))
+    if not all(kinds) or kinds[0] == kinds[1]:
+        return ""
+    texts = [", ".join(sorted(kind)) for kind in kinds]
+    return f"its triggers differ: {texts[0]} in its XML, {texts[1]} in the task cache, which is what runs"
