@@ -139,6 +139,7 @@ def _facts(entry: Entry, name: str, command: str, location: str, run_as: str | N
         "library": entry.first("target_path") or None,
         "location": location,
         "remark": entry.first("reason", "consumer_type") or entry.remark or None,
+        "table_note": entry.first("table_note") or None,
         "run_as": run_as,
         "hidden": _hidden_name(name, *(row.get("value_name") for row in entry.rows))
         or any(_is_hidden(row) for row in entry.rows),

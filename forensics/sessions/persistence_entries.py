@@ -53,7 +53,7 @@ class Entry:
 
 _RANK = {
     "task.defined": 0, "task.cached": 1, "task.updated": 2, "task.registered": 3, "service.configured": 0,
-    _WRAPPED: -1, "service.installed": 1, "autorun.configured": 0, "registry.value_set": 1,
+    _WRAPPED: -1, "service.installed": 1, "autorun.configured": 0, "registry.value_set": 1, "mft.program_odd": 1,
 }  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def _defined(rows: Rows, definitions: set[str]) -> Iterator[tuple[_Key, Row]]:
     for row in rows.of(*_SERVICES):
         yield ("service", "", row.first("service_name", "entry_name").casefold()), row
     yield from _subscriptions(rows)
-    for row in rows.of("autorun.configured"):
+    for row in rows.of("autorun.configured", "mft.program_odd"):
         if row.get("mechanism") == "wmi":
             continue
         owner = (row.get("user_sid") or row.get("profile_user")).casefold()

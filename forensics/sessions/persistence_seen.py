@@ -229,7 +229,7 @@ def _words(row: Row, people: People) -> str:
         return "change journal: the file was made"
     if row.kind == "usn.file_renamed":
         return "change journal: the file was moved there"
-    if row.kind == "mft.name_created":
+    if row.kind in ("mft.name_created", "mft.program_odd"):
         return "$MFT: birth of the file's name ($FN)"
     if row.meaning == "Last registered Time":
         return "task cache: last registration (a bound: an earlier one leaves no trace there)"
