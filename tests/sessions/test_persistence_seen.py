@@ -212,3 +212,12 @@ class TestLogs:
         scene.file("task.defined", "C:/Windows/System32/Tasks/T", {}, task_name="\\T", command_line="a.exe")
         entry = only(scene)
         assert (entry.first_seen, entry.first_seen_source, entry.first_seen_bound) == (None, None, False)
+
+
+def test_system_from_where_everybody_writes_stands_out() -> None:
+    scene = Scene()
+    scene.file(
+        "service.configured", "C:/Windows/System32/config/SYSTEM", {MTIME: 3}, "x", mechanism="service",
+        service_name="Upd", service_account="LocalSystem", command_line="C:\\ProgramData\\Upd\\upd.exe",
+    )  # fmt: skip
+    assert only(scene).score > 40
