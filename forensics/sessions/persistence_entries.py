@@ -217,6 +217,10 @@ def _deleted_value(
     shaped = replace(row, fields={**row.fields, **told})
     _set_value(entries, shaped, people)
     _set_by_place(entries, shaped, places)
+    mechanism = autoruns.mechanism_of(key, name)
+    for entry in (entries[item] for item in sorted(there) if item[0] == mechanism):
+        if row.id not in {item.id for item in entry.rows} and any(_same_value(item, shaped) for item in entry.rows):
+            entry.rows.append(shaped)
     if not told["value_data"]:
         for made in set(entries) - there:  # Windows itself takes values away all the time
             del entries[made]

@@ -106,8 +106,10 @@ def first_seen(
 
 def _ranked(rows: list[Row], *, gone: bool) -> Iterable[tuple[list[Row], bool]]:
     """The rows that date an entry, what is best first, and whether they are only a bound."""
-    yield _dated(rows, _BIRTH, _MADE), False
+    yield [row for row in _dated(rows, _BIRTH, _MADE) if not _is_listed(row)], False
     yield _dated(rows, frozenset() if gone else _CHANGE, _CHANGED), True
+    # A line may be younger than the file that it stands in: only where its last change is not known.
+    yield _dated(rows, _BIRTH, ()), False
     # The date inside a task's XML is free text of whoever wrote it: only where nothing else is left.
     yield _dated(rows, frozenset({"Registration Time"}), ()), False
     yield [row for row in rows if row.time and row.kind in _GONE], True
@@ -236,13 +238,17 @@ def _words(row: Row, people: People) -> str:
     if row.meaning == "Registration Time":
         return "date in the task's definition, which its author may have chosen"
     if row.meaning == "Creation Time":
-        listed = row.get("file_path") and row.get("location").casefold() == row.get("file_path").casefold()
-        if listed:
+        if _is_listed(row):
             return "birth of the file that lists it (the line in it may be younger)"
         return "birth of its file (programs can set it)" if _is_file(row) else f"creation time in {row.kind}"
     if row.get("key_path") or row.kind in ("service.configured", "task.cached") or not _is_file(row):
         return "the registry: its key was last written (a bound: the entry was there by then, it may be older)"
     return "last change of its file (a bound: the entry was there by then, it may be older)"
+
+
+def _is_listed(row: Row) -> bool:
+    """Whether the entry is a line in the file that the row is of."""
+    return bool(row.get("file_path")) and row.get("location").casefold() == row.get("file_path").casefold()
 
 
 def _is_file(row: Row) -> bool:

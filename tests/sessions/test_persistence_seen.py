@@ -122,8 +122,35 @@ class TestRegistry:
         assert entry.deleted
         assert any("its value was deleted at" in reason and "by 田中" in reason for reason in entry.reasons)
 
+    def test_a_value_with_several_entries(self) -> None:
+        scene = Scene()
+        lsa, value = "ControlSet001\\Control\\Lsa", "Notification Packages"
+        scene.file(
+            "autorun.configured", "C:/Windows/System32/config/SYSTEM", {MTIME: 900}, "x", mechanism="lsa",
+            location=f"HKLM\\SYSTEM\\{lsa}\\{value}", key_path=lsa, value_name=value, entry_name="evilpw",
+            command_line="evilpw", deleted_grade="whole",
+        )  # fmt: skip
+        path = f"HKLM\\System\\CurrentControlSet\\Control\\Lsa\\{value}"
+        scene.add("registry.key_changed", 70, key_path=path, action="DeleteValue", **AUDIT)
+        assert any("its value was deleted at" in reason for reason in only(scene).reasons)
+
 
 class TestFiles:
+    @pytest.mark.parametrize(("times", "seen"), [({BIRTH: 5.0, MTIME: 900.0}, (900, True)), ({BIRTH: 5.0}, (5, False))])
+    def test_a_line_in_a_file(self, times: dict[str, float], seen: tuple[float, bool]) -> None:
+        scene = Scene()
+        path = "C:\\Windows\\System32\\GroupPolicy\\Machine\\Scripts\\scripts.ini"
+        scene.file(
+            "autorun.configured", path.replace("\\", "/"), times, "line 3", mechanism="logon_script", location=path,
+            file_path=path, entry_name="Startup 0", command_line="C:\\a.bat",
+        )  # fmt: skip
+        entry = only(scene)
+        assert (entry.first_seen, entry.first_seen_bound) == (at(seen[0]), seen[1])
+        assert entry.first_seen_source is not None
+        assert entry.first_seen_source.startswith(
+            "last change of its file" if seen[1] else "birth of the file that lists"
+        )
+
     def test_the_files_own_birth(self) -> None:
         scene = Scene()
         startup_file(scene)
