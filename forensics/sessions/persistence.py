@@ -119,6 +119,9 @@ def _users(entry: Entry, people: People) -> tuple[str | None, str | None, bool]:
     owner = entry.owner
     user, _sid = people.complete("", owner.upper()) if owner.startswith("s-1-") else people.complete(owner, "")
     stated = next((item for row in entry.rows if (item := row.get("profile_user"))), None)
+    # Where no hive lists the account, a record that it wrote itself has its name.
+    own = (row.get("user_name") for row in entry.rows if owner and row.get("user_sid").casefold() == owner)
+    user = user or next((name for name in own if name), None)
     text = entry.first("task_run_as", "service_account")
     run_as, sid = people.complete("", text) if text.upper().startswith("S-1-") else people.complete(text, "")
     as_system = is_service_sid(sid) or text.casefold() in _SYSTEM_NAMES
