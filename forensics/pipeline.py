@@ -25,6 +25,7 @@ from forensics import (
     rulefolder,
     sessions,
     showing,
+    targetbirths,
     targets,
     views,
 )
@@ -246,7 +247,8 @@ def _join(
     areas = sessions.write_areas(events, undated, host, name) if tables else []
     left, lost = guestwrites.left_by_guests(workers, tables, spools, areas, name)
     problems += [problem for problem in lost if problem not in problems]  # a broken table is broken twice
-    more, late = builder.keep(left, naming)
+    named = sessions.scored_targets(events, undated, host, name) if spools else ()
+    more, late = builder.keep([*left, *targetbirths.births(spools, named)], naming)
     undated = [*undated, *late]
     events = sorted([*events, *more], key=order_key)
     counted, places, read = logontally.counted(workers, _contexts(plan), problems, name)

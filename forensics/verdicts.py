@@ -275,7 +275,8 @@ class PersistenceEntry:
 
     `deleted`: recovered from free cells of a hive; it is not there any more. `trigger`: what sets a task off, in the
     words of its definition. `target` is the file it starts; whether that exists, and its hash, are told of entries that
-    score and null where the evidence cannot tell: `target_note` says why.
+    score and null where the evidence cannot tell: `target_note` says why. `first_seen_source` says in words what dates
+    the entry; `first_seen_bound` that it was there by then and may be older, as with the last write of a registry key.
     """
 
     id: str
@@ -297,6 +298,8 @@ class PersistenceEntry:
     target_exists: bool | None = None
     target_sha256: str | None = None
     target_note: str | None = None
+    first_seen_source: str | None = None
+    first_seen_bound: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,6 +193,9 @@ def test_persistence_tells_trigger_and_first_seen(case: Any) -> None:
     assert "trigger: LogonTrigger" in text
     same = shown(print_persistence, case, [entry | {"first_seen": LATER}], full=False)
     assert "first seen and last write 2024-12-04 03:02:11Z" in same
+    bound = entry | {"first_seen_source": "the registry: its key was last written", "first_seen_bound": True}
+    assert "there by 2024-12-04 01:02:11Z  last write" in shown(print_persistence, case, [bound], full=False)
+    assert "first seen by: the registry: its key was last written" in shown(print_persistence, case, [bound], full=True)
 
 
 # -- words, coverage, terminal -------------------------------------------------------------------------------------

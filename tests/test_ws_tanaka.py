@@ -68,6 +68,7 @@ ELSEWHERE = {
     "event_powershell_commands",
     "event_rdp_client",
     "event_rdp_sessions",
+    "event_registry_audit",
     "event_sandbox_client",
     "event_sysmon_state",
     "event_vmms",
@@ -306,3 +307,14 @@ def test_inspect_parses_nothing_and_counts() -> None:
     found = json.loads(done.stdout)
     assert {row["artifact"] for row in found["artifacts"]} == {artifact.name for artifact in asked_for(carve=False)}
     assert {row["artifact"] for row in found["artifacts"] if not row["files"]} <= ELSEWHERE
+
+
+def test_what_dates_an_entry_is_said(runs: dict[str, Run]) -> None:
+    entries = {item["name"]: item for item in runs["e01"].document()["persistence"]}
+    hello, tunnel = entries["HelloSync"], entries["Visual Studio Code Tunnel"]
+    assert hello["first_seen_bound"]
+    assert hello["first_seen_source"].startswith("the registry: its key was last written (a bound")
+    # The project is context by its name and place: the entry that MSBuild is started by makes it more.
+    assert any("by the change journal: C:\\ProgramData\\hello.xml" in reason for reason in hello["reasons"])
+    assert not tunnel["first_seen_bound"]
+    assert tunnel["first_seen_source"].startswith("Sysmon 13: the value was set by 田中 with ")

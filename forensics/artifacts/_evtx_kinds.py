@@ -39,6 +39,22 @@ DNS_QUERIED: Kind = kind(
     context=True,
 )  # fmt: skip
 
+_REGISTRY = {
+    **USER,
+    "executable": str, "executable_name": str, "pid": str, "process_guid": str, "sysmon_utc_time": str,
+    "key_path": str, "action": str, "old_value_data": str,
+}  # fmt: skip
+REGISTRY_KEY_CHANGED: Kind = kind(
+    "Registry key changed[ ({action})]: {key_path}[ by {executable}][, as {user_name}][, held {old_value_data}]",
+    _REGISTRY,
+    context=True,
+)
+REGISTRY_VALUE_SET: Kind = kind(
+    "Registry value set: {key_path}\\{value_name}[ to {value_data}][ by {executable}][, before {old_value_data}]",
+    {**_REGISTRY, "value_name": str, "value_data": str},
+    context=True,
+)
+
 CLOCK_CHANGED: Kind = kind(
     "System clock set from {old_time} to {new_time}[ by {executable}][, as {user_name}]",
     {**USER, "old_time": str, "new_time": str, "executable": str, "executable_name": str, "pid": str},

@@ -3,8 +3,9 @@ r"""Accessibility programs that are something else: `sethc.exe`, `utilman.exe` a
 They start from the logon screen as SYSTEM at a key press (five times Shift, Windows+U), so whoever puts a command
 prompt in their place gets in without a password, over remote desktop as well. Told is each of these files that is in
 the evidence: whether it is the same file as a shell beside it (by its hash), what its version resource calls it, and
-whether that is of Microsoft at all. A program whose resource says `cmd.exe` was copied there. Whether its birth fits
-those of its neighbours is not looked at. Replacement by the registry (a debugger) is told by another artifact.
+whether that is of Microsoft at all. A program whose resource says `cmd.exe` was copied there. Whether its birth, size
+and links fit those of its neighbours is looked at in the $MFT (`_logonscreen.py`). Replacement by the registry (a
+debugger) is told by another artifact.
 Mechanism: `accessibility_replaced`. https://attack.mitre.org/techniques/T1546/008/
 Version resource: https://learn.microsoft.com/windows/win32/menurc/vs-versioninfo
 """

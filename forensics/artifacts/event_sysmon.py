@@ -35,7 +35,13 @@ from forensics.artifacts._evtx import (
     named_account,
     nonzero,
 )
-from forensics.artifacts._evtx_kinds import DNS_QUERIED, PROCESS_CREATED, PROCESS_EXITED
+from forensics.artifacts._evtx_kinds import (
+    DNS_QUERIED,
+    PROCESS_CREATED,
+    PROCESS_EXITED,
+    REGISTRY_KEY_CHANGED,
+    REGISTRY_VALUE_SET,
+)
 from forensics.artifacts.base import Deferral, EventArtifact, FieldType
 from forensics.formats import FormatError, zoneid
 from forensics.formats.evtx import Record
@@ -252,16 +258,8 @@ ARTIFACT = EventArtifact(
             },
             context=True,
         ),
-        "registry.key_changed": kind(
-            "Registry key changed[ ({action})]: {key_path}[ by {executable}]",
-            {**_PROCESS, "key_path": str, "action": str},
-            context=True,
-        ),
-        "registry.value_set": kind(
-            "Registry value set: {key_path}\\{value_name}[ to {value_data}][ by {executable}]",
-            {**_PROCESS, "key_path": str, "value_name": str, "value_data": str},
-            context=True,
-        ),
+        "registry.key_changed": REGISTRY_KEY_CHANGED,
+        "registry.value_set": REGISTRY_VALUE_SET,
         "pipe.created": kind("Pipe {pipe_name} created[ by {executable}][, {pipe_role}]", _PIPE, context=True),
         "pipe.opened": kind("Pipe {pipe_name} opened[ by {executable}][, {pipe_role}]", _PIPE, context=True),
     },

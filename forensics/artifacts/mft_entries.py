@@ -29,6 +29,7 @@ from forensics.artifacts._filesystem import (
     moved_away,
     path_fields,
 )
+from forensics.artifacts._logonscreen import PROGRAM_ODD, LogonScreen
 from forensics.artifacts._mark import MARK, mark_fields
 from forensics.artifacts._wsb import CONFIG, config_fields
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output, profile_in
@@ -63,13 +64,16 @@ def parse(given: FileInput) -> Output:
     if given.open_folders:
         yield from bounded(_again(given, table, folders), _NAME, given)
         return
+    screen = LogonScreen()
     for item in table:
         if isinstance(item, FormatError):
             yield Problem("bad_record", _NAME, given.source(f"offset 0x{item.offset or 0:x}"), str(item))
             continue
+        screen.take(item, folders)
         rows = list(_file(given, item, folders))
         told += bool(rows)
         yield from rows
+    yield from screen.facts(given)
     tally = table.tally
     fields: dict[str, Value | None] = {
         "record_count": tally.records,
@@ -327,6 +331,7 @@ ARTIFACT = FileArtifact(
                 "missing_parts": int,
             },
         ),
+        "mft.program_odd": PROGRAM_ODD,
         "sandbox.config": CONFIG,
         "file.mark_of_the_web": MARK,
     },

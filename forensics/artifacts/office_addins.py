@@ -6,8 +6,8 @@ undocumented `Office test` key, whose library every Office program loads; files 
 values) and the folders set for startup files; web addresses as home pages of Outlook's folders, which run script with
 the user's rights (switched off by updates of 2017 unless `EnableRoamingFolderHomepages` is set); Outlook's
 `LoadMacroProviderOnBoot`. As files: everything in the startup folders of Word and Excel, `Normal.dotm` when it holds
-macros, Outlook's `VbaProject.OTM`. That a document holds a VBA project is read, what it does is not. Mechanism:
-`office_addin`. https://attack.mitre.org/techniques/T1137/
+macros, Outlook's `VbaProject.OTM`. Of a VBA project the names of macros that run by themselves are read, of a document
+whether it loads a template from elsewhere; what the macros do is not judged. Mechanism: `office_addin`. https://attack.mitre.org/techniques/T1137/
 https://learn.microsoft.com/visualstudio/vsto/registry-entries-for-vsto-add-ins
 """
 
@@ -18,11 +18,13 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from forensics.artifacts._autostart import EMITS, file_entry, hive_root, key_entry, writable
 from forensics.artifacts._com import SOFTWARE, Registered, default
 from forensics.artifacts._tunnel import windows_path
 from forensics.artifacts.base import FileArtifact, FileInput, Output, RegistryArtifact
+from forensics.formats import FormatError, vbatext
 from forensics.formats.hive import Hive, Key
 from forensics.model import Fact, Problem
 
@@ -32,8 +34,21 @@ _PREFIXES = ("", "Wow6432Node\\", "Microsoft\\Office\\ClickToRun\\REGISTRY\\MACH
 _AT_START = frozenset({3, 8, 9, 16})  # 2: loaded until the user switched it off; 8 and 9: on demand
 _OPEN = re.compile(r"OPEN\d*$", re.IGNORECASE)
 _FOLDERS = frozenset({"startup-path", "altstartup", "startup", "autostart"})
-_COMPOUND = bytes.fromhex("d0cf11e0a1b11ae1")
+# Procedures that Word, Excel and Outlook call by their name.
+# https://learn.microsoft.com/office/vba/word/concepts/customizing-word/auto-macros
+_AUTO = re.compile(
+    r"^[ \t]*(?:(?:public|private|static)[ \t]+)*sub[ \t]+(auto_?(?:exec|open|new|close|exit|activate|deactivate)|"
+    r"document_(?:open|new|close|beforeclose)|workbook_(?:open|activate|beforeclose|addininstall)|"
+    r"application_(?:startup|quit|newmail|newmailex|itemsend|reminder|mapilogoncomplete))\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+# A template that lies on another machine is loaded, with its macros, when the document is opened.
+_RELATION = re.compile(r"<relationship\b[^<>]{0,8192}>", re.IGNORECASE)
+_TARGET = re.compile(r"\btarget=[\"']((?:https?:|file:/{0,5}(?![a-z]:|/)|\\\\)[^\"'<>]{1,2048})", re.IGNORECASE)
+_RELATIONS = 256 * 1024
 _VBA = "_VBA_PROJECT".encode("utf-16-le")
+# What a damaged, encrypted or unknown package ends in.
+_UNREADABLE = (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, zlib.error, struct.error, RuntimeError)
 _LIMIT = 64 * 1024 * 1024
 
 
@@ -108,25 +123,77 @@ def parse_file(given: FileInput) -> Output:
         return
     data = given.read(_LIMIT)
     try:
-        macros = _has_macros(given, data)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, zlib.error, struct.error) as error:
+        held = _held(given, data)
+    except (
+        zipfile.BadZipFile,
+        OSError,
+        ValueError,
+        NotImplementedError,
+        zlib.error,
+        struct.error,
+        RuntimeError,
+    ) as error:
         yield Problem("bad_record", "office_startup_files", given.source(), f"its parts cannot be listed: {error}")
-        macros = None
+        held = _Held(None)
     template = name in ("normal.dotm", "normal.dot", "normalemail.dotm")
     reasons = {True: "holds a VBA project", False: "holds no macros", None: "whether it holds macros is not known"}
-    reason = reasons[macros] if data[:2] != b"MZ" else "a program library"
-    stock = template and macros is False
+    reason = reasons[held.macros] + held.more if data[:2] != b"MZ" else "a program library"
+    stock = template and held.macros is False and not held.more
     yield file_entry(given, _MECHANISM, None if stock else f'"{path}"', context=stock, reason=reason)
 
 
-def _has_macros(given: FileInput, data: bytes) -> bool | None:
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What an Office file holds: a VBA project or not (None: not known), and what of it runs or loads by itself."""
+
+    macros: bool | None
+    more: str = ""
+
+
+def _held(given: FileInput, data: bytes) -> _Held:
     if data[:2] == b"PK":
         given.fh.seek(0)
         with zipfile.ZipFile(given.fh) as archive:
-            return any(name.casefold().endswith("vbaproject.bin") for name in archive.namelist())
-    if data[:8] == _COMPOUND:
-        return _VBA in data
-    return None
+            return _package(archive)
+    if vbatext.is_compound(data):
+        return _Held(True, _by_itself(data)) if _VBA in data else _Held(False)
+    return _Held(None)
+
+
+def _package(archive: zipfile.ZipFile) -> _Held:
+    more, macros = "", False
+    for name in archive.namelist():
+        folded = name.casefold()
+        if folded.endswith("vbaproject.bin"):
+            macros = True
+            more += _by_itself(_part(archive, name, _LIMIT))
+        elif folded.endswith("settings.xml.rels"):
+            more += _template(_part(archive, name, _RELATIONS).decode("utf-8", "replace"))
+    return _Held(macros, more)
+
+
+def _template(relations: str) -> str:
+    """The template of a document that lies on another machine."""
+    for item in _RELATION.findall(relations):
+        target = _TARGET.search(item)
+        if target and "attachedtemplate" in item.casefold() and "external" in item.casefold():
+            return f"; attaches a template from {target.group(1)[:500]}"
+    return ""
+
+
+def _part(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    with archive.open(name) as part:
+        return part.read(limit)
+
+
+def _by_itself(data: bytes) -> str:
+    """Which macros Office runs without being asked, by their names in the source."""
+    try:
+        found = [match for text in vbatext.sources(data) for match in _AUTO.findall(text)]
+    except FormatError:
+        return ""
+    names = sorted(dict.fromkeys(found), key=str.casefold)
+    return f"; runs by itself: {', '.join(names)}" if names else ""
 
 
 ARTIFACT = RegistryArtifact(

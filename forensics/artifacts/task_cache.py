@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from forensics.artifacts._registry import looks_stock, lost, place
 from forensics.artifacts.base import FileInput, Kind, Output, RegistryArtifact
-from forensics.formats import FormatError, taskcache
+from forensics.formats import FormatError, taskcache, tasktriggers
 from forensics.formats.hive import Hive, Key
 from forensics.formats.hostinfo import text_of
 from forensics.model import Fact, Problem, make_fact
@@ -40,7 +40,17 @@ class _Shown:
 
 
 def parse(hive: Hive, given: FileInput) -> Output:
-    """One row for every task; Tree entries whose task is gone follow."""
+    """One row for every task; Tree entries whose task is gone follow. What all tasks share of unknown is said once."""
+    said: set[str] = set()
+    for item in _rows(hive, given):
+        if isinstance(item, Problem) and item.detail.startswith("unknown version"):
+            if item.detail in said:
+                continue
+            said.add(item.detail)
+        yield item
+
+
+def _rows(hive: Hive, given: FileInput) -> Output:
     tree = _tree(hive)
     keeps_descriptors = any(shown.has_descriptor for shown in tree.values())
     tasks = hive.key(f"{_CACHE}\\Tasks")
@@ -73,6 +83,7 @@ def _task(given: FileInput, key: Key, shown: _Shown | None, hidden: str | None) 
     runs = _runs(given, key, problems)
     triggers = key.value("Triggers")
     name = text_of(key, "Path") or (shown.path if shown else None) or text_of(key, "URI")
+    fires = _triggers(given, key, problems)
     programs = [action.command_line for action in actions if action.command_line]
     yield make_fact(
         "task.cached",
@@ -88,6 +99,7 @@ def _task(given: FileInput, key: Key, shown: _Shown | None, hidden: str | None) 
             "value_data": "; ".join(action.other for action in actions if action.other),
             "task_author": text_of(key, "Author"),
             "task_run_as": taskcache.read_account(triggers.raw) if triggers else None,
+            "task_trigger": "; ".join(fires),
             "result_code": f"0x{runs.result:08x}" if runs else None,
             "key_path": key.path,
             "reason": hidden,
@@ -107,6 +119,16 @@ def _actions(given: FileInput, key: Key, problems: list[Problem]) -> tuple[taskc
     except FormatError as error:
         problems.append(lost(_NAME, place(given, key, "Actions"), error))
         return ()
+
+
+def _triggers(given: FileInput, key: Key, problems: list[Problem]) -> tuple[str, ...]:
+    value = key.value("Triggers")
+    if value is None:
+        return ()
+    found = tasktriggers.read_triggers(value.raw)
+    if found.error:
+        problems.append(lost(_NAME, place(given, key, "Triggers"), found.error))
+    return found.lines
 
 
 def _runs(given: FileInput, key: Key, problems: list[Problem]) -> taskcache.Runs | None:
@@ -167,7 +189,7 @@ ARTIFACT = RegistryArtifact(
     parse=parse,
     emits={
         "task.cached": Kind(
-            "Task {entry_name}[ runs {command_line}][ ({value_data})][ as {task_run_as}][; {reason}]",
+            "Task {entry_name}[ runs {command_line}][ ({value_data})][ as {task_run_as}][, {task_trigger}][; {reason}]",
             {
                 "mechanism": str,
                 "location": str,
@@ -178,6 +200,7 @@ ARTIFACT = RegistryArtifact(
                 "value_data": str,
                 "task_author": str,
                 "task_run_as": str,
+                "task_trigger": str,
                 "result_code": str,
                 "key_path": str,
                 "reason": str,

@@ -319,9 +319,8 @@ def _persistence_moments(entry: PersistenceEntry) -> Iterator[Timed]:
     )  # fmt: skip
     if entry.first_seen:
         # The registry dates keys, not values: a Run value was there by then, whichever value of its key was written.
-        keyed = entry.mechanism != "service" and dated_by_key(entry.mechanism)
-        by_key = keyed and entry.first_seen == entry.last_write
-        seen = "there at this time at the latest: its key was last written" if by_key else "first seen"
+        seen = "there at this time at the latest" if entry.first_seen_bound else "first seen"
+        seen += f", by {entry.first_seen_source}" if entry.first_seen_source else ""
         yield "seen", "First Seen", entry.first_seen, f"{what} {seen}; {details}"
     if entry.last_write and entry.last_write != entry.first_seen:
         written = "its key was last written" if dated_by_key(entry.mechanism) else "last written"

@@ -3,7 +3,7 @@
 The registry copy is what the Task Scheduler acts on: it survives the deletion of the task's XML file. Layouts:
 https://cyber.wtf/2022/06/01/windows-registry-analysis-todays-episode-tasks/ (Windows 10) and its Windows 8.1 variant
 without the context string. The account is read out of the Triggers only when every byte before it is as described
-there; otherwise it stays unknown.
+there; otherwise it stays unknown. What sets a task off: `tasktriggers.py`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Runs:
     result: int
 
 
-class _Reader:
+class Reader:
     """Bounded reads, one after the other. Raises FormatError past the end."""
 
     def __init__(self, raw: bytes, offset: int = 0) -> None:
@@ -67,18 +67,22 @@ class _Reader:
 
     @property
     def left(self) -> int:
+        """Bytes that were not read yet."""
         return len(self.raw) - self.offset
 
     def take(self, size: int) -> bytes:
+        """So many bytes."""
         if size > self.left:
             raise FormatError(f"{size} bytes are claimed, {self.left} are left", self.offset)
         self.offset += size
         return self.raw[self.offset - size : self.offset]
 
     def number(self, size: int) -> int:
+        """An unsigned number of so many bytes."""
         return int.from_bytes(self.take(size), "little")
 
     def text(self) -> str:
+        """A text behind its length in bytes."""
         size = self.number(4)
         return self.take(size)[: size & ~1].decode("utf-16-le", "surrogatepass").rstrip("\x00")
 
@@ -86,7 +90,12 @@ class _Reader:
         """A number in the first four of eight bytes (the rest is filler)."""
         return int.from_bytes(self.take(_PADDING_UNIT)[:4], "little")
 
+    def aligned_flag(self) -> int:
+        """One byte of eight."""
+        return self.take(_PADDING_UNIT)[0]
+
     def aligned_bytes(self) -> bytes:
+        """Bytes behind their length, filled up to eights."""
         size = self.aligned_number()
         content = self.take(size)
         self.take(-size % _PADDING_UNIT)
@@ -95,7 +104,7 @@ class _Reader:
 
 def read_actions(raw: bytes) -> Actions:
     """Decode an Actions value. Raises FormatError."""
-    reader = _Reader(raw)
+    reader = Reader(raw)
     version = reader.number(2)
     if version not in (1, 2, 3):
         raise FormatError(f"unknown version {version} of a task's actions", 0)
@@ -106,7 +115,7 @@ def read_actions(raw: bytes) -> Actions:
     return Actions(context, tuple(actions))
 
 
-def _action(reader: _Reader, version: int) -> Action:
+def _action(reader: Reader, version: int) -> Action:
     magic = reader.number(2)
     reader.text()  # the action's id
     if magic == COM_HANDLER:
@@ -124,7 +133,7 @@ def _action(reader: _Reader, version: int) -> Action:
     return Action(other=" | ".join([_NAMES[magic], *filter(None, texts)]))
 
 
-def _skip_mail(reader: _Reader) -> None:
+def _skip_mail(reader: Reader) -> None:
     """Attachments, then headers as name and value."""
     for strings_each in (1, 2):
         for _ in range(reader.number(4)):
@@ -153,19 +162,34 @@ def read_account(raw: bytes) -> str | None:
 
 
 def _account(raw: bytes) -> str | None:
-    reader = _Reader(raw)
+    reader = Reader(raw)
+    read_head(reader)
+    return read_user(reader, named=False)
+
+
+def read_head(reader: Reader) -> int:
+    """What stands before the account in a Triggers value; its version. Raises FormatError."""
     version = reader.aligned_number() & 0xFF
     reader.take(2 * 16)  # start and end boundary
     reader.take(2 * _PADDING_UNIT)  # flags and checksum
     for since in (0x16, 0x17):  # the principal's id and display name
         if version >= since:
             reader.aligned_bytes()
-    skip_user = reader.take(_PADDING_UNIT)[0]
-    skip_sid = 1 if skip_user else reader.take(_PADDING_UNIT)[0]
-    if skip_sid:
+    return version
+
+
+def read_user(reader: Reader, *, named: bool = True) -> str | None:
+    """An account: its SID; with `named`, its name behind it is passed over, or taken where no SID is told."""
+    if reader.aligned_flag():
         return None
-    reader.aligned_number()  # kind of SID
-    return sid_text(reader.aligned_bytes())
+    sid = None
+    if not reader.aligned_flag():
+        reader.aligned_number()  # kind of SID
+        sid = sid_text(reader.aligned_bytes())
+    if not named:
+        return sid
+    name = reader.aligned_bytes().decode("utf-16-le", "replace").rstrip("\0")
+    return sid or name or None
 
 
 def sid_text(raw: bytes) -> str | None:

@@ -68,6 +68,12 @@ def build(
     )
 
 
+def scored_targets(events: Sequence[Event], undated: Sequence[Fact], host: Host, evidence_name: str) -> tuple[str, ...]:
+    """The files that the autostart entries start which score, the highest score first."""
+    entries = persistence(Rows(events, undated), host, host.name or evidence_name)
+    return tuple(dict.fromkeys(entry.target for entry in entries if entry.score and entry.target))
+
+
 def write_areas(events: Sequence[Event], undated: Sequence[Fact], host: Host, evidence_name: str) -> list[Area]:
     """The host folders that sandboxes were given, with the times: changes in writable ones are wanted, and scripts."""
     rows = Rows(events, undated)

@@ -11,14 +11,13 @@ what the logs know of it, and apart from an entry of the same name that is there
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from datetime import datetime
 from functools import cache
 
 from forensics.model import Host, PersistenceEntry, stable_id
 from forensics.rules import autoruns, load
 from forensics.rules.engine import hits, rules_of, total
 from forensics.sessions.persistence_entries import Entry, merged
+from forensics.sessions.persistence_seen import Files, first_seen, last_write
 from forensics.sessions.persistence_targets import target_of
 from forensics.sessions.projects import Projects, told
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stamp
@@ -26,16 +25,9 @@ from forensics.sessions.texts import basename, split_command
 
 _WRAPPED = "service.wrapper_config"
 _INLINE = "PER-60"  # the rule that rests on the project, not on the entry
-# What a time says: these are of the entry's making, the others are later changes or runs.
-_BIRTH = frozenset({"Creation Time", "Last registered Time"})
-_CHANGE = frozenset({"Content Modification Time", "Metadata Modification Time", "Last registered Time"})
-_KEY_WRITTEN = "Content Modification Time"
-_MADE = frozenset({
-    "task.registered", "service.installed", "registry.value_set", "wmi.consumer_changed", "wmi.subscribed",
-    "file.created",
-})  # fmt: skip
-_CHANGED = frozenset({"task.updated"})
 _BY_NAME = frozenset({"scheduled_task", "service"})  # these stand in several places under one name
+_DEFINED_TASKS = ("task.defined", "task.cached")
+_TRIGGER = re.compile(r"(?:^|; )(\w+Trigger)\b")
 _SYSTEM_NAMES = frozenset({"system", "localsystem", "nt authority\\system", "s-1-5-18"})
 
 
@@ -44,13 +36,13 @@ def persistence(rows: Rows, host: Host, label: str) -> tuple[PersistenceEntry, .
 
     Nothing is dropped: what is known to be harmless by place and command is listed with score 0 and says so.
     """
-    people, projects = People(host.users), Projects(rows)
-    found = [_entry(entry, people, projects, label) for entry in merged(rows, people)]
+    people, projects, files = People(host.users), Projects(rows), Files(rows)
+    found = [_entry(entry, people, projects, files, label) for entry in merged(rows, people)]
     return tuple(sorted(found, key=lambda item: (-item.score, item.mechanism, item.name.casefold(), item.id)))
 
 
-def _entry(entry: Entry, people: People, projects: Projects, label: str) -> PersistenceEntry:
-    command = entry.first("command_line", "value_data", "target_path") or _written(entry)
+def _entry(entry: Entry, people: People, projects: Projects, files: Files, label: str) -> PersistenceEntry:
+    command = entry.first("command_line", "value_data", "target_path", "old_value_data") or _written(entry)
     name = (
         entry.name or entry.first("task_name", "entry_name", "service_name", "value_name", "file_name") or "(unnamed)"
     )
@@ -66,7 +58,9 @@ def _entry(entry: Entry, people: People, projects: Projects, label: str) -> Pers
     if known:
         text = f"known autostart: {known} (by place and command; signature not checked)"
         reasons.append(because(text, entry.rows))
-    reasons += _remarks(entry)
+    target = target_of(command, _library(entry), people.profile(run_as or user, None))
+    seen = first_seen(entry.rows, name, entry.mechanism, target, files, people)
+    reasons += [*_remarks(entry, people), *seen.remarks]
     gone = entry.deleted
     identity = [entry.mechanism, entry.owner, name.casefold(), _key_of(entry, location), *(["deleted"] if gone else [])]
     attack = {item for hit in scored for item in hit.attack}
@@ -80,16 +74,18 @@ def _entry(entry: Entry, people: People, projects: Projects, label: str) -> Pers
         name=name,
         command=command or None,
         user=user if entry.mechanism == "run_key" else run_as or user,
-        first_seen=_first_seen(entry.rows, gone=bool(gone)),
-        last_write=_last_write(entry.rows),
+        first_seen=seen.time,
+        first_seen_source=seen.source,
+        first_seen_bound=seen.bound,
+        last_write=last_write(entry.rows),
         score=total(scored),
         reasons=tuple(dict.fromkeys(reasons)) or ("nothing about its place, program or account stands out",),
         attack=tuple(sorted(attack)),
-        events=ids_of([*entry.rows, *built]),
+        events=ids_of([*entry.rows, *built, *seen.rows]),
         host=label,
         deleted=bool(gone),
         trigger=entry.first("task_trigger", "event_query") or None,
-        target=target_of(command, _library(entry), people.profile(run_as or user, None)),
+        target=target,
     )
 
 
@@ -123,6 +119,9 @@ def _users(entry: Entry, people: People) -> tuple[str | None, str | None, bool]:
     owner = entry.owner
     user, _sid = people.complete("", owner.upper()) if owner.startswith("s-1-") else people.complete(owner, "")
     stated = next((item for row in entry.rows if (item := row.get("profile_user"))), None)
+    # Where no hive lists the account, a record that it wrote itself has its name.
+    own = (row.get("user_name") for row in entry.rows if owner and row.get("user_sid").casefold() == owner)
+    user = user or next((name for name in own if name), None)
     text = entry.first("task_run_as", "service_account")
     run_as, sid = people.complete("", text) if text.upper().startswith("S-1-") else people.complete(text, "")
     as_system = is_service_sid(sid) or text.casefold() in _SYSTEM_NAMES
@@ -143,6 +142,7 @@ def _facts(entry: Entry, name: str, command: str, location: str, run_as: str | N
         "library": entry.first("target_path") or None,
         "location": location,
         "remark": entry.first("reason", "consumer_type") or entry.remark or None,
+        "table_note": entry.first("table_note") or None,
         "run_as": run_as,
         "hidden": _hidden_name(name, *(row.get("value_name") for row in entry.rows))
         or any(_is_hidden(row) for row in entry.rows),
@@ -185,7 +185,7 @@ def known_entry(facts: dict[str, str]) -> str | None:
     return _known(facts["mechanism"], facts["name"], facts["command"])
 
 
-def _remarks(entry: Entry) -> list[str]:
+def _remarks(entry: Entry, people: People) -> list[str]:
     """What differs between the artifacts, and what happened to the entry since."""
     found = []
     if gone := entry.deleted:
@@ -195,6 +195,9 @@ def _remarks(entry: Entry) -> list[str]:
     deleted = [row for row in entry.rows if row.kind in gone_kinds and row.get("action") in ("", "Deleted")]
     if deleted and deleted[-1].time:
         found.append(because(f"deleted at {stamp(deleted[-1].time)}", deleted))
+    cleared = [row for row in entry.rows if row.kind == "registry.key_changed" and row.time]
+    if cleared and cleared[-1].time:
+        found.append(because(f"its value was deleted at {stamp(cleared[-1].time)}{_by(cleared[-1], people)}", cleared))
     disabled = [row for row in entry.rows if row.fields.get("enabled") is False]
     if disabled:
         found.append(because("switched off", disabled))
@@ -205,33 +208,26 @@ def _remarks(entry: Entry) -> list[str]:
     commands = {" ".join(command.casefold().replace('"', "").split()) for command in own} - {""}
     if len(commands) > 1:
         found.append(because("its command changed, or differs between the artifacts", entry.rows))
+    if differ := _trigger_kinds(entry):
+        found.append(because(differ, [row for row in entry.rows if row.kind in _DEFINED_TASKS]))
     orphan = [row for row in entry.rows if row.kind == "task.cached" and "is gone" in row.get("reason")]
     return found + ([because(orphan[0].get("reason"), orphan)] if orphan else [])
 
 
-def _times(rows: Iterable[Row], meanings: frozenset[str], kinds: frozenset[str]) -> list[datetime]:
-    """The times of these meanings in files and hives, and of these kinds of log events."""
-    return [
-        row.time
-        for row in rows
-        if row.time and (row.kind in kinds if "event_identifier" in row.fields else row.meaning in meanings)
-    ]
+def _by(row: Row, people: People) -> str:
+    """Who wrote a registry value, and with what, as far as the record says."""
+    name, _sid = people.of(row)
+    return (f" by {name}" if name else "") + (f" with {row.get('executable')}" if row.get("executable") else "")
 
 
-def _first_seen(rows: Iterable[Row], *, gone: bool) -> datetime | None:
-    """The earliest making; without one the first time at which the entry is known to be there.
-
-    The last write of a key that lost an entry is when it was lost, or later: that says nothing of a deleted entry.
-    """
-    rows = list(rows)
-    made = _times(rows, _BIRTH, _MADE) or _times(rows, frozenset() if gone else _CHANGE, _MADE | _CHANGED)
-    # The date inside a task's XML is free text of whoever wrote it: only where nothing else is left.
-    return min(made or _times(rows, frozenset({"Registration Time"}), frozenset()), default=None)
-
-
-def _last_write(rows: Iterable[Row]) -> datetime | None:
-    """The last change; of a task's key in the cache, which each run writes, too, only where nothing else tells."""
-    rows = list(rows)
-    told = [row for row in rows if row.kind != "task.cached" or row.meaning != _KEY_WRITTEN]
-    made = _MADE | _CHANGED
-    return max(_times(told, _CHANGE, made) or _times(rows, _CHANGE, made), default=None)
+def _trigger_kinds(entry: Entry) -> str:
+    """Where the XML and the task cache name other kinds of triggers: the cache is what runs."""
+    kinds = []
+    for kind in _DEFINED_TASKS:
+        told = [text for row in entry.rows if row.kind == kind and not row.deleted if (text := row.get("task_trigger"))]
+        # Texts inside a trigger (an event's query) hold semicolons, too, so only words of the schema count.
+        kinds.append(frozenset(_TRIGGER.findall("; ".join(told))))
+    if not all(kinds) or kinds[0] == kinds[1]:
+        return ""
+    texts = [", ".join(sorted(kind)) for kind in kinds]
+    return f"its triggers differ: {texts[0]} in its XML, {texts[1]} in the task cache, which is what runs"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from forensics.rules import autoruns
 from forensics.sessions.persistence_values import by_place, meaning, place_of, sid_in, startup_files
@@ -53,7 +53,7 @@ class Entry:
 
 _RANK = {
     "task.defined": 0, "task.cached": 1, "task.updated": 2, "task.registered": 3, "service.configured": 0,
-    _WRAPPED: -1, "service.installed": 1, "autorun.configured": 0, "registry.value_set": 1,
+    _WRAPPED: -1, "service.installed": 1, "autorun.configured": 0, "registry.value_set": 1, "mft.program_odd": 1,
 }  # fmt: skip
 
 
@@ -79,6 +79,8 @@ def merged(rows: Rows, people: People) -> list[Entry]:
     for row in rows.of("registry.value_set"):
         _set_value(entries, row, people)
         _set_by_place(entries, row, places)
+    for row in rows.of("registry.key_changed"):
+        _deleted_value(entries, row, people, places)
     for key, row in startup_files(rows, {key: entry.rows for key, entry in entries.items()}):
         _into(entries, *key, row)
     for row in rows.of("tunnel.service_registered"):
@@ -95,7 +97,7 @@ def _defined(rows: Rows, definitions: set[str]) -> Iterator[tuple[_Key, Row]]:
     for row in rows.of(*_SERVICES):
         yield ("service", "", row.first("service_name", "entry_name").casefold()), row
     yield from _subscriptions(rows)
-    for row in rows.of("autorun.configured"):
+    for row in rows.of("autorun.configured", "mft.program_odd"):
         if row.get("mechanism") == "wmi":
             continue
         owner = (row.get("user_sid") or row.get("profile_user")).casefold()
@@ -201,6 +203,27 @@ def _set_by_place(entries: dict[_Key, Entry], row: Row, places: Mapping[tuple[st
         key = (meant.mechanism, sid_in(path), "\\".join(map(str, place_of(path, name))))
         _into(entries, *key, row)
         entries[key].remark = meant.remark
+
+
+def _deleted_value(
+    entries: dict[_Key, Entry], row: Row, people: People, places: Mapping[tuple[str, str, bool], list[_Key]]
+) -> None:
+    """A logged deletion of a value: with its entry; one that only this tells of where the record has what it held."""
+    if row.get("action") != "DeleteValue":
+        return
+    key, _, name = row.get("key_path").rpartition("\\")
+    told = {"key_path": key, "value_name": name, "value_data": row.get("old_value_data")}
+    there = set(entries)
+    shaped = replace(row, fields={**row.fields, **told})
+    _set_value(entries, shaped, people)
+    _set_by_place(entries, shaped, places)
+    mechanism = autoruns.mechanism_of(key, name)
+    for entry in (entries[item] for item in sorted(there) if item[0] == mechanism):
+        if row.id not in {item.id for item in entry.rows} and any(_same_value(item, shaped) for item in entry.rows):
+            entry.rows.append(shaped)
+    if not told["value_data"]:
+        for made in set(entries) - there:  # Windows itself takes values away all the time
+            del entries[made]
 
 
 def _registered(entries: dict[_Key, Entry], row: Row) -> None:

@@ -112,7 +112,8 @@ def _host_line(evidence: Document, *, several: bool) -> Text:
 def _seen(entry: Document, zone: tzinfo) -> str:
     """When the entry was first there, if that is not the time of its key, which the line tells in any case."""
     if entry["first_seen"] != entry["last_write"]:
-        return f"  first seen {moment(entry['first_seen'], zone)}"
+        word = "there by" if entry.get("first_seen_bound") else "first seen"
+        return f"  {word} {moment(entry['first_seen'], zone)}"
     return "" if entry["mechanism"] == "run_key" or not entry["first_seen"] else "  first seen and"
 
 
@@ -136,6 +137,8 @@ def print_persistence(
         if entry.get("trigger"):
             out.print(line(f"      trigger: {one_line(entry['trigger'], 0 if full else 240)}"))
         if full:
+            if entry.get("first_seen") and entry.get("first_seen_source"):
+                out.print(line(f"      first seen by: {one_line(entry['first_seen_source'], 0)}"))
             if told := _target(entry):
                 out.print(line(f"      target: {one_line(told, 0)}"))
             out.print(Group(*reasons(entry, zone, full=True)))

@@ -8,7 +8,7 @@ the published NTFS documentation (linux-ntfs project).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from testdata.writers.ntfs import ROOT, Description, Times
 
@@ -41,7 +41,11 @@ def build(told: Description) -> tuple[bytes, dict[str, int]]:
             table += _record(*about, told.folders[path], _index_root(), folder=True, in_use=not gone)
         else:
             data, times = told.contents[path] if path in told.contents else told.removed[path]
-            record = _record(*about, times, data, in_use=path in told.contents, mark=told.marks.get(path, b""))
+            others = [
+                (references[other.rpartition("/")[0]], other.rpartition("/")[2]) for other in told.links.get(path, ())
+            ]
+            here = path in told.contents
+            record = _record(*about, times, data, in_use=here, mark=told.marks.get(path, b""), others=others)
             table += bytes(_RECORD) if path in told.overwritten else record
     return bytes(table), references
 
@@ -60,10 +64,16 @@ def _system_records(whole: Times, total: int) -> Iterator[bytes]:
 
 def _record(
     number: int, parent: int, name: str, times: Times, content: bytes, *, sequence: int = 1, folder: bool = False,
-    in_use: bool = True, made: bool = False, mark: bytes = b"",
+    in_use: bool = True, made: bool = False, mark: bytes = b"", others: Sequence[tuple[int, str]] = (),
 ) -> bytes:  # fmt: skip
-    """One record; `content` of a file is its data, of a folder (or when `made`) the attribute that holds it."""
-    attributes = [_standard(times, made=made), _name(parent, name, times.birth_only(), content, folder=folder)]
+    """One record; `content` of a file is its data, of a folder (or when `made`) the attribute that holds it.
+
+    `others` are the hard links of the file beside its name: folder and name of each.
+    """
+    attributes = [_standard(times, made=made)]
+    attributes += [
+        _name(above, text, times.birth_only(), content, folder=folder) for above, text in [(parent, name), *others]
+    ]
     stream = [_resident(_STREAM, mark, "Zone.Identifier")] if mark else []
     room = _RECORD - _FIRST_ATTRIBUTE - sum(map(len, [*attributes, *stream])) - 16
     attributes += [content if folder or made else _data(content, room), *stream]
@@ -74,7 +84,7 @@ def _record(
     flags = (_IN_USE if in_use else 0) | (_FOLDER if folder else 0)
     # Freeing a record counts its sequence number on: who still names the old one is known to mean what was there.
     head = struct.pack(
-        "<4sHHQHHHHIIQHHI", b"FILE", 0x30, 3, 0, sequence + (not in_use), 1, _FIRST_ATTRIBUTE, flags,
+        "<4sHHQHHHHIIQHHI", b"FILE", 0x30, 3, 0, sequence + (not in_use), 1 + len(others), _FIRST_ATTRIBUTE, flags,
         _FIRST_ATTRIBUTE + len(body), _RECORD, 0, len(attributes), 0, number,
     )  # fmt: skip
     return _guarded((head.ljust(_FIRST_ATTRIBUTE, b"\x00") + body).ljust(_RECORD, b"\x00"))

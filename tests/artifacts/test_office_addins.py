@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from forensics.artifacts.office_addins import ARTIFACT, FILES
 from forensics.formats.hive import Hive
 from forensics.model import Fact
+from testdata.writers.jumplists import compound
 from tests.artifacts.autostarts import entries, scores
 from tests.artifacts.file_inputs import MODIFIED, survives_truncation
 from tests.artifacts.file_inputs import run as run_file
@@ -48,11 +50,13 @@ USER: Tree = merged(
 )  # fmt: skip
 
 
-def package(*names: str) -> bytes:
+def package(*names: str, **parts: bytes) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
         for name in names:
             archive.writestr(name, "x")
+        for name, content in parts.items():
+            archive.writestr(name, content)
     return target.getvalue()
 
 
@@ -91,6 +95,51 @@ def test_templates_with_and_without_macros() -> None:
     assert (stock.context, planted.context) == (True, False)
     assert scores([stock]) == {"Normal.dotm": 0}
     assert scores([planted])["Normal.dotm"] > 30
+
+
+def packed(text: str) -> bytes:
+    """A module's stream: something compiled, then the source as literals, compressed as the format has it."""
+    raw = text.encode("latin-1")
+    body = b"".join(b"\0" + raw[at : at + 8] for at in range(0, len(raw), 8))
+    return b"compiled" + b"\x01" + struct.pack("<H", 0xB000 | (len(body) - 1)) + body
+
+
+def project(text: str) -> bytes:
+    return compound({"ThisDocument": packed(f'Attribute VB_Name = "ThisDocument"\r\n{text}'), "_VBA_PROJECT": b"x"})
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Sub AutoExec()\r\nEnd Sub\r\n  Private Sub Document_Open()\r\n", "AutoExec, Document_Open"),
+        ("Public Sub Application_Startup()", "Application_Startup"),
+        ("Sub Tidy()\r\n' Sub AutoExec()\r\n", ""),
+        ("Sub AutoExecute()", ""),
+    ],
+)
+def test_macros_that_run_by_themselves(text: str, names: str) -> None:
+    in_package = one("Templates/Normal.dotm", package("word/document.xml", **{"word/vbaProject.bin": project(text)}))
+    old = one("Templates/Normal.dot", project(text))
+    reason = "holds a VBA project" + (f"; runs by itself: {names}" if names else "")
+    assert {in_package.fields["reason"], old.fields["reason"]} == {reason}
+    found = scores([in_package, old])
+    assert all((score > 40) is bool(names) for score in found.values()), found
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("http://192.0.2.7/a.dotm", True), ("file://192.0.2.7/share/a.dotm", True), ("\\\\192.0.2.7\\s\\a.dotm", True),
+        ("file:///C:\\x\\Normal.dotm", False), ("a.dotm", False),
+    ],
+)  # fmt: skip
+def test_a_template_from_elsewhere(target: str, told: bool) -> None:
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/attachedTemplate"
+    rels = f'<Relationships><Relationship Target="{target}" Id="rId1" Type="{kind}" TargetMode="External"/>'
+    fact = one("Templates/Normal.dotm", package(**{"word/_rels/settings.xml.rels": rels.encode()}))
+    assert (f"; attaches a template from {target}" in str(fact.fields["reason"])) is told
+    assert fact.context is not told
+    assert (scores([fact])["Normal.dotm"] > 40) is told
 
 
 def test_files_in_startup_folders() -> None:

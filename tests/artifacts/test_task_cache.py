@@ -6,20 +6,31 @@ from forensics.artifacts.task_cache import ARTIFACT
 from forensics.model import Fact
 from tests.artifacts.registry_inputs import merged, nested, run
 from tests.formats.crafted_hives import Tree, utf16
-from tests.formats.crafted_tasks import actions, com_handler, dynamic_info, execute, sid, triggers
+from tests.formats.crafted_tasks import (
+    ANYBODY,
+    actions,
+    com_handler,
+    dynamic_info,
+    execute,
+    settings,
+    sid,
+    trigger,
+    triggers,
+)
 
 SOFTWARE = "C:/Windows/System32/config/SOFTWARE"
 CACHE = "Microsoft\\Windows NT\\CurrentVersion\\Schedule\\TaskCache"
 TICKS = 133_777_404_610_000_000
 WHEN = datetime(2024, 12, 3, 23, 1, 1, tzinfo=UTC)
 SANDBOX = execute("c:\\windows\\system32\\windowssandbox.exe", "c:\\windows\\system32\\default.wsb")
+FIRES = triggers(sid(18)) + settings() + trigger(0xFFFF) + trigger(0xAAAA, ANYBODY)
 
 
 def guid(number: int) -> str:
     return f"{{00000000-0000-0000-0000-{number:012X}}}"
 
 
-def cached(*tasks: tuple[str, bytes | None, str]) -> Tree:
+def cached(*tasks: tuple[str, bytes | None, str], fires: bytes = FIRES) -> Tree:
     """Tasks as (path, Actions, how they are listed: `shown`, `no SD`, `no tree`, `no task`)."""
     trees: list[Tree] = [{"Classes": {}}]
     for number, (path, blob, listed) in enumerate(tasks, 1):
@@ -29,7 +40,7 @@ def cached(*tasks: tuple[str, bytes | None, str]) -> Tree:
             trees.append(nested(f"{CACHE}\\Tree{path}", {"": [identifier, *descriptor]}))
         if listed != "no task":
             values = [("Path", 1, utf16(path)), ("DynamicInfo", 3, dynamic_info(TICKS, TICKS, 0, 0))]
-            values += [("Author", 1, utf16("WS-TANAKA\\田中")), ("Triggers", 3, triggers(sid(18)))]
+            values += [("Author", 1, utf16("WS-TANAKA\\田中")), ("Triggers", 3, fires)]
             values += [("Actions", 3, blob)] if blob is not None else []
             trees.append(nested(f"{CACHE}\\Tasks\\{guid(number)}", {"": values}))
     return merged(*trees)
@@ -50,6 +61,7 @@ def test_a_task_that_starts_a_sandbox() -> None:
         "command_line": "c:\\windows\\system32\\windowssandbox.exe c:\\windows\\system32\\default.wsb",
         "task_author": "WS-TANAKA\\田中",
         "task_run_as": "S-1-5-18",
+        "task_trigger": "BootTrigger; LogonTrigger",
         "result_code": "0x00000000",
         "key_path": f"{CACHE}\\Tasks\\{guid(1)}",
     }
@@ -109,3 +121,18 @@ def test_a_tree_entry_without_its_task_is_told() -> None:
     (fact,), problems = run(ARTIFACT, cached(("\\Gone", None, "no task")), SOFTWARE)
     assert problems == []
     assert (fact.fields["task_name"], fact.tags, fact.times) == ("\\Gone", ("orphan_task",), {})
+
+
+TWO = ("\\A", actions(SANDBOX), "shown"), ("\\B", actions(SANDBOX), "shown")
+
+
+def test_triggers_before_a_damage_stay() -> None:
+    facts, problems = run(ARTIFACT, cached(*TWO, fires=FIRES[:-4]), SOFTWARE)
+    assert [fact.fields["task_trigger"] for fact in facts] == ["BootTrigger"] * 2
+    assert ["Triggers" in problem.source.locator for problem in problems] == [True, True]
+
+
+def test_an_unknown_version_is_said_once() -> None:
+    old = triggers(sid(18), version=0x14) + settings()
+    _facts, problems = run(ARTIFACT, cached(*TWO, fires=old), SOFTWARE)
+    assert [problem.detail for problem in problems] == ["unknown version 0x14 of a task's triggers at offset 0x0"]

@@ -8,6 +8,7 @@ import pytest
 
 from forensics.rules import load
 from forensics.rules.autoruns import dated_by_key, mechanism_of, mechanisms, stock
+from forensics.rules.engine import hits, rules_of, total
 
 OPTIONS = "HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\Image File Execution Options"
 PIECES = (
@@ -46,6 +47,53 @@ def test_no_command_takes_long(mechanism: str) -> None:
 )
 def test_what_only_looks_like_windows_own_is_not_known(mechanism: str, place: str, name: str, command: str) -> None:
     assert stock(mechanism, place, name, command) is None
+
+
+def points(mechanism: str, name: str, command: str, location: str = "x", **more: object) -> int:
+    facts = {"mechanism": mechanism, "name": name, "command": command, "location": location, **more}
+    return 0 if stock(mechanism, location, name, command) else total(hits(rules_of("autoruns"), facts))
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "name", "command", "location"),
+    [
+        ("lsa", "evilpw", "evilpw", "x\\Lsa\\Notification Packages"),
+        ("lsa", "password_sync_dll", "password_sync_dll", "x\\Lsa\\Security Packages"),
+        ("app_cert", "x", "evil.dll", "x"),
+        ("app_init", "evil.dll", "evil.dll", "x"),
+        ("netsh_helper", "x", "evil.dll", "x"),
+        ("print_monitor", "Canon Monitor", "evil.dll", "x"),
+        ("print_monitor", "x", "hpmlm135.dll", "x"),
+        ("print_monitor", "HP Monitor", "C:\\Users\\Public\\hpmlm135.dll", "x"),
+        ("time_provider", "vmwTimeProvider", "C:\\ProgramData\\vmwTimeProvider.dll", "x"),
+        ("network_provider", "PnSson", "C:\\Program Files\\Citrix\\..\\x\\pnsson.dll", "x"),
+        ("boot_execute", "x", "pdboot evil", "x"),
+        ("lsa_extension", "evil.dll", "evil.dll", "x"),
+        ("winsock", "AutodialDLL", "evil.dll", "HKLM\\SYSTEM\\ControlSet001\\Services\\WinSock2\\Parameters"),
+    ],
+)
+def test_planted_ones_stand_out(mechanism: str, name: str, command: str, location: str) -> None:
+    assert points(mechanism, name, command, location) > 40
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "name", "command", "location"),
+    [
+        ("print_monitor", "HP Universal Port Monitor", "hpmlm135.dll", "x"),
+        ("print_monitor", "Canon BJ Language Monitor MG5200 series", "CNMLMA5.DLL", "x"),
+        ("print_monitor", "RICOH Language Monitor2", "C:\\Windows\\System32\\rc4mon64.dll", "x"),
+        ("print_monitor", "EPSON XP-202 203 206 Series 64MonitorBE", "E_ILMJGE.DLL", "x"),
+        ("print_monitor", "KONICA MINOLTA Language Monitor", "KOAXJJ_L.DLL", "x"),
+        ("time_provider", "vmwTimeProvider",
+         "C:\\Program Files\\VMware\\VMware Tools\\vmwTimeProvider\\vmwTimeProvider.dll", "x"),
+        ("network_provider", "PnSson", "C:\\Program Files (x86)\\Citrix\\ICA Client\\pnsson.dll", "x"),
+        ("boot_execute", "sdnclean64.exe", "sdnclean64.exe", "x"),
+        ("lsa", "password_sync_dll", "password_sync_dll", "x\\Lsa\\Notification Packages"),
+        ("winsock", "AutodialDLL", "C:\\Windows\\System32\\rasadhlp.dll", "x\\WinSock2\\Parameters"),
+    ],
+)  # fmt: skip
+def test_known_products_in_rare_places(mechanism: str, name: str, command: str, location: str) -> None:
+    assert points(mechanism, name, command, location) <= 25
 
 
 @pytest.mark.parametrize(

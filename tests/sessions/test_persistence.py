@@ -50,6 +50,30 @@ class TestMerging:
         assert "T1127.001" in entry.attack
         assert "T1053.005" in entry.attack
 
+    @pytest.mark.parametrize(
+        ("cached", "differs"),
+        [("LogonTrigger", False), ("LogonTrigger UserId=S-1-5-18", False), ("BootTrigger", True), ("", False),
+         ("LogonTrigger; BootTrigger", True)],
+    )  # fmt: skip
+    def test_triggers_that_differ(self, cached: str, differs: bool) -> None:
+        scene = Scene()
+        scene.file(
+            "task.defined", "C:/Windows/System32/Tasks/T", {MTIME: 2}, task_name="\\T", task_trigger="LogonTrigger"
+        )
+        fields: dict[str, Value] = {"task_trigger": cached} if cached else {}
+        scene.file("task.cached", "C:/Windows/System32/config/SOFTWARE", {MTIME: 5}, "x", task_name="\\T", **fields)
+        entry = only(scene)
+        assert entry.trigger == "LogonTrigger"
+        assert any("its triggers differ" in reason for reason in entry.reasons) is differs
+
+    def test_the_caches_trigger_is_told_without_the_xml(self) -> None:
+        scene = Scene()
+        scene.file(
+            "task.cached", "C:/Windows/System32/config/SOFTWARE", {MTIME: 5}, "x", task_name="\\T",
+            task_trigger="BootTrigger",
+        )  # fmt: skip
+        assert only(scene).trigger == "BootTrigger"
+
     def test_what_a_wrapper_runs_is_the_command_of_its_service(self) -> None:
         scene = Scene()
         wrapper, hive = "C:\\ProgramData\\Upd\\upd.exe", "C:/Windows/System32/config/SYSTEM"
