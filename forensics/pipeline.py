@@ -188,7 +188,9 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
         so_far = _coverage(survey, plan, results, problems, artifacts)
         verdicts = _join(workers, plan.host(), problems, (host, name, naming), builder, so_far)
         inside = builder.keep(_read(_spools(plan.guests(), KEPT), problems, name), naming)
-        verdicts = targets.with_targets(workers, verdicts, naming.label, whole=survey.whole)
+        verdicts = targets.with_targets(
+            workers, verdicts, _ground(plan.host(), naming, survey, problems), lambda facts: builder.keep(facts, naming)
+        )
         verdicts = sessions.with_guests(verdicts, naming.guests, *inside, builder.kept())
         span = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
         problems += _context(workers, plan, span, options, (name, naming), builder)
@@ -200,6 +202,13 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     hives = {path: result.hive for path, result in sorted(results.items()) if result.hive}
     builder.add_host(header, verdicts, reading.condensed(problems, name), rows, hives)
     builder.add_files(name, results.values())
+
+
+def _ground(plan: collect.Plan, naming: Naming, survey: jobs.Survey, problems: Sequence[Problem]) -> targets.Ground:
+    """What the files that autostart entries start are looked up in."""
+    damaged = frozenset(problem.source.path for problem in problems if problem.artifact == "mft_entries")
+    spools = [*_written(plan, KEPT), *_contexts(plan)]
+    return targets.Ground(naming, plan.jobs, spools, damaged, survey.whole and not survey.hurt)
 
 
 def _coverage(

@@ -1,0 +1,190 @@
+"""In the workers: what the evidence has of the files that autostart entries start.
+
+Where the file itself lies, its hashes and its signature; where it does not, what the $MFT of its volume says of its
+name; and the records of other artifacts that hashed it while it was there (Amcache, Sysmon, a small file's content in
+the $MFT).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from forensics.artifacts._filesystem import add_table
+from forensics.deferred import is_note
+from forensics.evidence.base import DAMAGE, reason
+from forensics.formats import authenticode
+from forensics.formats.authenticode import Signature
+from forensics.formats.mft import Entry, TableReader
+from forensics.formats.ntfspaths import Folders
+from forensics.jobs import opened
+from forensics.model import Fact
+from forensics.spool import SpoolError, SpoolReader, decode_fact
+from forensics.times import EARLIEST, from_filetime
+
+_SEARCHES = frozenset("*?[]{}!")
+_SHORTENED = "~"
+# Names that lead elsewhere since Windows Vista: the table has them as folders with nothing in them.
+_JUNCTIONS = ("\\documents and settings\\", "\\users\\all users\\", "\\users\\default user\\", "\\application data\\",
+              "\\local settings\\", "\\start menu\\")  # fmt: skip
+_MOST_RECORDS = 2_000
+# The field that names the file, and those with a hash of it, by the kind of the row.
+RECORDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "amcache.file": ("executable", ("file_sha1",)),
+    "process.created": ("executable", ("hashes",)),
+    "file.deleted": ("file_path", ("hashes",)),
+    "file.stream_created": ("file_path", ("hashes",)),
+    "driver.loaded": ("file_path", ("hashes",)),
+    "image.loaded": ("file_path", ("hashes",)),
+    "file.executable_written": ("file_path", ("hashes",)),
+    "mft.resident_content": ("file_path", ("file_sha256",)),
+}
+_MARKS = tuple(f'"{name}":' for name in sorted({name for _, names in RECORDS.values() for name in names}))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file lies in the evidence; `why` says why that cannot be told."""
+
+    path: str = ""
+    size: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the file itself says."""
+
+    sha256: str | None = None
+    sha1: str | None = None
+    signature: Signature | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a $MFT says of a path: `there`, or its record is free again; None where it does not have the name."""
+
+    there: bool | None
+    record: int = 0
+    born: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The paths that were sought in one $MFT; `gaps` says why a name that is missing may still be there."""
+
+    found: dict[str, Listed]
+    gaps: str = ""
+
+
+def locate(paths: tuple[str, ...]) -> dict[str, Place]:
+    """The place of each of these paths that lies in the evidence, and of each that cannot be sought."""
+    evidence = opened()
+    found: dict[str, Place] = {}
+    globs: dict[str, list[str]] = {}
+    for path in paths:
+        if _SEARCHES & set(path):
+            found[path] = Place(why="signs in its name that a search would misread")
+        else:
+            globs.setdefault(_split(path)[1], []).append(path)
+    try:
+        for item in evidence.find(globs):
+            for path in (path for pattern in item.patterns for path in globs.get(pattern, ())):
+                if item.path.partition("/")[0].casefold() == _split(path)[0].casefold():
+                    found.setdefault(path, Place(item.path, item.size))
+    except DAMAGE as error:
+        return {path: found.get(path, Place(why=f"the evidence cannot be searched: {reason(error)}")) for path in paths}
+    return found
+
+
+def _split(path: str) -> tuple[str, str]:
+    drive, _, rest = path.replace("\\", "/").partition("/")
+    return drive, rest
+
+
+def examine(place: Place) -> Looked:
+    """The hashes of one file, and its signature."""
+    evidence = opened()
+    try:
+        with evidence.open(place.path) as handle:
+            digests = evidence.digests(handle, ("sha1",))
+            looked = Looked(digests.sha256, digests.others["sha1"])
+            return replace(looked, signature=authenticode.check(handle, place.size))
+    except DAMAGE as error:
+        return Looked(why=f"could not be read: {reason(error)}")
+
+
+def listed(order: tuple[str, tuple[str, ...]]) -> Table:
+    """What the $MFT at a place of the evidence says of these paths (`\\Users\\...`, folded, without their drive)."""
+    path, wanted = order
+    try:
+        with opened().open(path) as handle:
+            table, folders = TableReader(handle), Folders()
+            add_table(folders, table)
+            size = handle.seek(0, 2)
+            return _sought(table, folders, frozenset(wanted), size)
+    except DAMAGE as error:
+        return Table({}, f"the $MFT cannot be read: {reason(error)}")
+
+
+def _sought(table: TableReader, folders: Folders, wanted: frozenset[str], size: int) -> Table:
+    tops = {path.rpartition("\\")[0] for path in wanted}
+    parents = folders.within(lambda place: place.whole and place.path.casefold() in tops)
+    found: dict[str, Listed] = {}
+    gaps = ""
+    for entry in table.children(parents, {0}):
+        if entry.number == 0 and (entry.size or 0) > size:
+            gaps = f"the $MFT is cut: {size} of {entry.size} bytes"
+        for path in _paths(entry, folders, parents) if not entry.folder else ():
+            told = Listed(entry.in_use, entry.number, _born(entry))
+            if path in wanted and (path not in found or _rank(told) > _rank(found[path])):
+                found[path] = told
+    return Table(found, gaps)
+
+
+def _paths(entry: Entry, folders: Folders, parents: set[int]) -> Iterator[str]:
+    for name in entry.names:
+        if name.parent in parents:
+            yield folders.place(name.parent).of(name.name).casefold()
+
+
+def _born(entry: Entry) -> datetime | None:
+    moment = from_filetime(entry.times.born) if entry.times else None
+    return moment if isinstance(moment, datetime) else None
+
+
+def _rank(told: Listed) -> tuple[bool, datetime]:
+    """What is there goes before what was deleted, then the youngest."""
+    return told.there is True, told.born or EARLIEST
+
+
+def may_be_missed(path: str) -> str:
+    """Why a path that a $MFT has no name for may lead to a file all the same; "" where it cannot."""
+    if _SHORTENED in path:
+        return "its path has a short name, which may stand for a longer one"
+    if any(name in path.casefold() for name in _JUNCTIONS):
+        return "its path leads over a junction"
+    return ""
+
+
+def mentioned(order: tuple[Path, frozenset[str]]) -> list[tuple[str, Fact]]:
+    """The rows of a spool that have a hash of one of these paths (folded), each with its path."""
+    spool, wanted = order
+    found: list[tuple[str, Fact]] = []
+    for line in SpoolReader(spool).lines():
+        if not any(mark in line for mark in _MARKS) or is_note(line):
+            continue
+        try:
+            fact = decode_fact(line)
+        except SpoolError:
+            continue  # named by whoever reads the spool whole
+        where, hashes = RECORDS.get(fact.kind, ("", ()))
+        path = fact.fields.get(where)
+        if isinstance(path, str) and path.casefold() in wanted and any(fact.fields.get(name) for name in hashes):
+            found.append((path.casefold(), fact))
+            if len(found) == _MOST_RECORDS:
+                break
+    return found
