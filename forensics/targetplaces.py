@@ -7,13 +7,13 @@ the $MFT).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from forensics.artifacts._filesystem import add_table
-from forensics.deferred import is_note
+from forensics.deferred import NOTED, about_of, is_note, kind_of, offset_of
 from forensics.evidence.base import DAMAGE, reason
 from forensics.formats import authenticode
 from forensics.formats.authenticode import Signature
@@ -21,7 +21,7 @@ from forensics.formats.mft import Entry, TableReader
 from forensics.formats.ntfspaths import Folders
 from forensics.jobs import opened
 from forensics.model import Fact
-from forensics.spool import SpoolError, SpoolReader, decode_fact
+from forensics.spool import SpoolReader, decode_fact
 from forensics.times import EARLIEST, from_filetime
 
 _SEARCHES = frozenset("*?[]{}!")
@@ -29,7 +29,7 @@ _SHORTENED = "~"
 # Names that lead elsewhere since Windows Vista: the table has them as folders with nothing in them.
 _JUNCTIONS = ("\\documents and settings\\", "\\users\\all users\\", "\\users\\default user\\", "\\application data\\",
               "\\local settings\\", "\\start menu\\")  # fmt: skip
-_MOST_RECORDS = 2_000
+_MOST_RECORDS, _RECORDS_OF_A_FILE = 2_000, 4
 # The field that names the file, and those with a hash of it, by the kind of the row.
 RECORDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "amcache.file": ("executable", ("file_sha1",)),
@@ -170,21 +170,48 @@ def may_be_missed(path: str) -> str:
     return ""
 
 
-def mentioned(order: tuple[Path, frozenset[str]]) -> list[tuple[str, Fact]]:
-    """The rows of a spool that have a hash of one of these paths (folded), each with its path."""
+@dataclass(slots=True)
+class Mentions:
+    """The rows of a spool that have a hash of a path, each with it, and the places of records that may have one."""
+
+    facts: list[tuple[str, Fact]] = field(default_factory=list)
+    places: dict[str, list[int]] = field(default_factory=dict)
+
+    def offsets(self) -> tuple[int, ...]:
+        """Where the last few records of each path lie."""
+        return tuple(sorted({place for places in self.places.values() for place in places[-_RECORDS_OF_A_FILE:]}))
+
+
+def mentioned(order: tuple[Path, frozenset[str]]) -> Mentions:
+    """What a spool has of hashes of these paths (folded)."""
     spool, wanted = order
-    found: list[tuple[str, Fact]] = []
+    by_beginning = {path[:NOTED]: path for path in wanted}
+    found = Mentions()
     for line in SpoolReader(spool).lines():
-        if not any(mark in line for mark in _MARKS) or is_note(line):
-            continue
         try:
-            fact = decode_fact(line)
-        except SpoolError:
-            continue  # named by whoever reads the spool whole
+            if is_note(line):
+                _note(line, by_beginning, found)
+            elif any(mark in line for mark in _MARKS) and len(found.facts) < _MOST_RECORDS:
+                found.facts += hashed([decode_fact(line)], wanted)
+        except ValueError:
+            continue  # a damaged line, named by whoever reads the spool whole
+    return found
+
+
+def _note(line: str, wanted: dict[str, str], found: Mentions) -> None:
+    """The place of a record that was put off, when the path it is noted by is wanted."""
+    if kind_of(line) in RECORDS and (about := about_of(line)):
+        path = wanted.get(about[0].casefold())
+        if path:
+            found.places.setdefault(path, []).append(offset_of(line))
+
+
+def hashed(facts: Iterable[Fact], wanted: Container[str]) -> list[tuple[str, Fact]]:
+    """Those of the rows that have a hash of one of these paths (folded), each with its path."""
+    found = []
+    for fact in facts:
         where, hashes = RECORDS.get(fact.kind, ("", ()))
-        path = fact.fields.get(where)
-        if isinstance(path, str) and path.casefold() in wanted and any(fact.fields.get(name) for name in hashes):
-            found.append((path.casefold(), fact))
-            if len(found) == _MOST_RECORDS:
-                break
+        path = str(fact.fields.get(where, "")).casefold()
+        if path in wanted and any(fact.fields.get(name) for name in hashes):
+            found.append((path, fact))
     return found

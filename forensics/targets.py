@@ -20,6 +20,8 @@ from forensics.model import Event, Fact, PersistenceEntry, Verdicts
 from forensics.naming import Naming
 from forensics.rules.engine import hits, rules_of, total
 from forensics.sessions.rows import stamp
+from forensics.showing import Recall, recall
+from forensics.spool import SpoolReader
 from forensics.targetplaces import (
     RECORDS,
     Listed,
@@ -27,6 +29,7 @@ from forensics.targetplaces import (
     Place,
     Table,
     examine,
+    hashed,
     listed,
     locate,
     may_be_missed,
@@ -37,7 +40,9 @@ from forensics.workers import Dead, Workers
 
 MOST_FILES, MOST_BYTES = 500, 1024 * 1024 * 1024
 _MOST_EVENTS = 8  # of one file
-_TABLES, _HASHED = "mft_entries", frozenset({"amcache", "event_sysmon", "mft_entries"})
+_TABLES, _HASHED = "mft_entries", frozenset({
+    "amcache", "event_sysmon", "event_sysmon_images", "mft_entries",
+})  # fmt: skip
 _HASHES = re.compile(r"\b(SHA1|SHA256)=([0-9A-F]{40,64})\b", re.IGNORECASE)
 _LENGTHS = {"SHA1": 40, "SHA256": 64}
 _FILE = "the file"
@@ -161,17 +166,36 @@ def _ask_records(workers: Workers, seen: dict[str, _Seen], ground: Ground) -> No
         wanted.setdefault(path.casefold(), []).append(found)
     spools = [(path, job) for path, job in ground.spools if _HASHED & set(job.artifacts)]
     outcomes = workers.run(mentioned, [((path, frozenset(wanted)), job.work) for path, job in spools])
+    orders: list[Recall] = []
     for done in sorted(outcomes, key=lambda item: item.index):
+        job = spools[done.index][1]
         if isinstance(done.result, Dead):
-            for item in seen.values():
-                item.lost = f"the rows of {spools[done.index][1].path} were not asked: {done.result.detail}"
+            _miss(seen, job, done.result)
             continue
-        for path, fact in done.result:
-            if ground.naming.of(fact) == ground.naming.label and fact.times:
-                for item in wanted[path]:
-                    item.facts.append(fact)
+        _add(done.result.facts, wanted, ground.naming)
+        orders += [Recall(job, offsets)] if (offsets := done.result.offsets()) else []
+    for again in sorted(
+        workers.run(recall, [(order, order.job.work) for order in orders]), key=lambda item: item.index
+    ):
+        if isinstance(again.result, Dead):
+            _miss(seen, orders[again.index].job, again.result)
+            continue
+        for spool in sorted(again.result[0]):
+            _add(hashed(SpoolReader(spool), wanted), wanted, ground.naming)
     for item in seen.values():
         item.facts.sort(key=lambda fact: min(fact.times.values()))
+
+
+def _miss(seen: dict[str, _Seen], job: Job, why: Dead) -> None:
+    for item in seen.values():
+        item.lost = f"the rows of {job.path} were not asked: {why.detail}"
+
+
+def _add(facts: Iterable[tuple[str, Fact]], wanted: dict[str, list[_Seen]], naming: Naming) -> None:
+    for path, fact in facts:
+        if naming.of(fact) == naming.label and fact.times:
+            for item in wanted[path]:
+                item.facts.append(fact)
 
 
 def _context(seen: dict[str, _Seen]) -> list[Fact]:
@@ -226,16 +250,13 @@ def _existence(seen: _Seen, *, whole: bool) -> tuple[bool | None, str]:
         return (True, seen.looked.why) if seen.looked else (True, "")
     if seen.listed is None:
         return (False, "not in the evidence") if whole else (None, "not collected")
-    missed = "not in the evidence" if whole else "not collected"
     table, told = f"the $MFT ({seen.table})", seen.listed
     if told.there is None:
-        if seen.gaps:
-            return None, f"{missed}; no such name in {table}, but {seen.gaps}"
-        return False, f"{missed}; no such name in {table}"
+        return (None, f"no such name in {table}, but {seen.gaps}") if seen.gaps else (False, f"no such name in {table}")
     born = f", created {stamp(told.born)}" if told.born else ""
     if told.there:
-        return True, f"{missed}; listed in {table}, record {told.record}{born}"
-    return False, f"deleted: record {told.record} of {table} is free{born}"
+        return True, f"not at hand; {table} lists it in record {told.record}{born}"
+    return False, f"deleted: its record {told.record} in {table} is free{born}"
 
 
 def _sums(seen: _Seen, looked: Looked) -> tuple[dict[str, str], str | None, str]:
