@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from forensics import targets
 from forensics.case import Case
 from forensics.sessions.persistence_targets import target_of
+from forensics.targetplaces import Looked, Place
+from forensics.workers import Limits, Workers
 from testdata.writers import mft
 from testdata.writers.authenticode import identity, program, signed
 from testdata.writers.evtx import LogWriter
@@ -259,3 +262,33 @@ def test_signatures_of_what_is_at_hand(tmp_path: Path) -> None:
         (True, "changed", "Example Signer")
     }
     assert {row["target_sha256"] for row in rows} == {hashlib.sha256(changed).hexdigest()}
+
+
+def _dies(place: Place) -> Looked:
+    """Stands in for a file that kills who decodes it."""
+    if place.path.endswith("bad"):
+        os._exit(3)
+    return Looked(sha256=place.path)
+
+
+def _nothing() -> None:
+    pass
+
+
+def test_a_file_that_kills_its_worker_costs_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "examine", _dies)
+    seen = {name: targets._Seen(place=Place(f"C:/{name}")) for name in ("one", "bad", "two")}
+    with Workers(Limits(jobs=1), _nothing, ()) as pool:
+        targets._examine(pool, seen)
+    looked = {name: found.looked for name, found in seen.items() if found.looked}
+    assert (looked["one"].sha256, looked["two"].sha256) == ("C:/one", "C:/two")
+    assert looked["bad"].why.startswith("not hashed: the process ended with code 3")
+
+
+def test_no_more_is_hashed_than_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "examine", _dies)
+    monkeypatch.setattr(targets, "MOST_BYTES", 10)
+    seen = {name: targets._Seen(place=Place(name, size)) for name, size in {"a": 6, "b": 6, "c": 4}.items()}
+    with Workers(Limits(jobs=1), _nothing, ()) as pool:
+        targets._examine(pool, seen)
+    assert [found.looked and found.looked.why for found in seen.values()] == ["", "not hashed: too large", ""]
