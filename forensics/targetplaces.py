@@ -14,7 +14,7 @@ from pathlib import Path
 
 from forensics.artifacts._filesystem import add_table
 from forensics.deferred import NOTED, about_of, is_note, kind_of, offset_of
-from forensics.evidence.base import DAMAGE, reason
+from forensics.evidence.base import DAMAGE, SNAPSHOT, guest_of, reason
 from forensics.formats import authenticode
 from forensics.formats.authenticode import Signature
 from forensics.formats.mft import Entry, TableReader
@@ -25,6 +25,7 @@ from forensics.spool import SpoolReader, decode_fact
 from forensics.times import EARLIEST, from_filetime
 
 _SEARCHES = frozenset("*?[]{}!")
+_CATALOGUES, _MOST_CATALOGUE = "Windows/System32/CatRoot/*/*.cat", 32 * 1024 * 1024
 _SHORTENED = "~"
 # Names that lead elsewhere since Windows Vista: the table has them as folders with nothing in them.
 _JUNCTIONS = ("\\documents and settings\\", "\\users\\all users\\", "\\users\\default user\\", "\\application data\\",
@@ -46,21 +47,23 @@ _MARKS = tuple(f'"{name}":' for name in sorted({name for _, names in RECORDS.val
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a file lies in the evidence; `why` says why that cannot be told."""
+    """Where a file lies in the evidence; `why` says why that cannot be told. `catalogues`: there are some to ask."""
 
     path: str = ""
     size: int = 0
     why: str = ""
+    catalogues: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What the file itself says."""
+    """What the file itself says; `digests` are what a catalogue would know it by, of a program without a signature."""
 
     sha256: str | None = None
     sha1: str | None = None
     signature: Signature | None = None
     why: str = ""
+    digests: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +114,48 @@ def examine(place: Place) -> Looked:
     try:
         with evidence.open(place.path) as handle:
             digests = evidence.digests(handle, ("sha1",))
-            looked = Looked(digests.sha256, digests.others["sha1"])
-            return replace(looked, signature=authenticode.check(handle, place.size))
+            looked = Looked(digests.sha256, digests.others["sha1"], authenticode.check(handle, place.size))
+            if looked.signature and looked.signature.state == authenticode.NONE and place.catalogues:
+                looked = replace(looked, digests=authenticode.digests(handle))
+            return looked
     except DAMAGE as error:
         return Looked(why=f"could not be read: {reason(error)}")
+
+
+def catalogues(_: None) -> list[Place]:
+    """The catalogues at hand in which the hashes of Windows' own files are signed."""
+    try:
+        found = opened().find([_CATALOGUES])
+    except DAMAGE:
+        return []
+    live = [item for item in found if SNAPSHOT not in item.path.partition("/")[0] and not guest_of(item.path)]
+    return [Place(item.path, item.size) for item in live if item.size <= _MOST_CATALOGUE]
+
+
+def listing(order: tuple[tuple[str, ...], frozenset[bytes]]) -> tuple[dict[bytes, str], int]:
+    """Which of these catalogues has which digest in it, by its bytes alone; and how many could not be read."""
+    paths, wanted = order
+    evidence, found, unread = opened(), dict[bytes, str](), 0
+    for path in paths:
+        try:
+            with evidence.open(path) as handle:
+                data = handle.read(_MOST_CATALOGUE)
+        except DAMAGE:
+            unread += 1
+            continue
+        found |= {digest: path for digest in wanted if digest in data}
+    return found, unread
+
+
+def catalogued(order: tuple[Place, str]) -> Signature:
+    """What the signature of the catalogue at a place of the evidence is worth for a file."""
+    place, path = order
+    evidence = opened()
+    try:
+        with evidence.open(path) as held, evidence.open(place.path) as handle:
+            return authenticode.by_catalogue(handle, held.read(_MOST_CATALOGUE))
+    except DAMAGE as error:
+        return Signature(authenticode.NOT_CHECKED, f"the catalogue cannot be read: {reason(error)}")
 
 
 def listed(order: tuple[str, tuple[str, ...]]) -> Table:

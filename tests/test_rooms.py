@@ -34,7 +34,7 @@ ORDER = [
     {"collect", "showing"},
     {"workers"},
     {"sessions", "descendants"},
-    {"guestwrites", "blobextraction", "targetplaces", "targets", "logontally"},
+    {"guestwrites", "blobextraction", "targetplaces", "targetwords", "targets", "logontally"},
     {"advisory"},
     {"assembly", "reading"},
     {"runinfo", "rulefolder"},

@@ -14,9 +14,10 @@ from forensics import targets
 from forensics.case import Case
 from forensics.sessions.persistence_targets import target_of
 from forensics.targetplaces import Looked, Place
+from forensics.targetwords import Seen
 from forensics.workers import Limits, Workers
 from testdata.writers import mft
-from testdata.writers.authenticode import identity, program, signed
+from testdata.writers.authenticode import catalogue, identity, program, signed
 from testdata.writers.evtx import LogWriter
 from testdata.writers.hive import REG_SZ, HiveWriter
 from testdata.writers.ntfs import Description, Times
@@ -211,6 +212,7 @@ def test_hashes_of_what_other_artifacts_saw(tmp_path: Path) -> None:
     assert "1 older records have another hash" in two["target_note"]
     assert (big["target_sha256"], big["target_sha1"]) == (SHA256, SHA1)
     assert big["target_hash_source"] == "Sysmon 7 2024-12-03 12:00:00.000 UTC"
+    assert big["target_note"].endswith("Sysmon 7 2024-12-03 12:00:00.000 UTC called its signature Valid (by Example)")
     rows = {row["event_uid"]: row for row in run.lines("timeline.jsonl")}
     (loaded,) = [row for row in rows.values() if row.get("kind") == "image.loaded"]
     assert loaded["event_uid"] in big["events"], "the row that says so is in the timeline"
@@ -264,6 +266,22 @@ def test_signatures_of_what_is_at_hand(tmp_path: Path) -> None:
     assert {row["target_sha256"] for row in rows} == {hashlib.sha256(changed).hexdigest()}
 
 
+def test_a_catalogue_at_hand_is_asked(tmp_path: Path) -> None:
+    signer, listed, other = identity("Example Signer"), program(b"\x90\xc3"), program(b"\xcc\xc3")
+    files = {
+        "Windows/System32/listed.dll": listed, "Windows/System32/other.dll": other,
+        "Windows/System32/CatRoot/{F750E6C3-38EE-11D1-85E5-00C04FC295EE}/a.cat": catalogue(signer, [program()]),
+        "Windows/System32/CatRoot/{F750E6C3-38EE-11D1-85E5-00C04FC295EE}/b.cat": catalogue(signer, [listed]),
+        "Windows/System32/CatRoot/{F750E6C3-38EE-11D1-85E5-00C04FC295EE}/c.cat": b"",
+    }  # fmt: skip
+    places = {name: f"rundll32.exe C:\\Windows\\System32\\{name}.dll,Run" for name in ("listed", "other")}
+    found = told(timeline(folder(tmp_path / "e", files, places), tmp_path / "case", "-q"))
+    assert (found["listed"]["target_signature"], found["listed"]["target_signer"]) == ("untrusted", "Example Signer")
+    assert "/b.cat; certificate_error" in found["listed"]["target_signature_note"]
+    assert found["other"]["target_signature"] == "none"
+    assert found["other"]["target_signature_note"] == "none of 3 catalogues at hand lists it"
+
+
 def _dies(place: Place) -> Looked:
     """Stands in for a file that kills who decodes it."""
     if place.path.endswith("bad"):
@@ -277,7 +295,7 @@ def _nothing() -> None:
 
 def test_a_file_that_kills_its_worker_costs_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(targets, "examine", _dies)
-    seen = {name: targets._Seen(place=Place(f"C:/{name}")) for name in ("one", "bad", "two")}
+    seen = {name: Seen(place=Place(f"C:/{name}")) for name in ("one", "bad", "two")}
     with Workers(Limits(jobs=1), _nothing, ()) as pool:
         targets._examine(pool, seen)
     looked = {name: found.looked for name, found in seen.items() if found.looked}
@@ -288,7 +306,7 @@ def test_a_file_that_kills_its_worker_costs_itself_alone(monkeypatch: pytest.Mon
 def test_no_more_is_hashed_than_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(targets, "examine", _dies)
     monkeypatch.setattr(targets, "MOST_BYTES", 10)
-    seen = {name: targets._Seen(place=Place(name, size)) for name, size in {"a": 6, "b": 6, "c": 4}.items()}
+    seen = {name: Seen(place=Place(name, size)) for name, size in {"a": 6, "b": 6, "c": 4}.items()}
     with Workers(Limits(jobs=1), _nothing, ()) as pool:
         targets._examine(pool, seen)
     assert [found.looked and found.looked.why for found in seen.values()] == ["", "not hashed: too large", ""]

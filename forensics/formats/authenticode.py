@@ -2,7 +2,8 @@
 
 A file in an autostart place that its maker signed and that was changed since is a backdoored program; one that nobody
 signed, or somebody whom Windows does not trust, is worth a look. Most files of Windows itself bear no signature of
-their own: their hashes stand in catalogues (`System32\\CatRoot`), so "none inside" is not "unsigned".
+their own: their hashes stand in signed catalogues (`System32\\CatRoot`), so "none inside" is not "unsigned" until these
+were asked (`digests`, `by_catalogue`).
 
 `state` is one of
     valid        the file is what was signed, by somebody whose chain ends at a root of Microsoft's program, and a
@@ -24,6 +25,7 @@ certificate table); the verification is `signify`'s.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import struct
@@ -80,11 +82,9 @@ def check(fh: BinaryIO, size: int, roots: tuple[bytes, ...] = ()) -> Signature:
     place = _table(fh, size)
     if isinstance(place, Signature):
         return place
-    library = _signify()
+    library = _library(roots)
     if isinstance(library, str):
         return Signature(NOT_CHECKED, library)
-    if roots:
-        library = SimpleNamespace(**vars(library) | {"roots": library.roots | library.store(roots)})
     found: list[Any] = []
     outcome = library.call(lambda: found.extend(_some(library.program(fh))))
     if not found:
@@ -92,6 +92,50 @@ def check(fh: BinaryIO, size: int, roots: tuple[bytes, ...] = ()) -> Signature:
     answers = [_answer(library, item) for item in found]
     # Windows asks for the first; a second one that holds (SHA-256 beside SHA-1) speaks for the file as well.
     return next((item for item in answers if item.state == VALID), answers[0])
+
+
+def digests(fh: BinaryIO) -> tuple[bytes, ...]:
+    """What a catalogue knows a program by: the SHA-1 and SHA-256 of what a signature covers; none of what is none."""
+    library = _library(())
+    found: list[dict[str, bytes]] = []
+    if not isinstance(library, str):
+        library.call(lambda: found.append(library.program(fh).get_fingerprints(hashlib.sha1, hashlib.sha256)))
+    return tuple(found[0][name] for name in sorted(found[0])) if found else ()
+
+
+def by_catalogue(fh: BinaryIO, catalogue: bytes, roots: tuple[bytes, ...] = ()) -> Signature:
+    """What the signature of a catalogue that lists a program is worth for it; `none` where it does not list it."""
+    library = _library(roots)
+    if isinstance(library, str):
+        return Signature(NOT_CHECKED, library)
+    found: list[Any] = []
+    outcome = library.call(lambda: found.append(_listed(library, fh, catalogue)))
+    if not found:
+        return Signature(UNREADABLE, _why(outcome))
+    return _answer(library, found[0]) if found[0] is not None else Signature(NONE)
+
+
+def _listed(library: SimpleNamespace, fh: BinaryIO, catalogue: bytes) -> SimpleNamespace | None:
+    """A catalogue as the signature of a program, when it is one and lists it."""
+    held = library.catalogue.from_envelope(catalogue)
+    program = library.program(fh)
+    if not held.is_catalog or not held.find_subject(program):
+        return None
+
+    def verify(**how: Any) -> object:  # noqa: ANN401
+        # By itself the library takes a catalogue that anybody signed whose certificate is for anything.
+        how = {"verification_context_kwargs": {}} | how
+        how["verification_context_kwargs"] |= {"optional_eku": False}
+        return program.verify_signature(held, expected_hashes={}, extended_key_usages=["code_signing"], **how)
+
+    return SimpleNamespace(signer_info=held.signer_info, certificates=held.certificates, verify=verify)
+
+
+def _library(roots: tuple[bytes, ...]) -> SimpleNamespace | str:
+    library = _signify()
+    if isinstance(library, str) or not roots:
+        return library
+    return SimpleNamespace(**vars(library) | {"roots": library.roots | library.store(roots)})
 
 
 def _some(program: Any) -> Iterator[Any]:  # noqa: ANN401  # the library is loaded when it is needed
@@ -230,12 +274,14 @@ def _signify() -> SimpleNamespace | str:
             signed = importlib.import_module("signify.authenticode.signed_file.pe")
             results = importlib.import_module("signify.authenticode.verification_result")
             trusted = importlib.import_module("signify.authenticode.cert_store").TRUSTED_CERTIFICATE_STORE
+            catalogue = importlib.import_module("signify.authenticode.trust_list").CertificateTrustList
             x509 = importlib.import_module("signify.x509")
         except (ImportError, OSError, ValueError, AttributeError) as error:
             return one_line(f"signify cannot be loaded: {error}", _CUT)
     return SimpleNamespace(
         program=signed.SignedPEFile,
         call=results.AuthenticodeVerificationResult.call,
+        catalogue=catalogue,
         roots=trusted,
         store=lambda roots: x509.CertificateStore([x509.Certificate.from_der(item) for item in roots], trusted=True),
     )

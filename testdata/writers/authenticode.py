@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -19,6 +20,7 @@ from Cryptodome.PublicKey import RSA
 from Cryptodome.Signature import pkcs1_15
 
 _SPC_INDIRECT, _SPC_PE_IMAGE = "1.3.6.1.4.1.311.2.1.4", "1.3.6.1.4.1.311.2.1.15"
+_CTL, _CATALOGUE, _MEMBER = "1.3.6.1.4.1.311.10.1", "1.3.6.1.4.1.311.12.1.1", "1.3.6.1.4.1.311.12.1.3"
 _TABLE_ENTRY = 0x40 + 24 + 144  # data directory 4 of a PE32+ whose header follows the DOS header at once
 _CHECKSUM = 0x40 + 24 + 64
 
@@ -99,10 +101,34 @@ def signed(
 ) -> bytes:  # fmt: skip
     """A program signed by `signer`, with the certificates of `chain`; `stamped`: countersigned by whom, and when."""
     image = image or program()
-    blob = _signed_data(authentihash(image), signer, chain, stamped)
+    blob = _signed_data(_SPC_INDIRECT, _indirect(authentihash(image)), signer, chain, stamped)
     entry = struct.pack("<IHH", 8 + len(blob) + -len(blob) % 8, 0x200, 2) + blob + bytes(-len(blob) % 8)
     place = struct.pack("<II", len(image), len(entry))
     return image[:_TABLE_ENTRY] + place + image[_TABLE_ENTRY + 8 :] + entry
+
+
+def catalogue(
+    signer: Identity, images: Sequence[bytes], chain: tuple[Identity, ...] = (),
+    stamped: tuple[Identity, datetime] | None = None, usage: str = _CATALOGUE,
+) -> bytes:  # fmt: skip
+    """A catalogue (second version: SHA-256) that lists these programs."""
+    members = [
+        _sequence(
+            core.OctetString(authentihash(image)).dump(),
+            _set(_sequence(core.ObjectIdentifier(_SPC_INDIRECT).dump(), _set(_indirect(authentihash(image))))),
+        )
+        for image in images
+    ]
+    content = _sequence(
+        _sequence(core.ObjectIdentifier(usage).dump()), core.OctetString(b"list").dump(),
+        core.UTCTime(datetime(2024, 1, 1, tzinfo=UTC)).dump(),
+        _sequence(core.ObjectIdentifier(_MEMBER).dump(), core.Null().dump()), _sequence(*members),
+    )  # fmt: skip
+    return _signed_data(_CTL, content, signer, chain, stamped)
+
+
+def _set(*parts: bytes) -> bytes:
+    return bytes(core.Set(contents=b"".join(parts)).dump())
 
 
 def _sequence(*parts: bytes) -> bytes:
@@ -125,12 +151,11 @@ def _indirect(digest: bytes) -> bytes:
 
 
 def _signed_data(
-    digest: bytes, signer: Identity, chain: tuple[Identity, ...], stamped: tuple[Identity, datetime] | None
+    kind: str, content: bytes, signer: Identity, chain: tuple[Identity, ...], stamped: tuple[Identity, datetime] | None
 ) -> bytes:
-    content = _indirect(digest)
     # The digest in the attributes is over the content without its own tag and length.
     body = core.Sequence.load(content).contents
-    info = _signer(signer, _SPC_INDIRECT, hashlib.sha256(body).digest())
+    info = _signer(signer, kind, hashlib.sha256(body).digest())
     if stamped:
         by, when = stamped
         counter = _signer(by, "data", hashlib.sha256(info["signature"].native).digest(), when)
@@ -139,7 +164,7 @@ def _signed_data(
     algorithm = algos.DigestAlgorithm({"algorithm": "sha256", "parameters": core.Null()})
     inner = _sequence(
         core.Integer(1).dump(), core.SetOf([algorithm], spec=algos.DigestAlgorithm).dump(),
-        _sequence(core.ObjectIdentifier(_SPC_INDIRECT).dump(), _tagged(0, content)),
+        _sequence(core.ObjectIdentifier(kind).dump(), _tagged(0, content)),
         _tagged(0, b"".join(item.dump() for item in others)),
         core.SetOf([info], spec=cms.SignerInfo).dump(),
     )  # fmt: skip

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import pytest
 
 from forensics.formats import authenticode
-from forensics.formats.authenticode import Signature, check
-from testdata.writers.authenticode import Identity, identity, program, signed
+from forensics.formats.authenticode import Signature, by_catalogue, check, digests
+from testdata.writers.authenticode import Identity, authentihash, catalogue, identity, program, signed
 from tests.conftest import ROOT
 
 WHEN = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -140,6 +140,51 @@ def test_damage_anywhere_is_a_state() -> None:
         seen.add(of(bytes(broken), root()).state)
     assert seen <= STATES
     assert len(seen) > 3
+
+
+# -- catalogues -------------------------------------------------------------------------------------------------------
+
+
+def listed(image: bytes, data: bytes, *roots: Identity) -> Signature:
+    return by_catalogue(io.BytesIO(image), data, tuple(item.der for item in roots))
+
+
+def test_what_a_catalogue_knows_a_program_by() -> None:
+    image = program()
+    assert authentihash(image) in digests(io.BytesIO(image))
+    assert authentihash(image) in digests(io.BytesIO(signed(signer()))), "a signature does not change it"
+    assert [len(item) for item in digests(io.BytesIO(image))] == [20, 32]
+    assert digests(io.BytesIO(b"MZ")) == ()
+
+
+def test_a_catalogue_signs_what_it_lists() -> None:
+    image, other = program(), program(b"\x90\xc3")
+    data = catalogue(signer(), [other, image], (root(),), (clock(), WHEN))
+    found = listed(image, data, root())
+    assert (found.state, found.signer, found.signed_at) == ("valid", "Example Signer", WHEN)
+    assert listed(program(b"\xcc"), data, root()).state == "none"
+    assert listed(image, data).state == "untrusted"
+    assert listed(image, catalogue(signer(), [image], (root(),)), root()).state == "untimed"
+
+
+def test_not_every_signed_list_is_a_catalogue() -> None:
+    image = program()
+    # Signed by somebody whose certificate is for something else, and a list of another use.
+    assert listed(image, catalogue(clock(), [image], (root(),)), root()).state == "untrusted"
+    roots = catalogue(signer(), [image], (root(),), usage="1.3.6.1.4.1.311.10.3.9")
+    assert listed(image, roots, root()).state == "none"
+
+
+def test_a_damaged_catalogue_is_a_state() -> None:
+    image = program()
+    data = catalogue(signer(), [image], (root(),), (clock(), WHEN))
+    for length in range(0, len(data), 97):
+        assert listed(image, data[:length], root()).state in {"unreadable", "none"}, length
+    dice = random.Random(7)
+    for _ in range(60):
+        broken = bytearray(data)
+        broken[dice.randrange(len(data))] ^= dice.randrange(1, 256)
+        assert listed(image, bytes(broken), root()).state in STATES - {"not_checked"}
 
 
 def run(code: str) -> str:
