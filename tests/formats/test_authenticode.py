@@ -203,6 +203,18 @@ def test_a_library_that_cannot_be_loaded_costs_the_check_alone() -> None:
         assert run(code.format(name)).startswith("not_checked signify cannot be loaded: "), name
 
 
+def test_a_machine_without_openssl() -> None:
+    code = (
+        "import ctypes.util,io,sys\nctypes.util.find_library = lambda name: None\n"
+        "import oscrypto\nif oscrypto.backend() != 'openssl':\n    print('elsewhere')\n    sys.exit()\n"
+        "from forensics.formats.authenticode import check\n"
+        "from testdata.writers.authenticode import identity, signed\n"
+        "data = signed(identity('A'))\nfound = check(io.BytesIO(data), len(data))\nprint(found.state, found.detail)"
+    )
+    wanted = "not_checked signify cannot be loaded: The library libcrypto could not be found"
+    assert run(code) in ("elsewhere", wanted)
+
+
 def test_the_library_is_loaded_when_a_signature_is_there() -> None:
     code = (
         "import io,sys\nfrom forensics.formats.authenticode import check\n"
