@@ -30,6 +30,7 @@ _SHORTENED = "~"
 # Names that lead elsewhere since Windows Vista: the table has them as folders with nothing in them.
 _JUNCTIONS = ("\\documents and settings\\", "\\users\\all users\\", "\\users\\default user\\", "\\application data\\",
               "\\local settings\\", "\\start menu\\")  # fmt: skip
+_SYSTEM, _SYSTEM_32_BIT = "\\windows\\system32\\", "\\windows\\syswow64\\"
 _MOST_RECORDS, _RECORDS_OF_A_FILE = 2_000, 4
 # The field that names the file, and those with a hash of it, by the kind of the row.
 RECORDS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -42,7 +43,11 @@ RECORDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "file.executable_written": ("file_path", ("hashes",)),
     "mft.resident_content": ("file_path", ("file_sha256",)),
 }
-_MARKS = tuple(f'"{name}":' for name in sorted({name for _, names in RECORDS.values() for name in names}))
+_DELETED = "usn.file_deleted"
+_MARKS = (
+    *(f'"{name}":' for name in sorted({name for _, names in RECORDS.values() for name in names})),
+    f'"{_DELETED}"',
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +213,8 @@ def may_be_missed(path: str) -> str:
         return "its path has a short name, which may stand for a longer one"
     if any(name in path.casefold() for name in _JUNCTIONS):
         return "its path leads over a junction"
+    if "." not in path.rpartition("\\")[2]:
+        return "its name has no extension, where Windows tries .exe"
     return ""
 
 
@@ -221,6 +228,11 @@ class Mentions:
     def offsets(self) -> tuple[int, ...]:
         """Where the last few records of each path lie."""
         return tuple(sorted({place for places in self.places.values() for place in places[-_RECORDS_OF_A_FILE:]}))
+
+
+def twin(path: str) -> str:
+    """Where a 32-bit program is sent to that asks for this path (folded); "" where it is the same."""
+    return _SYSTEM_32_BIT + path.removeprefix(_SYSTEM) if path.startswith(_SYSTEM) else ""
 
 
 def mentioned(order: tuple[Path, frozenset[str]]) -> Mentions:
@@ -248,11 +260,11 @@ def _note(line: str, wanted: dict[str, str], found: Mentions) -> None:
 
 
 def hashed(facts: Iterable[Fact], wanted: Container[str]) -> list[tuple[str, Fact]]:
-    """Those of the rows that have a hash of one of these paths (folded), each with its path."""
+    """Those of the rows that have a hash of one of these paths (folded), or its deletion, each with its path."""
     found = []
     for fact in facts:
-        where, hashes = RECORDS.get(fact.kind, ("", ()))
+        where, hashes = RECORDS.get(fact.kind, ("file_path", ()))
         path = str(fact.fields.get(where, "")).casefold()
-        if path in wanted and any(fact.fields.get(name) for name in hashes):
+        if path in wanted and (fact.kind == _DELETED or any(fact.fields.get(name) for name in hashes)):
             found.append((path, fact))
     return found

@@ -35,6 +35,7 @@ from forensics.targetplaces import (
     locate,
     may_be_missed,
     mentioned,
+    twin,
 )
 from forensics.targetwords import Seen, shown, told
 from forensics.workers import Dead, Workers
@@ -42,7 +43,7 @@ from forensics.workers import Dead, Workers
 MOST_FILES, MOST_BYTES, MOST_CATALOGUES = 500, 1024 * 1024 * 1024, 1024 * 1024 * 1024
 _SHARE = 200  # catalogues that one job reads
 _TABLES, _HASHED = "mft_entries", frozenset({
-    "amcache", "event_sysmon", "event_sysmon_images", "mft_entries",
+    "amcache", "event_sysmon", "event_sysmon_images", "mft_entries", "usn_journal",
 })  # fmt: skip
 
 
@@ -179,14 +180,20 @@ def _ask_tables(workers: Workers, seen: dict[str, Seen], ground: Ground) -> None
         }
         if sought:
             orders.append((job, {f"\\{rest}": path for rest, path in sought.items()}))
-    for done in workers.run(listed, [((job.path, tuple(sought)), job.size) for job, sought in orders]):
+    for done in workers.run(listed, [((job.path, _with_twins(sought)), job.size) for job, sought in orders]):
         job, sought = orders[done.index]
         table = Table({}, f"the $MFT: {done.result.detail}") if isinstance(done.result, Dead) else done.result
         gaps = table.gaps or ("the $MFT is damaged" if job.damaged or job.path in ground.damaged else "")
         for rest, path in sought.items():
             found = seen[path]
             found.table, found.gaps = job.path, gaps or may_be_missed(rest)
+            if not found.gaps and (other := table.found.get(twin(rest))) and other.there:
+                found.gaps = "a 32-bit program gets the file of that name in SysWOW64"
             found.listed = table.found.get(rest, Listed(None))
+
+
+def _with_twins(sought: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for path in sought for name in (path, twin(path)) if name))
 
 
 def _ask_records(workers: Workers, seen: dict[str, Seen], ground: Ground) -> None:

@@ -44,7 +44,10 @@ def told(entry: PersistenceEntry, seen: Seen, naming: Naming, *, whole: bool) ->
     entry = replace(
         entry,
         target_exists=exists,
-        target_note="; ".join(text for text in (note, more, _said(seen), seen.lost) if text) or None,
+        target_note="; ".join(
+            text for text in (note, "" if exists else _gone(seen), more, _said(seen), seen.lost) if text
+        )
+        or None,
         target_sha256=sums.get("SHA256"),
         target_sha1=sums.get("SHA1"),
         target_hash_source=source,
@@ -129,6 +132,15 @@ def _publisher(seen: Seen) -> str | None:
     """Whom the file itself names as its maker, as Amcache noted it: anybody may write that into a file."""
     told = [text for fact in seen.facts if fact.kind == "amcache.file" and (text := fact.fields.get("publisher"))]
     return str(told[-1]) if told else None
+
+
+def _gone(seen: Seen) -> str:
+    """When it was deleted last, as the change journal or Sysmon has it."""
+    for fact in reversed(seen.facts):
+        if fact.kind in ("usn.file_deleted", "file.deleted"):
+            who = "the change journal" if fact.kind == "usn.file_deleted" else "Sysmon"
+            return f"{who} has its deletion at {stamp(min(fact.times.values()))}"
+    return ""
 
 
 def _said(seen: Seen) -> str:

@@ -16,7 +16,7 @@ from forensics.sessions.persistence_targets import target_of
 from forensics.targetplaces import Looked, Place
 from forensics.targetwords import Seen
 from forensics.workers import Limits, Workers
-from testdata.writers import mft
+from testdata.writers import mft, usn
 from testdata.writers.authenticode import catalogue, identity, program, signed
 from testdata.writers.evtx import LogWriter
 from testdata.writers.hive import REG_SZ, HiveWriter
@@ -109,17 +109,20 @@ PLACES = {
     "Listed": "C:\\Users\\Public\\Listed.exe", "Deleted": "C:\\Users\\Public\\deleted.exe",
     "Both": "C:\\Users\\Public\\both.exe", "Missing": "C:\\Users\\Public\\missing.exe",
     "Short": "C:\\Users\\PUBLIC~1\\short.exe", "Junction": "C:\\Users\\All Users\\junction.exe",
-    "Elsewhere": "D:\\missing.exe",
+    "Elsewhere": "D:\\missing.exe", "Bare": "C:\\Users\\Public\\program",
+    "Library": "rundll32.exe C:\\Windows\\System32\\missing.dll,Run",
+    "Narrow": "rundll32.exe C:\\Windows\\System32\\narrow.dll,Run",
 }  # fmt: skip
 
 
-def table(gone: bool = True) -> bytes:
+def table() -> bytes:
     times = Times(WHEN, WHEN, WHEN, WHEN)
     held = (b"", times)
+    files = ("Users/Public/listed.exe", "Users/Public/both.exe", "Windows/SysWOW64/narrow.dll")
+    folders = ("Users", "Users/Public", "Windows", "Windows/SysWOW64", "Windows/System32")
     told = Description(
-        contents={"Users/Public/listed.exe": held, "Users/Public/both.exe": held},
-        folders={"Users": times, "Users/Public": times}, whole=times, serial=1,
-        removed={"Users/Public/deleted.exe": held} if gone else {},
+        contents=dict.fromkeys(files, held), folders=dict.fromkeys(folders, times), whole=times, serial=1,
+        removed={"Users/Public/deleted.exe": held},
     )  # fmt: skip
     return mft.build(told)[0]
 
@@ -143,7 +146,7 @@ def test_the_table_of_the_volume_tells_of_what_is_not_at_hand(tmp_path: Path) ->
     exists = {name: entry["target_exists"] for name, entry in found.items()}
     assert exists == {
         "Listed": True, "Deleted": False, "Both": True, "Missing": False, "Short": None, "Junction": None,
-        "Elsewhere": None,
+        "Elsewhere": None, "Bare": None, "Library": False, "Narrow": None,
     }  # fmt: skip
     note = {name: entry["target_note"] for name, entry in found.items()}
     assert note["Listed"].startswith("not at hand; the $MFT (C:/$MFT) lists it in record ")
@@ -152,6 +155,8 @@ def test_the_table_of_the_volume_tells_of_what_is_not_at_hand(tmp_path: Path) ->
     assert note["Missing"] == "no such name in the $MFT (C:/$MFT)"
     assert "short name" in note["Short"]
     assert "over a junction" in note["Junction"]
+    assert "no extension" in note["Bare"]
+    assert "SysWOW64" in note["Narrow"]
     assert note["Elsewhere"] == "not collected", "the table is of another volume"
     assert {entry["target_signature"] for entry in found.values()} == {None}
 
@@ -169,6 +174,23 @@ def test_a_damaged_table_proves_no_absence(tmp_path: Path) -> None:
     found = told(timeline(folder(tmp_path / "e", {"$MFT": bytes(data)}), tmp_path / "case", "-q"))
     assert found["Missing"]["target_exists"] is None
     assert "the $MFT is damaged" in found["Missing"]["target_note"]
+
+
+def test_the_change_journal_tells_when(tmp_path: Path) -> None:
+    users, public = usn.reference(40), usn.reference(41)
+    when = WHEN + timedelta(days=2)
+    journal = usn.build([
+        usn.Change(WHEN, users, usn.reference(5, 5), "Users", usn.CREATE | usn.CLOSE, usn.FOLDER),
+        usn.Change(WHEN, public, users, "Public", usn.CREATE | usn.CLOSE, usn.FOLDER),
+        usn.Change(when, usn.reference(99), public, "missing.exe", usn.DELETE | usn.CLOSE),
+    ])  # fmt: skip
+    files = {"$MFT": table(), "$Extend/$J": journal}
+    run = timeline(folder(tmp_path / "e", files), tmp_path / "case", "-q")
+    entry = told(run)["Missing"]
+    assert entry["target_exists"] is False
+    assert entry["target_note"].endswith("the change journal has its deletion at 2024-12-05 09:00:00.000 UTC")
+    rows = {row["event_uid"]: row["kind"] for row in run.lines("timeline.jsonl")}
+    assert "usn.file_deleted" in {rows[uid] for uid in entry["events"]}
 
 
 def amcache(path: str, **more: str | int) -> bytes:
