@@ -23,7 +23,7 @@ from forensics.times import from_iso, microseconds
 _TIME = '"SystemTime":"'
 _DATA = '"EventData":{'
 _ABOUT = ',"about":'
-_ABOUT_LENGTH = 200
+NOTED = 200  # characters of each text that a note is about
 _NOTHING = ("", "-")
 _TIME_LENGTH = 27  # 2024-12-04T01:02:11.123456Z
 _COMPUTER = re.compile(r'"Computer":"((?:[^"\\]|\\.)*+)"')
@@ -135,6 +135,6 @@ class Putter:
             return None
         pid = decimal(values.get(rule.pid)) or "" if rule.pid else ""
         parent = decimal(values.get(rule.parent_pid)) or "" if rule.parent_pid else ""
-        about = tuple(values.get(name, "").strip()[:_ABOUT_LENGTH] for name in rule.about)
+        about = tuple(values.get(name, "").strip()[:NOTED] for name in rule.about)
         about = about if all(text not in _NOTHING for text in about[:1]) else ()
         return Note(ticks, rule.kind, pid, parent, about) if (pid + parent).isalnum() or not (pid + parent) else None

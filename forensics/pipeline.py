@@ -9,7 +9,7 @@ finding, or wholly with `all_events`.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -187,9 +187,13 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
         plan = plan.with_results(results)
         problems += _merged(workers, survey, plan, name)
         so_far = _coverage(survey, plan, results, problems, artifacts)
-        verdicts = _join(workers, plan.host(), problems, (host, name, naming), builder, so_far)
+
+        def look(found: Verdicts) -> Verdicts:
+            ground = _ground(plan.host(), naming, survey, problems)
+            return targets.with_targets(workers, found, ground, lambda facts: builder.keep(facts, naming))
+
+        verdicts = _join(workers, plan.host(), problems, (host, name, naming), builder, so_far, look)
         inside = builder.keep(_read(_spools(plan.guests(), KEPT), problems, name), naming)
-        verdicts = targets.with_targets(workers, verdicts, naming.label, whole=survey.whole)
         verdicts = sessions.with_guests(verdicts, naming.guests, *inside, builder.kept())
         span = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
         problems += _context(workers, plan, span, options, (name, naming), builder)
@@ -201,6 +205,13 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     hives = {path: result.hive for path, result in sorted(results.items()) if result.hive}
     builder.add_host(header, verdicts, reading.condensed(problems, name), rows, hives)
     builder.add_files(name, results.values())
+
+
+def _ground(plan: collect.Plan, naming: Naming, survey: jobs.Survey, problems: Sequence[Problem]) -> targets.Ground:
+    """What the files that autostart entries start are looked up in."""
+    damaged = frozenset(problem.source.path for problem in problems if problem.artifact == "mft_entries")
+    spools = [*_written(plan, KEPT), *_contexts(plan)]
+    return targets.Ground(naming, plan.jobs, spools, damaged, survey.whole and not survey.hurt)
 
 
 def _coverage(
@@ -230,9 +241,12 @@ def _merged(workers: Workers, survey: jobs.Survey, plan: collect.Plan, name: str
 
 def _join(
     workers: Workers, plan: collect.Plan, problems: list[Problem], who: tuple[Host, str, Naming],
-    builder: CaseBuilder, coverage: Sequence[Coverage],
+    builder: CaseBuilder, coverage: Sequence[Coverage], look: Callable[[Verdicts], Verdicts],
 ) -> Verdicts:  # fmt: skip
-    """Keep what bears on sessions, with what descends from it, and conclude; of several machines, for each alone."""
+    """Keep what bears on sessions, with what descends from it, and conclude; of several machines, for each alone.
+
+    `look` completes what is concluded by a second look at the evidence.
+    """
     host, name, naming = who
     events, undated = builder.keep(_read(_spools(plan, KEPT), problems, name), naming)
     kin = family((path for path, _ in _contexts(plan)), events)
@@ -256,13 +270,14 @@ def _join(
     logons = advisory.Logons(shown, counted)
     if not naming.apart:
         files = collect.prefetch_files(plan)
-        return advisory.concluded(events, host, naming.label, undated, coverage, logons, files)
+        return advisory.concluded(events, host, naming.label, undated, coverage, logons, files, look)
     return merge_verdicts([
         advisory.concluded(
             [event for event in events if event.host == label],
             host if label == naming.label else Host(name=label),
             label,
             [fact for fact in undated if naming.of(fact) == label],
+            look=look,
         )
         for label in sorted({event.host for event in events} | {naming.of(fact) for fact in undated} or {naming.label})
     ])  # fmt: skip

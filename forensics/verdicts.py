@@ -274,9 +274,11 @@ class PersistenceEntry:
     """One way of coming back. `mechanism`: run_key | service | scheduled_task | startup_folder | ...
 
     `deleted`: recovered from free cells of a hive; it is not there any more. `trigger`: what sets a task off, in the
-    words of its definition. `target` is the file it starts; whether that exists, and its hash, are told of entries that
-    score and null where the evidence cannot tell: `target_note` says why. `first_seen_source` says in words what dates
-    the entry; `first_seen_bound` that it was there by then and may be older, as with the last write of a registry key.
+    words of its definition. `target` is the file it starts, `target_exists` None where the evidence cannot tell:
+    `target_note` says by what, or why not. Its hashes are those of the file at hand, else what a record says
+    (`target_hash_source`); `target_signature` is a word of `formats/authenticode.py`, of the file at hand alone.
+    `first_seen_source` says in words what dates the entry; `first_seen_bound` that it was there by then and may be
+    older, as with the last write of a registry key.
     """
 
     id: str
@@ -300,6 +302,16 @@ class PersistenceEntry:
     target_note: str | None = None
     first_seen_source: str | None = None
     first_seen_bound: bool = False
+    target_sha1: str | None = None
+    target_hash_source: str | None = None
+    target_publisher: str | None = None
+    target_signature: str | None = None
+    target_signature_note: str | None = None
+    target_signer: str | None = None
+    target_signer_issuer: str | None = None
+    target_signer_serial: str | None = None
+    target_signer_thumbprint: str | None = None
+    target_signed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,12 @@ ALONE = [
     ("event_sysmon", SYSMON, 17, {"PipeName": f"\\wsandbox\\{GUID}", "Image": "C:\\x.exe", "ProcessId": 9}),
     ("event_sysmon", SYSMON, 18, {"PipeName": f"\\code-{GUID}", "Image": "C:\\x.exe", "ProcessId": 9}),
     ("event_logon", "Security", 4624, {"TargetUserSid": "S-1-5-83-1-1-2-3-4", "TargetUserName": GUID}),
+    (
+        "event_sysmon_images",
+        SYSMON,
+        29,
+        {"TargetFilename": "C:\\WindowsSandbox.exe", "ProcessId": 9},
+    ),
 ]
 WAITING = [
     ("event_firewall", FIREWALL, 2004, {**RULE, "RuleName": "x", "LocalPorts": "443"}),
@@ -93,6 +99,9 @@ WAITING = [
     ("event_app_model", RUNTIME, 217, {"PackageName": "Calculator_1_x64__a"}),
     ("event_sysmon", SYSMON, 17, {"PipeName": f"\\{GUID}", "Image": "C:\\x.exe", "ProcessId": 9}),
     ("event_sysmon", SYSMON, 18, {"PipeName": "\\lsass", "Image": "C:\\x.exe", "ProcessId": 9}),
+    ("event_sysmon_images", SYSMON, 6, {"ImageLoaded": "C:\\x.sys"}),
+    ("event_sysmon_images", SYSMON, 7, {"ImageLoaded": "C:\\WindowsSandbox.exe"}),
+    ("event_sysmon_images", SYSMON, 29, {"TargetFilename": "C:\\x.exe", "Image": "C:\\y.exe", "ProcessId": 9}),
     ("event_logon", "Security", 4624, {"TargetUserSid": "S-1-5-18", "TargetUserName": "SYSTEM"}),
     ("event_winnat", "Microsoft-Windows-WinNat/Oper", 1017, {"TransportProtocol": 6}),
 ]

@@ -34,7 +34,7 @@ ORDER = [
     {"collect", "showing"},
     {"workers"},
     {"sessions", "descendants"},
-    {"guestwrites", "blobextraction", "targetbirths", "targets", "logontally"},
+    {"guestwrites", "blobextraction", "targetbirths", "targetplaces", "targetwords", "targets", "logontally"},
     {"advisory"},
     {"assembly", "reading"},
     {"runinfo", "rulefolder"},
@@ -62,6 +62,8 @@ HOMES = {
     "Registry": {"formats"},
     "Evtx": {"formats"},
     "evtx": {"formats"},
+    "signify": {"formats"},
+    "oscrypto": {"formats"},
     "pyesedb": {"formats"},
     "pyscca": {"formats"},
     "sqlite3": {"formats"},
@@ -134,7 +136,8 @@ def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys\nfrom forensics.cli import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
-        "print(sorted({'pandas','pyarrow','numpy','dissect','rich','pebble','evtx','mft'} & set(sys.modules)))"
+        "heavy = {'pandas','pyarrow','numpy','dissect','rich','pebble','evtx','mft','signify','oscrypto'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from forensics import targets
+from forensics.case import Case
 from forensics.sessions.persistence_targets import target_of
+from forensics.targetplaces import Looked, Place
+from forensics.targetwords import Seen
+from forensics.workers import Limits, Workers
+from testdata.writers import mft, usn
+from testdata.writers.authenticode import catalogue, identity, program, signed
+from testdata.writers.evtx import LogWriter
+from testdata.writers.hive import REG_SZ, HiveWriter
+from testdata.writers.ntfs import Description, Times
+from testdata.writers.providers import event
 from tests.artifacts.autorun_inputs import at
 from tests.formats.crafted_hives import hive
 from tests.running import LAYOUTS, timeline, tool
@@ -84,3 +97,238 @@ def test_an_image_tells_that_a_file_is_gone(tmp_path: Path) -> None:
     told = {entry["target_exists"] for entry in run.document()["persistence"] if entry["score"] and entry["target"]}
     assert told
     assert None not in told
+
+
+# -- what is not at hand ----------------------------------------------------------------------------------------------
+
+WHEN = datetime(2024, 12, 3, 9, 0, tzinfo=UTC)
+SHA1, SHA256, OLDER = "11" * 20, "22" * 32, "33" * 32
+SYSMON = "Microsoft-Windows-Sysmon/Operational"
+RUN = "Microsoft\\Windows\\CurrentVersion\\Run"
+PLACES = {
+    "Listed": "C:\\Users\\Public\\Listed.exe", "Deleted": "C:\\Users\\Public\\deleted.exe",
+    "Both": "C:\\Users\\Public\\both.exe", "Missing": "C:\\Users\\Public\\missing.exe",
+    "Short": "C:\\Users\\PUBLIC~1\\short.exe", "Junction": "C:\\Users\\All Users\\junction.exe",
+    "Elsewhere": "D:\\missing.exe", "Bare": "C:\\Users\\Public\\program",
+    "Library": "rundll32.exe C:\\Windows\\System32\\missing.dll,Run",
+    "Narrow": "rundll32.exe C:\\Windows\\System32\\narrow.dll,Run",
+}  # fmt: skip
+
+
+def table() -> bytes:
+    times = Times(WHEN, WHEN, WHEN, WHEN)
+    held = (b"", times)
+    files = ("Users/Public/listed.exe", "Users/Public/both.exe", "Windows/SysWOW64/narrow.dll")
+    folders = ("Users", "Users/Public", "Windows", "Windows/SysWOW64", "Windows/System32")
+    told = Description(
+        contents=dict.fromkeys(files, held), folders=dict.fromkeys(folders, times), whole=times, serial=1,
+        removed={"Users/Public/deleted.exe": held},
+    )  # fmt: skip
+    return mft.build(told)[0]
+
+
+def folder(top: Path, files: dict[str, bytes], places: dict[str, str] = PLACES) -> Path:
+    """A collection: a hive with these Run values, and files by their path on C:."""
+    files = {"Windows/System32/config/SOFTWARE": hive(at(RUN, dict(places))), **files}
+    for name, data in files.items():
+        path = top / "C" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return top
+
+
+def told(run: Any) -> dict[str, Any]:
+    return {entry["name"]: entry for entry in run.document()["persistence"]}
+
+
+def test_the_table_of_the_volume_tells_of_what_is_not_at_hand(tmp_path: Path) -> None:
+    found = told(timeline(folder(tmp_path / "e", {"$MFT": table()}), tmp_path / "case", "-q"))
+    exists = {name: entry["target_exists"] for name, entry in found.items()}
+    assert exists == {
+        "Listed": True, "Deleted": False, "Both": True, "Missing": False, "Short": None, "Junction": None,
+        "Elsewhere": None, "Bare": None, "Library": False, "Narrow": None,
+    }  # fmt: skip
+    note = {name: entry["target_note"] for name, entry in found.items()}
+    assert note["Listed"].startswith("not at hand; the $MFT (C:/$MFT) lists it in record ")
+    assert note["Listed"].endswith("created 2024-12-03 09:00:00.000 UTC")
+    assert note["Deleted"].startswith("deleted: its record ")
+    assert note["Missing"] == "no such name in the $MFT (C:/$MFT)"
+    assert "short name" in note["Short"]
+    assert "over a junction" in note["Junction"]
+    assert "no extension" in note["Bare"]
+    assert "SysWOW64" in note["Narrow"]
+    assert note["Elsewhere"] == "not collected", "the table is of another volume"
+    assert {entry["target_signature"] for entry in found.values()} == {None}
+
+
+@pytest.mark.parametrize("left", [1, 3, 24])
+def test_a_cut_table_proves_no_absence(tmp_path: Path, left: int) -> None:
+    found = told(timeline(folder(tmp_path / "e", {"$MFT": table()[: left * 1024]}), tmp_path / "case", "-q"))
+    assert found["Missing"]["target_exists"] is None
+    assert "the $MFT is cut" in found["Missing"]["target_note"]
+
+
+def test_a_damaged_table_proves_no_absence(tmp_path: Path) -> None:
+    data = bytearray(table())
+    data[27 * 1024 + 510] ^= 0xFF  # the guard of a record's first sector
+    found = told(timeline(folder(tmp_path / "e", {"$MFT": bytes(data)}), tmp_path / "case", "-q"))
+    assert found["Missing"]["target_exists"] is None
+    assert "the $MFT is damaged" in found["Missing"]["target_note"]
+
+
+def test_the_change_journal_tells_when(tmp_path: Path) -> None:
+    users, public = usn.reference(40), usn.reference(41)
+    when = WHEN + timedelta(days=2)
+    journal = usn.build([
+        usn.Change(WHEN, users, usn.reference(5, 5), "Users", usn.CREATE | usn.CLOSE, usn.FOLDER),
+        usn.Change(WHEN, public, users, "Public", usn.CREATE | usn.CLOSE, usn.FOLDER),
+        usn.Change(when, usn.reference(99), public, "missing.exe", usn.DELETE | usn.CLOSE),
+    ])  # fmt: skip
+    files = {"$MFT": table(), "$Extend/$J": journal}
+    run = timeline(folder(tmp_path / "e", files), tmp_path / "case", "-q")
+    entry = told(run)["Missing"]
+    assert entry["target_exists"] is False
+    assert entry["target_note"].endswith("the change journal has its deletion at 2024-12-05 09:00:00.000 UTC")
+    rows = {row["event_uid"]: row["kind"] for row in run.lines("timeline.jsonl")}
+    assert "usn.file_deleted" in {rows[uid] for uid in entry["events"]}
+
+
+def amcache(path: str, **more: str | int) -> bytes:
+    writer = HiveWriter("{11517B7C-E79D-4e20-961B-75A811715ADD}", WHEN, "Amcache.hve")
+    key = "Root\\InventoryApplicationFile\\x|1"
+    writer.key(key, WHEN)
+    values = {"FileId": "0000" + SHA1, "LowerCaseLongPath": path.lower(), "Publisher": "example corp", **more}
+    for name, data in values.items():
+        writer.value(key, name, REG_SZ, str(data))
+    return writer.build()
+
+
+def sysmon(target: Path, *records: tuple[int, dict[str, Any]]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with LogWriter(target, SYSMON) as log:
+        for number, (event_id, data) in enumerate(records):
+            log.write(event(SYSMON, event_id, WHEN + timedelta(hours=number), computer="PC", data=data))
+
+
+def test_hashes_of_what_other_artifacts_saw(tmp_path: Path) -> None:
+    plain = {"One": "C:\\Apps\\one.exe", "Two": "C:\\Apps\\two.exe", "Big": "C:\\Apps\\big.exe"}
+    files = {"Windows/AppCompat/Programs/Amcache.hve": amcache(plain["One"], Size="0x100")}
+    top = folder(tmp_path / "e", files, plain)
+    started = {"UtcTime": "2024-12-03 09:00:00.000", "ProcessId": 8, "ParentProcessId": 4, "CommandLine": "x",
+               "ParentImage": "C:\\p.exe", "ParentCommandLine": "p", "OriginalFileName": "-"}  # fmt: skip
+    sysmon(
+        top / "C/Windows/System32/winevt/Logs/Microsoft-Windows-Sysmon%4Operational.evtx",
+        (1, {**started, "Image": "c:\\apps\\TWO.exe", "Hashes": f"SHA1={SHA1.upper()},SHA256={OLDER}"}),
+        (1, {**started, "Image": "C:\\Apps\\two.exe", "Hashes": f"MD5={'0' * 32},SHA256={SHA256.upper()}"}),
+        (1, {**started, "Image": "C:\\Apps\\other.exe", "Hashes": f"SHA256={'44' * 32}"}),
+        (7, {"ImageLoaded": "C:\\Apps\\big.exe", "Image": "C:\\p.exe", "Hashes": f"SHA1={SHA1},SHA256={SHA256}",
+             "Signed": "true", "Signature": "Example", "SignatureStatus": "Valid"}),
+    )  # fmt: skip
+    run = timeline(top, tmp_path / "case", "-q")
+    found = told(run)
+    one, two, big = found["One"], found["Two"], found["Big"]
+    assert (one["target_sha1"], one["target_sha256"], one["target_publisher"]) == (SHA1, None, "example corp")
+    assert one["target_hash_source"] == "Amcache entry written 2024-12-03 09:00:00.000 UTC"
+    assert (two["target_sha256"], two["target_sha1"]) == (SHA256, None), "the youngest, and only what fits it"
+    assert two["target_hash_source"] == "Sysmon 1 2024-12-03 10:00:00.000 UTC"
+    assert "1 older records have another hash" in two["target_note"]
+    assert (big["target_sha256"], big["target_sha1"]) == (SHA256, SHA1)
+    assert big["target_hash_source"] == "Sysmon 7 2024-12-03 12:00:00.000 UTC"
+    assert big["target_note"].endswith("Sysmon 7 2024-12-03 12:00:00.000 UTC called its signature Valid (by Example)")
+    rows = {row["event_uid"]: row for row in run.lines("timeline.jsonl")}
+    (loaded,) = [row for row in rows.values() if row.get("kind") == "image.loaded"]
+    assert loaded["event_uid"] in big["events"], "the row that says so is in the timeline"
+    assert (loaded["is_signed"], loaded["signature_name"], loaded["signature_status"]) == (True, "Example", "Valid")
+    assert len(rows) == len(run.lines("timeline.jsonl")), "no row stands twice"
+    known = {event.id for event in Case.load(run.case).events}
+    assert {uid for entry in (one, two, big) for uid in entry["events"]} <= known
+    assert "SHA-1 " + SHA1 + " (by Amcache entry" in tool("show", run.case, "persistence").stdout
+
+
+def test_a_hash_of_a_beginning_is_not_the_files(tmp_path: Path) -> None:
+    path = "C:\\Apps\\one.exe"
+    files = {"Windows/AppCompat/Programs/Amcache.hve": amcache(path, Size="0x2000001")}
+    found = told(timeline(folder(tmp_path / "e", files, {"One": path}), tmp_path / "case", "-q"))
+    assert (found["One"]["target_sha1"], found["One"]["target_hash_source"]) == (None, None)
+
+
+# -- signatures -------------------------------------------------------------------------------------------------------
+
+
+def test_signatures_of_what_is_at_hand(tmp_path: Path) -> None:
+    data = signed(identity("Example Signer", identity("Example Root")), (identity("Example Root"),))
+    changed = data[:0x201] + b"\x90" + data[0x202:]
+    files = {"Apps/own.exe": data, "Apps/changed.exe": changed, "Apps/plain.exe": program(), "Apps/a.ps1": b"dir"}
+    places = {name: f"C:\\Apps\\{name}" for name in ("own.exe", "changed.exe", "plain.exe")}
+    places |= {"script": "powershell -File C:\\Apps\\a.ps1", "public": "C:\\Users\\Public\\own.exe"}
+    files["Users/Public/own.exe"] = data
+    run = timeline(folder(tmp_path / "e", files, places), tmp_path / "case", "-q")
+    found = told(run)
+    states = {name: entry["target_signature"] for name, entry in found.items()}
+    assert states == {
+        "own.exe": "untrusted", "changed.exe": "changed", "plain.exe": "none", "script": "not_checked",
+        "public": "untrusted",
+    }  # fmt: skip
+    assert found["changed.exe"]["target_signer"] == "Example Signer"
+    assert found["changed.exe"]["score"] == found["plain.exe"]["score"] + 40
+    assert "T1554" in found["changed.exe"]["attack"]
+    assert any(reason.startswith("TGT-01 (+40): its file was changed") for reason in found["changed.exe"]["reasons"])
+    # A signature of one's own is no sin by itself; it weighs where the place speaks against it as well.
+    assert found["own.exe"]["score"] == found["plain.exe"]["score"] == 0
+    assert any(reason.startswith("TGT-03 (+10)") for reason in found["public"]["reasons"])
+    assert any("no signature inside" in reason for reason in found["plain.exe"]["reasons"])
+    names = [entry["name"] for entry in run.document()["persistence"]]
+    assert names.index("changed.exe") < names.index("plain.exe"), "still by score"
+    text = tool("show", run.case, "persistence").stdout
+    assert "signature changed by Example Signer" in " ".join(text.split())
+    rows = [row for row in run.lines("timeline.jsonl") if row.get("per_name") == "changed.exe"]
+    assert {(row["target_exists"], row["target_signature"], row["target_signer"]) for row in rows} == {
+        (True, "changed", "Example Signer")
+    }
+    assert {row["target_sha256"] for row in rows} == {hashlib.sha256(changed).hexdigest()}
+
+
+def test_a_catalogue_at_hand_is_asked(tmp_path: Path) -> None:
+    signer, listed, other = identity("Example Signer"), program(b"\x90\xc3"), program(b"\xcc\xc3")
+    files = {
+        "Windows/System32/listed.dll": listed, "Windows/System32/other.dll": other,
+        "Windows/System32/CatRoot/{F750E6C3-38EE-11D1-85E5-00C04FC295EE}/a.cat": catalogue(signer, [program()]),
+        "Windows/System32/CatRoot/{F750E6C3-38EE-11D1-85E5-00C04FC295EE}/b.cat": catalogue(signer, [listed]),
+        "Windows/System32/CatRoot/{F750E6C3-38EE-11D1-85E5-00C04FC295EE}/c.cat": b"",
+    }  # fmt: skip
+    places = {name: f"rundll32.exe C:\\Windows\\System32\\{name}.dll,Run" for name in ("listed", "other")}
+    found = told(timeline(folder(tmp_path / "e", files, places), tmp_path / "case", "-q"))
+    assert (found["listed"]["target_signature"], found["listed"]["target_signer"]) == ("untrusted", "Example Signer")
+    assert "/b.cat; certificate_error" in found["listed"]["target_signature_note"]
+    assert found["other"]["target_signature"] == "none"
+    assert found["other"]["target_signature_note"] == "none of 3 catalogues at hand lists it"
+
+
+def _dies(place: Place) -> Looked:
+    """Stands in for a file that kills who decodes it."""
+    if place.path.endswith("bad"):
+        os._exit(3)
+    return Looked(sha256=place.path)
+
+
+def _nothing() -> None:
+    pass
+
+
+def test_a_file_that_kills_its_worker_costs_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "examine", _dies)
+    seen = {name: Seen(place=Place(f"C:/{name}")) for name in ("one", "bad", "two")}
+    with Workers(Limits(jobs=1), _nothing, ()) as pool:
+        targets._examine(pool, seen)
+    looked = {name: found.looked for name, found in seen.items() if found.looked}
+    assert (looked["one"].sha256, looked["two"].sha256) == ("C:/one", "C:/two")
+    assert looked["bad"].why.startswith("not hashed: the process ended with code 3")
+
+
+def test_no_more_is_hashed_than_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "examine", _dies)
+    monkeypatch.setattr(targets, "MOST_BYTES", 10)
+    seen = {name: Seen(place=Place(name, size)) for name, size in {"a": 6, "b": 6, "c": 4}.items()}
+    with Workers(Limits(jobs=1), _nothing, ()) as pool:
+        targets._examine(pool, seen)
+    assert [found.looked and found.looked.why for found in seen.values()] == ["", "not hashed: too large", ""]

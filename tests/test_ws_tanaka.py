@@ -70,6 +70,7 @@ ELSEWHERE = {
     "event_rdp_sessions",
     "event_registry_audit",
     "event_sandbox_client",
+    "event_sysmon_images",
     "event_sysmon_state",
     "event_vmms",
     "event_windows_update",

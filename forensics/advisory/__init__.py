@@ -59,12 +59,15 @@ class Answer:
 def concluded(
     events: Sequence[Event], host: Host, evidence_name: str, undated: Sequence[Fact] = (),
     coverage: Sequence[Coverage] = (), logons: Logons | None = None, prefetch: Collection[str] = (),
+    look: Callable[[Verdicts], Verdicts] | None = None,
 ) -> Verdicts:  # fmt: skip
     """What the joins conclude (`sessions.build`), with the checklist answered.
 
-    `logons` are those that no join needs: how many came from where, and some of their events.
+    `logons` are those that no join needs: how many came from where, and some of their events. `look` completes what
+    the joins conclude by a look at what they name, before it is answered by.
     """
     verdicts = build(events, host, evidence_name, undated, coverage, prefetch)
+    verdicts = look(verdicts) if look else verdicts
     known = logons or Logons()
     rows = Rows([*events, *known.events], undated)
     return replace(verdicts, advisory=answers(rows, verdicts, coverage, host.name or evidence_name, known.sources))

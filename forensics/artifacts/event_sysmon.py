@@ -264,14 +264,15 @@ ARTIFACT = EventArtifact(
         "pipe.opened": kind("Pipe {pipe_name} opened[ by {executable}][, {pipe_role}]", _PIPE, context=True),
     },
     defers={
-        1: Deferral("process.created", _STARTERS, "ProcessId", "ParentProcessId"),
+        # By the file, so that its hashes are found where an autostart entry names it.
+        1: Deferral("process.created", _STARTERS, "ProcessId", "ParentProcessId", about=("Image",)),
         3: Deferral("network.connected", ("Image", "DestinationHostname"), "ProcessId"),
         5: Deferral("process.exited", pid="ProcessId"),
         11: Deferral("file.created", ("TargetFilename", "Image"), "ProcessId", matters=_file_matters),
         17: Deferral("pipe.created", ("PipeName", "Image"), "ProcessId", matters=_pipe_matters),
         18: Deferral("pipe.opened", ("PipeName", "Image"), "ProcessId", matters=_pipe_matters),
-        23: Deferral("file.deleted", ("TargetFilename", "Image"), "ProcessId"),
-        26: Deferral("file.deleted", ("TargetFilename", "Image"), "ProcessId"),
+        23: Deferral("file.deleted", ("TargetFilename", "Image"), "ProcessId", about=("TargetFilename",)),
+        26: Deferral("file.deleted", ("TargetFilename", "Image"), "ProcessId", about=("TargetFilename",)),
         22: Deferral("dns.queried", ("QueryName", "Image"), "ProcessId"),
     },
 )  # fmt: skip

@@ -146,9 +146,24 @@ def print_persistence(
 
 def _target(entry: Document) -> str:
     """The file that an entry starts, and what the evidence has of it."""
-    if not entry.get("target") or not entry["score"]:
+    if not entry.get("target") or not (entry["score"] or entry.get("target_note") or entry.get("target_exists")):
         return ""
-    state = {True: ", there", False: ", not there", None: ""}[entry.get("target_exists")]
-    digest = f", SHA-256 {entry['target_sha256']}" if entry.get("target_sha256") else ""
+    told = [{True: "there", False: "not there", None: ""}[entry.get("target_exists")]]
+    digest = next((name for name in ("sha256", "sha1") if entry.get(f"target_{name}")), "")
+    if digest:
+        source = entry.get("target_hash_source")
+        told.append(f"{digest.upper().replace('SHA', 'SHA-')} {entry[f'target_{digest}']}")
+        told[-1] += f" (by {source})" if source and source != "the file" else ""
+    told.append(_signature(entry))
     note = f": {entry['target_note']}" if entry.get("target_note") else ""
-    return f"{entry['target']}{state}{digest}{note}"
+    return f"{', '.join(item for item in (entry['target'], *told) if item)}{note}"
+
+
+def _signature(entry: Document) -> str:
+    """What the signature in the file is worth; nothing of a file that can have none."""
+    state = entry.get("target_signature") or ""
+    if not state or (state == "not_checked" and not entry.get("target_signature_note")):
+        return ""
+    by = f" by {entry['target_signer']}" if entry.get("target_signer") else ""
+    why = f" ({entry['target_signature_note']})" if entry.get("target_signature_note") else ""
+    return f"signature {state.replace('_', ' ')}{by}{why}"

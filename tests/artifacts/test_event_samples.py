@@ -127,7 +127,7 @@ COUNTS = {
     ("pipe.opened", 18): 29, ("powershell.command", 800): 4, ("powershell.command", 4103): 1,
     ("powershell.script_block", 4104): 10, ("powershell.console_started", 40961): 1,
     ("process.created", 1): 965, ("process.created", 4688): 84, ("process.exited", 5): 53,
-    ("process.exited", 4689): 43,
+    ("process.exited", 4689): 43, ("driver.loaded", 6): 6, ("image.loaded", 7): 114,
     ("rdp.client_reached", 1149): 16, ("registry.key_changed", 12): 221, ("registry.value_set", 13): 497,
     ("service.installed", 7045): 38, ("service.start_type_changed", 7040): 169,
     ("service.state_changed", 7036): 1288, ("system.crashed", 41): 2,

@@ -14,6 +14,7 @@ SECTIONS = [
     ("tunnel", "rules"),
     ("persistence", "rules"),
     ("autoruns", "rules"),
+    ("targets", "rules"),
     ("antiforensics", "rules"),
     ("group", "findings"),
     ("tools", "findings"),
