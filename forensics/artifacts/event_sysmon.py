@@ -42,7 +42,15 @@ from forensics.formats.evtx import Record
 from forensics.formats.sandboxids import SYSTEM, pipe_guid, read_pipe
 from forensics.model import Fact, Source
 from forensics.rules.hosts import host_meaning
-from forensics.rules.watch import is_autostart_key, is_watched, is_web_script
+from forensics.rules.watch import (
+    is_autostart_key,
+    is_loopback,
+    is_looped_desktop,
+    is_script_host,
+    is_steered,
+    is_watched,
+    is_web_script,
+)
 
 Said = tuple[Made, bool]  # the fields, and whether they are worth keeping by themselves
 
@@ -76,6 +84,7 @@ def _created(record: Record) -> Said:
         "working_directory": known(data.get("CurrentDirectory")),
         "hashes": known(data.get("Hashes")),
         "original_file_name": known(data.get("OriginalFileName")),
+        "file_description": known(data.get("Description")),
         "integrity_level": known(data.get("IntegrityLevel")),
     }
     return fields, is_watched(*(data.get(name, "") for name in _STARTERS))
@@ -98,7 +107,19 @@ def _connected(record: Record) -> Said:
         "destination_host": known(data.get("DestinationHostname")),
         "host_meaning": host_meaning(data.get("DestinationHostname")),
     }
-    return fields, is_watched(data.get("Image", ""), data.get("DestinationHostname", ""))
+    return fields, _connection_matters(*(data.get(name, "") for name in _ENDS))
+
+
+_ENDS = ("Image", "DestinationHostname", "SourceIp", "SourcePort", "DestinationIp", "DestinationPort")
+_MAPPER = "135"  # where a caller learns the port of WMI, the task scheduler or the service control of a machine
+
+
+def _connection_matters(image: str, host: str, *ends: str) -> bool:
+    """Watched names; remote desktop through a tunnel; a script host that calls services of another machine."""
+    if is_watched(image, host) or is_looped_desktop(*ends):
+        return True
+    source, _, target, port = ends
+    return port == _MAPPER and source != target and not is_loopback(target) and is_script_host(file_name(image) or "")
 
 
 def _file(record: Record) -> Said:
@@ -163,8 +184,10 @@ _PIPE_OWNERS = frozenset({"sandbox service", "code server"})  # these names are 
 
 
 def _pipe_matters(name: str, image: str) -> bool:
+    """A session's own name, a watched one, or one by which another machine (the process System) steers this one."""
     pipe = read_pipe(name)
-    return (pipe is not None and pipe.role in _PIPE_OWNERS) or is_watched(name, image)
+    from_afar = image.casefold() == "system" and is_steered("ipc$", name)
+    return from_afar or (pipe is not None and pipe.role in _PIPE_OWNERS) or is_watched(name, image)
 
 
 def _pipe(record: Record) -> Said:
@@ -267,7 +290,7 @@ ARTIFACT = EventArtifact(
     },
     defers={
         1: Deferral("process.created", _STARTERS, "ProcessId", "ParentProcessId"),
-        3: Deferral("network.connected", ("Image", "DestinationHostname"), "ProcessId"),
+        3: Deferral("network.connected", _ENDS, "ProcessId", matters=_connection_matters),
         5: Deferral("process.exited", pid="ProcessId"),
         11: Deferral("file.created", ("TargetFilename", "Image"), "ProcessId", matters=_file_matters),
         17: Deferral("pipe.created", ("PipeName", "Image"), "ProcessId", matters=_pipe_matters),
