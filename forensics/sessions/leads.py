@@ -40,7 +40,7 @@ _OTHERS = (
     "pipe.created", "pipe.opened", "registry.value_set", "firewall.rule", "firewall.rule_added",
     "firewall.rule_changed", "registry.blob_suspected", "msbuild.inline_task", "beacon.config", "registry.key_changed",
     "network.connected", "connection.allowed", "rdp.client_reached", "share.accessed", "share.configured",
-    "account.changed", "logon.succeeded",
+    "account.changed", "logon.succeeded", "process.exit_monitored",
 )  # fmt: skip
 _PLAIN = (
     "file_description",
