@@ -110,3 +110,15 @@ def _script_hosts() -> frozenset[str]:
 def is_script_host(name: str) -> bool:
     """Whether a program of this name runs what people and scripts tell it to."""
     return name.casefold() in _script_hosts()
+
+
+@cache
+def _backdating() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    data = load("watch")["backdated"]
+    return re.compile(data["files"]), re.compile(data["installers"])
+
+
+def is_backdating(path: str, image: str) -> bool:
+    """Whether a program's time was set by something that is neither Windows nor an installed program."""
+    files, installers = _backdating()
+    return files.search(path[:_LIMIT].casefold()) is not None and installers.search(image.casefold()) is None
