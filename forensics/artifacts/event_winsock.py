@@ -5,7 +5,7 @@ and filter products work so, and a few malware families. Windows has advised aga
 rare. The log is on by default and outlives the catalogue's entry. It names the provider, not its library: that stands
 in the registry (`winsock_providers`). Ids beside 1 are not read: none was seen.
 
-Fields: the only two records at hand, of Windows 7, both of one installation (one for each half of a 64-bit system);
+Fields: the only two records at hand, of Windows 10, both of one installation (one for each half of a 64-bit system);
 `Category` is not understood and left out.
 """
 
