@@ -80,4 +80,4 @@ def test_real_hives_are_quiet(samples: Path) -> None:
         facts, _ = run(artifact, hive, place)
         assert all(entry.score <= 20 for entry in entries(facts).values()), path.name
         seen += 1
-    assert seen > 5
+    assert seen >= 5
