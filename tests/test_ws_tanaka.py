@@ -17,6 +17,13 @@ from tests.running import BUILT, LAYOUTS, Run, fingerprint, timeline, tool
 EXPECTED = json.loads((BUILT / "expected/sessions.json").read_text(encoding="utf-8"))
 # Told by other evidence: Windows Timeline databases are made in its own test, SRUM has no writer but a public sample.
 ELSEWHERE = {
+    "event_accounts",
+    "event_filter_platform",
+    "event_process_exit",
+    "event_share_access",
+    "event_winsock",
+    "update_orchestrator",
+    "user_environment",
     "accessibility_programs",
     "active_setup",
     "accessibility_replaced",

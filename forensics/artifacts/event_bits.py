@@ -3,22 +3,24 @@ r"""BITS-Client 3 to 5 and 59 to 61: jobs of Windows' background downloader, wha
 `bitsadmin` and PowerShell's `Start-BitsTransfer` are a way to bring a program in without a browser: the VS Code CLI
 (`code.visualstudio.com/sha/download?build=stable&os=cli-win32-x64`, `vscode_cli_win32_x64_cli.zip`: the names from
 memory) or a server. The log is on by default, tells the address, size and owner, and outlives the job. Since Windows 10
-event 3 names the process that made the job. Updaters use BITS all day, so only watched addresses are kept, the rest is
-context. A path in place of an address is a copy within the host, a known way of making a job that is run for its
-command. The target file is in none of the events.
+event 3 names the process that made the job. Updaters use BITS all day, so only watched addresses, jobs that people made
+(`bitsadmin`, scripts; before Windows 10 all that are no service's) and copies within the host are kept, the rest is
+context. A path in place of an address is a known way of making a job that is run for its command
+(sessions/persistence_logged.py). The target file and the command are in none of the events.
 
 Fields: records of Windows 7 and 10 in public samples. A size of 2^64-1 is "not known yet".
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from forensics.artifacts._evtx import Made, decimal, fact, file_name, guid, kind, named_account, number, pick, utc_text
 from forensics.artifacts.base import Deferral, EventArtifact, FieldType
 from forensics.formats.evtx import Record
 from forensics.model import Fact, Source
-from forensics.rules.watch import is_watched
+from forensics.rules.watch import is_script_host, is_watched
 
 _JOBS = {3: "created", 4: "completed", 5: "cancelled"}
 _TRANSFERS = {59: "started", 60: "stopped", 61: "failed"}
@@ -31,15 +33,39 @@ _TRANSFER: dict[str, FieldType] = {
     "bits_job": str, "bits_job_id": str, "bits_transfer_id": str, "bits_state": str, "url": str, "bytes_total": int,
     "bytes_transferred": int, "remote_file_time": str, "proxy": str, "error_code": str,
 }  # fmt: skip
-_TEXTS = ("jobTitle", "processPath")
+_TEXTS = ("jobTitle", "processPath", "jobOwner")
+_LOCAL = re.compile(r"(?:file:/{2,3})?(?:[a-z]:[\\/]|\\\\[^\\]|%\w+%)", re.IGNORECASE)
+_BY_HAND = "bitsadmin.exe"
 
 
 def parse(record: Record, source: Source) -> Iterator[Fact]:
     """One step of a job or of one of its files."""
     made = _job(record) if record.event_id in _JOBS else _transfer(record)
     name = "bits.job" if record.event_id in _JOBS else "bits.transfer"
-    texts = (str(made.get(field) or "") for field in ("bits_job", "executable", "url"))
-    yield fact(name, record, source, made, context=not is_watched(*texts))
+    if name == "bits.transfer":
+        kept = _transfer_matters(*_texts(made, "bits_job", "url"))
+    elif record.event_id == 3:
+        kept = _job_matters(*_texts(made, "bits_job", "executable", "bits_owner"))
+    else:
+        kept = is_watched(*_texts(made, "bits_job", "executable"))
+    yield fact(name, record, source, made, context=not kept)
+
+
+def _texts(made: Made, *names: str) -> tuple[str, ...]:
+    return tuple(str(made.get(name) or "") for name in names)
+
+
+def _job_matters(title: str, program: str, owner: str) -> bool:
+    """Watched names, and jobs that somebody made by hand; where the program is not told, those of no service."""
+    name = file_name(program) or ""
+    by_hand = name.casefold() == _BY_HAND or is_script_host(name)
+    told = by_hand if program else bool(owner) and not owner.casefold().startswith(("nt ", "nt-"))
+    return told or is_watched(title, program)
+
+
+def _transfer_matters(title: str, url: str) -> bool:
+    """Watched names, and a path in place of an address."""
+    return _LOCAL.match(url) is not None or is_watched(title, url)
 
 
 def _job(record: Record) -> Made:
@@ -96,7 +122,7 @@ ARTIFACT = EventArtifact(
     providers=frozenset({"Microsoft-Windows-Bits-Client"}),
     defers={
         **{event: Deferral("bits.job", ("jobTitle",)) for event in (4, 5)},
-        3: Deferral("bits.job", _TEXTS, pid="processId"),
-        **{event: Deferral("bits.transfer", ("name", "url")) for event in _TRANSFERS},
+        3: Deferral("bits.job", _TEXTS, pid="processId", matters=_job_matters),
+        **{event: Deferral("bits.transfer", ("name", "url"), matters=_transfer_matters) for event in _TRANSFERS},
     },
 )

@@ -1,8 +1,11 @@
-"""Sysmon 1, 3, 5, 11 to 13, 15, 17, 18, 22, 23 and 26: processes, connections, files, registry, pipes and DNS.
+"""Sysmon 1 to 3, 5, 11 to 13, 15, 17, 18, 22, 23 and 26: processes, connections, files, registry, pipes and DNS.
 
 The richest record a host can have: parent command lines and hashes of every start, files written by vmwp.exe on behalf
 of a sandbox, autostart values as they are set. Everything but process starts is context unless it names something
 watched; registry changes are also kept when they touch an autostart key.
+
+2 is a file's birth that a program set: unpacking does it all the time, so it is kept only where a program or library
+was made older by days, by what lies outside the folders of Windows and of installed programs.
 
 15 is a file's stream as it was written, mostly the mark of the web of a download, with its text in newer versions; 23
 and 26 are deletions with the process that did it and the file's hashes, which a `.wsb` and a session's disk end with.
@@ -19,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from forensics.artifacts._evtx import (
     USER,
@@ -34,6 +37,7 @@ from forensics.artifacts._evtx import (
     known,
     named_account,
     nonzero,
+    utc_text,
 )
 from forensics.artifacts._evtx_kinds import (
     DNS_QUERIED,
@@ -48,8 +52,19 @@ from forensics.formats.evtx import Record
 from forensics.formats.sandboxids import SYSTEM, pipe_guid, read_pipe
 from forensics.model import Fact, Source
 from forensics.rules.hosts import host_meaning
-from forensics.rules.watch import is_autostart_key, is_watched, is_web_script
+from forensics.rules.watch import (
+    is_autostart_key,
+    is_backdating,
+    is_loopback,
+    is_looped_desktop,
+    is_script_host,
+    is_steered,
+    is_watched,
+    is_web_script,
+)
+from forensics.times import from_iso
 
+_LONG_BEFORE = timedelta(days=1)
 Said = tuple[Made, bool]  # the fields, and whether they are worth keeping by themselves
 
 
@@ -82,6 +97,7 @@ def _created(record: Record) -> Said:
         "working_directory": known(data.get("CurrentDirectory")),
         "hashes": known(data.get("Hashes")),
         "original_file_name": known(data.get("OriginalFileName")),
+        "file_description": known(data.get("Description")),
         "integrity_level": known(data.get("IntegrityLevel")),
     }
     return fields, is_watched(*(data.get(name, "") for name in _STARTERS))
@@ -104,7 +120,19 @@ def _connected(record: Record) -> Said:
         "destination_host": known(data.get("DestinationHostname")),
         "host_meaning": host_meaning(data.get("DestinationHostname")),
     }
-    return fields, is_watched(data.get("Image", ""), data.get("DestinationHostname", ""))
+    return fields, _connection_matters(*(data.get(name, "") for name in _ENDS))
+
+
+_ENDS = ("Image", "DestinationHostname", "SourceIp", "SourcePort", "DestinationIp", "DestinationPort")
+_MAPPER = "135"  # where a caller learns the port of WMI, the task scheduler or the service control of a machine
+
+
+def _connection_matters(image: str, host: str, *ends: str) -> bool:
+    """Watched names; remote desktop through a tunnel; a script host that calls services of another machine."""
+    if is_watched(image, host) or is_looped_desktop(*ends):
+        return True
+    source, _, target, port = ends
+    return port == _MAPPER and source != target and not is_loopback(target) and is_script_host(file_name(image) or "")
 
 
 def _file(record: Record) -> Said:
@@ -116,6 +144,24 @@ def _file(record: Record) -> Said:
 def _file_matters(path: str, image: str) -> bool:
     """A file that is watched, or was written by something watched, or a new script of a web server."""
     return is_watched(path, image) or is_web_script(path)
+
+
+_TIMED = ("TargetFilename", "Image", "PreviousCreationUtcTime", "CreationUtcTime")
+
+
+def _timed(record: Record) -> Said:
+    fields, _ = _file(record)
+    data = record.data
+    fields |= {"old_time": utc_text(data.get(_TIMED[2])), "new_time": utc_text(data.get(_TIMED[3]))}
+    return fields, _backdated(*(data.get(name, "") for name in _TIMED))
+
+
+def _backdated(path: str, image: str, old: str, new: str) -> bool:
+    """A program that was made to look older by days, by something that is no installed program."""
+    before, after = from_iso(old), from_iso(new)
+    if not isinstance(before, datetime) or not isinstance(after, datetime):
+        return False
+    return before - after >= _LONG_BEFORE and is_backdating(path, image)
 
 
 def _deleted(record: Record) -> Said:
@@ -169,8 +215,10 @@ _PIPE_OWNERS = frozenset({"sandbox service", "code server"})  # these names are 
 
 
 def _pipe_matters(name: str, image: str) -> bool:
+    """A session's own name, a watched one, or one by which another machine (the process System) steers this one."""
     pipe = read_pipe(name)
-    return (pipe is not None and pipe.role in _PIPE_OWNERS) or is_watched(name, image)
+    from_afar = image.casefold() == "system" and is_steered("ipc$", name)
+    return from_afar or (pipe is not None and pipe.role in _PIPE_OWNERS) or is_watched(name, image)
 
 
 def _pipe(record: Record) -> Said:
@@ -192,6 +240,7 @@ def _pipe(record: Record) -> Said:
 
 _KINDS: dict[int, tuple[str, Callable[[Record], Said]]] = {
     1: ("process.created", _created),
+    2: ("file.time_changed", _timed),
     3: ("network.connected", _connected),
     5: ("process.exited", _exited),
     11: ("file.created", _file),
@@ -244,6 +293,11 @@ ARTIFACT = EventArtifact(
             {**_PROCESS, "file_path": str, "file_name": str},
             context=True,
         ),
+        "file.time_changed": kind(
+            "Birth of {file_path} set[ from {old_time}] to {new_time}[ by {executable}]",
+            {**_PROCESS, "file_path": str, "file_name": str, "old_time": str, "new_time": str},
+            context=True,
+        ),
         "file.deleted": kind(
             "File deleted: {file_path}[ by {executable}][, {hashes}]",
             {**_PROCESS, "file_path": str, "file_name": str, "hashes": str, "is_archived": bool},
@@ -266,7 +320,8 @@ ARTIFACT = EventArtifact(
     defers={
         # By the file, so that its hashes are found where an autostart entry names it.
         1: Deferral("process.created", _STARTERS, "ProcessId", "ParentProcessId", about=("Image",)),
-        3: Deferral("network.connected", ("Image", "DestinationHostname"), "ProcessId"),
+        2: Deferral("file.time_changed", _TIMED, "ProcessId", matters=_backdated),
+        3: Deferral("network.connected", _ENDS, "ProcessId", matters=_connection_matters),
         5: Deferral("process.exited", pid="ProcessId"),
         11: Deferral("file.created", ("TargetFilename", "Image"), "ProcessId", matters=_file_matters),
         17: Deferral("pipe.created", ("PipeName", "Image"), "ProcessId", matters=_pipe_matters),

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from forensics.model import AntiForensic, Host
 from forensics.rules.engine import Hit, hits, rules_of
+from forensics.rules.watch import is_backdating
 from forensics.sessions.looked import Looked
 from forensics.sessions.rows import Row, Rows, grouped, ids_of, is_service_sid, short
 from forensics.sessions.sandbox_removed import Removal
@@ -54,6 +55,7 @@ def anti_forensics(
     found += _clearing(scene, used)
     found += log_signs(scene)
     found += setting_signs(scene)
+    found += _backdated(scene)
     told = {row.id for removal, _ in removed for row in removal.rows}
     found += file_signs(scene, looked or Looked(), told, {removal.path.casefold() for removal, _ in removed})
     return tuple(capped(found))
@@ -117,6 +119,16 @@ def _near(one: str, two: str) -> bool:
     if isinstance(first, datetime) and isinstance(second, datetime):
         return abs(first - second) <= _SAME_ACT
     return one == two
+
+
+def _backdated(scene: Scene) -> Iterator[Found]:
+    """Sysmon 2 for a program that was made older by days (the artifact has left out what installs)."""
+    for row in scene.rows.of("file.time_changed"):
+        if is_backdating(row.get("file_path"), row.get("executable")):
+            note = (
+                f"its birth went from {row.get('old_time')} back to {row.get('new_time')}, by {row.get('executable')}"
+            )
+            yield scene.sign("times_set", row, [row], path=short(row.get("file_path")), note=note)
 
 
 def _emptied(scene: Scene) -> Iterator[Found]:

@@ -13,10 +13,11 @@ from forensics.formats import encodedshell
 from forensics.model import Finding
 from forensics.rules import load
 from forensics.rules.engine import Rule, hits, rules_of
+from forensics.rules.watch import is_loopback
 from forensics.sessions.rows import Row, Rows, because, ids_of, short
 from forensics.sessions.texts import basename, norm, split_command
 
-SECTIONS = ("group", "tools")
+SECTIONS = ("group", "tools", "attacks")
 _COMMANDS = {
     "process.created": "command_line",
     "powershell.script_block": "script_text",
@@ -37,8 +38,26 @@ _FILES = (
 )  # fmt: skip
 _OTHERS = (
     "pipe.created", "pipe.opened", "registry.value_set", "firewall.rule", "firewall.rule_added",
-    "firewall.rule_changed", "registry.blob_suspected", "msbuild.inline_task", "beacon.config",
+    "firewall.rule_changed", "registry.blob_suspected", "msbuild.inline_task", "beacon.config", "registry.key_changed",
+    "network.connected", "connection.allowed", "rdp.client_reached", "share.accessed", "share.configured",
+    "account.changed", "logon.succeeded", "process.exit_monitored",
 )  # fmt: skip
+_PLAIN = (
+    "file_description",
+    "source_ip",
+    "destination_ip",
+    "destination_port",
+    "share_name",
+    "share_path",
+    "share_target",
+    "share_access",
+    "target_user_name",
+    "user_name",
+    "user_sid",
+    "sid_history",
+    "value_data",
+    "integrity_level",
+)
 _SEARCHED = ("command", "decoded", "path", "program")
 KINDS = (*_COMMANDS, *_RUNS, *_FILES, *_OTHERS)
 
@@ -136,6 +155,9 @@ def facts_of(row: Row) -> dict[str, Any]:
     named = ("service_name", "pipe_name", "value_name", "local_ports", "rule_name")
     facts |= {name: row.get(name) for name in (*named, "blob_sha256", "code_sha256", "file_path", "location")}
     facts["key"] = row.first("key_path", "location")
+    facts |= {name: row.get(name) for name in _PLAIN}
+    facts["looped"] = is_loopback(row.get("source_ip")) if row.get("source_ip") else ""
+    facts["ports"] = tuple(filter(None, (row.get("source_port"), row.get("destination_port"))))
     facts["package"] = row.first("entry_name", "value_data")
     facts["direction"] = row.first("direction", "rule_direction").casefold()
     facts["action"] = row.first("action", "rule_action").casefold()

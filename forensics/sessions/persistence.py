@@ -16,11 +16,12 @@ from functools import cache
 from forensics.model import Host, PersistenceEntry, stable_id
 from forensics.rules import autoruns, load
 from forensics.rules.engine import hits, rules_of, total
+from forensics.sessions.persistence_commands import COMMANDED
 from forensics.sessions.persistence_entries import Entry, merged
 from forensics.sessions.persistence_seen import Files, first_seen, last_write
 from forensics.sessions.persistence_targets import target_of
 from forensics.sessions.projects import Projects, told
-from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, stamp
+from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, short, stamp
 from forensics.sessions.texts import basename, split_command
 
 _WRAPPED = "service.wrapper_config"
@@ -204,7 +205,8 @@ def _remarks(entry: Entry, people: People) -> list[str]:
     wrapped = [row for row in entry.rows if row.kind == _WRAPPED or row.get("wrapper_command_line")]
     if wrapped:
         found.append(because("a service wrapper starts this command, the service's own program is another", wrapped))
-    own = [row.first("wrapper_command_line", "command_line") for row in entry.rows if row.kind != _WRAPPED]
+    found += _told_by_command(entry)
+    own = [row.first("wrapper_command_line", "command_line") for row in entry.rows if _states(row)]
     commands = {" ".join(command.casefold().replace('"', "").split()) for command in own} - {""}
     if len(commands) > 1:
         found.append(because("its command changed, or differs between the artifacts", entry.rows))
@@ -218,6 +220,20 @@ def _by(row: Row, people: People) -> str:
     """Who wrote a registry value, and with what, as far as the record says."""
     name, _sid = people.of(row)
     return (f" by {name}" if name else "") + (f" with {row.get('executable')}" if row.get("executable") else "")
+
+
+def _states(row: Row) -> bool:
+    """Whether a row says what the entry runs, by itself."""
+    return row.kind not in (_WRAPPED, "process.created") and COMMANDED not in row.fields
+
+
+def _told_by_command(entry: Entry) -> list[str]:
+    """The command lines that made the entry, or were to: such a record does not say how it ended."""
+    made = [row for row in entry.rows if COMMANDED in row.fields]
+    if not made:
+        return []
+    alone = "; nothing else tells of it, so whether it succeeded is not known" if len(made) == len(entry.rows) else ""
+    return [because(f"made by command: {short(made[0].get(COMMANDED))}{alone}", made)]
 
 
 def _trigger_kinds(entry: Entry) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from forensics.rules import autoruns
+from forensics.sessions.persistence_commands import COMMANDED, commanded
+from forensics.sessions.persistence_logged import Logged, logged
 from forensics.sessions.persistence_values import by_place, meaning, place_of, sid_in, startup_files
 from forensics.sessions.rows import People, Row, Rows
 
@@ -43,7 +46,7 @@ class Entry:
 
     def first(self, *names: str) -> str:
         """The first of these fields that a row has; definitions before log events, the newest before older ones."""
-        ranked = sorted(self.rows, key=lambda row: (_RANK.get(row.kind, 9), row.time is None, row.order), reverse=False)
+        ranked = sorted(self.rows, key=_rank)
         for name in names:
             for row in ranked:
                 if row.get(name):
@@ -57,9 +60,15 @@ _RANK = {
 }  # fmt: skip
 
 
+def _rank(row: Row) -> tuple[bool, int, bool, tuple[datetime, str]]:
+    """What was made goes before what was to be made."""
+    return COMMANDED in row.fields, _RANK.get(row.kind, 9), row.time is None, row.order
+
+
 def merged(rows: Rows, people: People) -> list[Entry]:
     """Every entry with its rows, in order of mechanism, owner and name."""
     entries: dict[_Key, Entry] = {}
+    by_command = list(commanded(rows))
     definitions = {_task_name(row) for row in rows.of("task.defined", "task.cached", "task.registered", "task.updated")}
     recovered: list[tuple[_Key, Row]] = []
     for key, row in _defined(rows, definitions):
@@ -71,18 +80,21 @@ def merged(rows: Rows, people: People) -> list[Entry]:
         there = entries.get((mechanism, owner, name))
         lives = there is not None and any(not item.deleted and item.kind in _DEFINITIONS for item in there.rows)
         _into(entries, mechanism, owner, f"{name}{_GONE}" if lives else name, row)
+    _into_named(entries, by_command)
     for row in rows.of(_WRAPPED):
         wrapped = entries.get(("service", "", row.get("service_name").casefold()))
         if wrapped:
             wrapped.rows.append(row)  # what the service really runs goes before the wrapper's own command line
     places = by_place({key: entry.rows for key, entry in entries.items() if key[0] not in _BY_NAME | {"run_key"}})
-    for row in rows.of("registry.value_set"):
+    for row in (*rows.of("registry.value_set"), *(row for row in by_command if row.kind == "registry.value_set")):
         _set_value(entries, row, people)
         _set_by_place(entries, row, places)
     for row in rows.of("registry.key_changed"):
         _deleted_value(entries, row, people, places)
     for key, row in startup_files(rows, {key: entry.rows for key, entry in entries.items()}):
         _into(entries, *key, row)
+    for told in logged(rows):
+        _logged(entries, told)
     for row in rows.of("tunnel.service_registered"):
         _registered(entries, row)
     return [entry for _, entry in sorted(entries.items(), key=lambda item: item[0])]
@@ -116,6 +128,29 @@ def _subscriptions(rows: Rows) -> Iterator[tuple[_Key, Row]]:
 
 def _into(entries: dict[_Key, Entry], mechanism: str, owner: str, name: str, row: Row) -> None:
     entries.setdefault((mechanism, owner, name), Entry(mechanism, owner)).rows.append(row)
+
+
+def _into_named(entries: dict[_Key, Entry], by_command: Iterable[Row]) -> None:
+    """Tasks, services and consumers that commands were to make: into the entries of their names."""
+    for row in by_command:
+        if row.kind == "task.registered":
+            _into(entries, "scheduled_task", "", _task_name(row), row)
+        elif row.kind == "service.installed":
+            _into(entries, "service", "", row.get("service_name").casefold(), row)
+        elif row.kind == "wmi.consumer_changed":
+            _into(entries, "wmi", "", row.get("entry_name").casefold(), row)
+
+
+def _logged(entries: dict[_Key, Entry], told: Logged) -> None:
+    """A row that a log alone has: with what a queue, hive or file holds of that name, else as an entry of its own."""
+    name = told.name.casefold()
+    for key in sorted(entries):
+        if key[0] == told.mechanism and name in {row.get("entry_name").casefold() for row in entries[key].rows}:
+            entries[key].rows.append(told.row)
+            return
+    key = (told.mechanism, "", f"logged\\{name}")
+    _into(entries, *key, told.row)
+    entries[key].name, entries[key].remark = told.name, entries[key].remark or told.remark
 
 
 def _task_name(row: Row) -> str:

@@ -23,6 +23,8 @@ _MADE = {
     "task.registered": "the task was registered", "service.installed": "the service was installed",
     "registry.value_set": "the value was set", "wmi.consumer_changed": "the consumer was registered or changed",
     "wmi.subscribed": "the subscription was made", "file.created": "the file was made",
+    "winsock.provider_added": "the provider was added", "bits.job": "the job was made",
+    "bits.transfer": "the job transferred",
 }  # fmt: skip
 _CHANGED = {"task.updated": "the task was changed", "registry.value_set": "the value was changed"}
 _GONE = {"registry.key_changed": "the value was deleted"}

@@ -31,7 +31,7 @@ def test_a_download_of_the_cli_is_kept() -> None:
         ("https://update.code.visualstudio.com/commit:f1a4fb10/server-win32-x64/stable", True),
         ("http://198.51.100.7/vscode_cli_win32_x64_cli.zip", True),
         ("https://fs.microsoft.com/fs/windows/config.json", False),
-        ("C:\\Windows\\system32\\cmd.exe", False),
+        ("C:\\Windows\\system32\\cmd.exe", True),
     ],
 )  # fmt: skip
 def test_what_is_kept(url: str, kept: bool) -> None:

@@ -18,6 +18,7 @@ SECTIONS = [
     ("antiforensics", "rules"),
     ("group", "findings"),
     ("tools", "findings"),
+    ("attacks", "findings"),
 ]
 RULES = [rule for name, section in SECTIONS for rule in rules_of(name, section)]
 

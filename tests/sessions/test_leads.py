@@ -258,7 +258,7 @@ def test_the_loaders_payload_and_project() -> None:
 
 
 PUBLIC = {
-    "Command and Control/DE_sysmon-3-rdp-tun.evtx": {"tool.plink"},
+    "Command and Control/DE_sysmon-3-rdp-tun.evtx": {"tool.plink", "rdp.tunnelled"},
     "Credential Access/discovery_sysmon_1_iis_pwd_and_config_discovery_appcmd.evtx": {"webshell.command"},
     "Lateral Movement/LM_typical_IIS_webshell_sysmon_1_10_traces.evtx": {"webshell.command"},
 }
