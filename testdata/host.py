@@ -14,6 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from testdata.autostarts import BitsJob, Subscription
+from testdata.filerecord import FileRecord as FileRecord
+from testdata.filerecord import Rename as Rename
 from testdata.yamldata import ScenarioError as ScenarioError
 from testdata.yamldata import made, read, replaced
 
@@ -119,12 +122,16 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A scheduled task: its XML below System32\\Tasks, its TaskCache keys, and the records of its registration."""
+    """A scheduled task: its XML below System32\\Tasks, its TaskCache keys, and the records of its registration.
+
+    With `class_id` its action is that COM class instead of a command, as with most tasks of Windows itself.
+    """
 
     path: str
     guid: str
-    command: str
+    command: str = ""
     arguments: str = ""
+    class_id: str = ""
     author: str = ""
     created: datetime
     registered_by: str = ""
@@ -208,50 +215,6 @@ class PrefetchRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FileRecord:
-    """A file as such. `text`, `base64` or `size` (that many patterned bytes) is its content; times as NTFS keeps them.
-
-    `mtime` defaults to `birth`, `mft` and `atime` to `mtime`. `encoding` is a codec name; `local` texts hold the
-    marker `@<ISO time>@`, which the renderer replaces by the host's local time in `stamp` form. A file with `deleted`
-    is made and removed again: its record in the master file table and the change journal tell of it; `with_folder`:
-    so is its folder, which was made for it. With `overwritten` its record has been given away since, so that only the
-    journal tells. `mark` is the text of its stream Zone.Identifier. `child_of` makes it a differencing VHDX of the disk
-    of that path. `vscdb` makes it a part of VS Code's state database (`part`: main or wal; `settled` and `later` as
-    `writers.vscdb` has them).
-    """
-
-    path: str
-    birth: datetime
-    mtime: datetime | None = None
-    mft: datetime | None = None
-    atime: datetime | None = None
-    text: str | None = None
-    base64: str | None = None
-    size: int | None = None
-    encoding: str = "utf-8"
-    stamp: str = "%Y-%m-%d %H:%M:%S"
-    newline: str = "\n"
-    deleted: datetime | None = None
-    with_folder: bool = False
-    overwritten: bool = False
-    mark: str | None = None
-    child_of: str | None = None
-    vscdb: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rename:
-    """A file or folder that got the name it has in `path` at a moment; `was` is its name before, in the same folder.
-
-    Only the change journal tells of it.
-    """
-
-    path: str
-    was: str
-    at: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
 class Crash:
     """A boot after power loss or a crash (EventLog 6008, Kernel-Power 41); `alive` is the last sign of life before."""
 
@@ -323,6 +286,8 @@ class Host:
     logons: tuple[Logon, ...] = ()
     registry: tuple[RegistryKey, ...] = ()
     prefetch: tuple[PrefetchRecord, ...] = ()
+    wmi: tuple[Subscription, ...] = ()
+    bits_jobs: tuple[BitsJob, ...] = ()
     files: tuple[FileRecord, ...] = ()
     renames: tuple[Rename, ...] = ()
     noise: tuple[Noise, ...] = ()
@@ -347,6 +312,8 @@ _SECTIONS: dict[str, type[Any]] = {
     "logons": Logon,
     "registry": RegistryKey,
     "prefetch": PrefetchRecord,
+    "wmi": Subscription,
+    "bits_jobs": BitsJob,
     "files": FileRecord,
     "renames": Rename,
     "noise": Noise,

@@ -17,6 +17,15 @@ from tests.running import BUILT, LAYOUTS, Run, fingerprint, timeline, tool
 EXPECTED = json.loads((BUILT / "expected/sessions.json").read_text(encoding="utf-8"))
 # Told by other evidence: Windows Timeline databases are made in its own test, SRUM has no writer but a public sample.
 ELSEWHERE = {
+    "desktop_components",
+    "device_connect",
+    "file_associations",
+    "font_drivers",
+    "langbar_addins",
+    "media_filters",
+    "pending_policies",
+    "shim_databases",
+    "sidebar_gadgets",
     "accessibility_programs",
     "active_setup",
     "accessibility_replaced",
