@@ -1,10 +1,11 @@
-"""Write docs/artifacts.md from the declarations of the artifacts: `python -m docs.build`."""
+"""Write docs/artifacts.md and docs/persistence.md from artifacts and rules: `python -m docs.build`."""
 
 from __future__ import annotations
 
 import inspect
 from pathlib import Path
 
+from docs import persistence
 from forensics.artifacts.base import Artifact, EventArtifact, FileArtifact, Kind, all_artifacts
 from forensics.collect import sought
 
@@ -60,3 +61,4 @@ def _row(name: str, kind: Kind) -> str:
 
 if __name__ == "__main__":
     TARGET.write_text(page(), encoding="utf-8", newline="\n")
+    persistence.write()

@@ -30,6 +30,7 @@ _DRIVE = re.compile(r"^[a-z]:\\", re.IGNORECASE)
 _HOSTS = re.compile(
     r"^(?:rundll32|regsvr32|wscript|cscript|mshta|powershell|pwsh|cmd|msbuild|msiexec|installutil)(?:\.exe)?$"
 )
+_CLASS = re.compile(r"\{[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}", re.IGNORECASE)
 _HANDED = re.compile(
     r"\"([^\"]+?\.(?:dll|ocx|cpl|vbs|vbe|jse?|wsf|hta|ps1|bat|cmd|exe|xml|csproj|msi))\"?(?=[\s\",]|$)"
     r"|((?:[a-z]:|%[^%\s]+%|\\\\)[^\s\",]*?"
@@ -41,7 +42,7 @@ _HANDED = re.compile(
 def target_of(command: str, library: str, profile: str | None) -> str | None:
     """The path that an entry starts, None where it names no file; a service's own library goes before its host."""
     executable, arguments = split_command(command)
-    if library:
+    if library and not _CLASS.fullmatch(library):
         executable = library
     elif _HOSTS.match(basename(executable)) and (handed := _HANDED.search(arguments)):
         executable = handed.group(1) or handed.group(2)
