@@ -25,6 +25,7 @@ ELSEWHERE = {
     "media_filters",
     "pending_policies",
     "shim_databases",
+    "service_failures",
     "sidebar_gadgets",
     "accessibility_programs",
     "active_setup",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from forensics.artifacts import (
@@ -11,10 +13,25 @@ from forensics.artifacts import (
     font_drivers,
     langbar_addins,
     media_filters,
+    service_failures,
     sidebar_gadgets,
 )
 from forensics.artifacts.base import RegistryArtifact
-from tests.artifacts.autorun_inputs import NTUSER, SOFTWARE, VERSION, at, found, key, klass, quiet, software, survives
+from forensics.formats.hive import Hive
+from tests.artifacts.autorun_inputs import (
+    NTUSER,
+    SOFTWARE,
+    SYSTEM,
+    VERSION,
+    at,
+    found,
+    key,
+    klass,
+    quiet,
+    software,
+    survives,
+    system,
+)
 from tests.artifacts.autorun_inputs import user as of_user
 from tests.artifacts.autostarts import scores
 from tests.artifacts.file_inputs import run
@@ -41,6 +58,9 @@ PLANTED: list[tuple[RegistryArtifact, Tree, str, dict[str, bool]]] = [
      {"{1}": True, "{2}": False}),
     (device_connect.ARTIFACT, software(at(f"{SYNC}\\AutoStartOnConnect", {"Upd": "C:\\Users\\Public\\a.exe"})),
      SOFTWARE, {"Upd": True}),
+    (service_failures.ARTIFACT, system(key("Services\\Fax", FailureCommand="C:\\Users\\Public\\f.exe"),
+                                       key("Services\\App", FailureCommand="C:\\Program Files\\A\\r.exe")),
+     SYSTEM, {"Fax": True, "App": False}),
     (desktop_components.ARTIFACT, of_user(key(f"{PAGES}\\0", Source="About:Home"),
                                           key(f"{PAGES}\\1", Source="C:\\Users\\x\\a.html")), NTUSER,
      {"0": False, "1": True}),
@@ -97,3 +117,14 @@ def test_gadgets() -> None:
     assert {fact.fields["profile_user"] for fact in facts} == {"hanako"}
     for length in range(len(data)):
         assert len(run(sidebar_gadgets.ARTIFACT, SETTINGS, data[:length])[0]) <= 3
+
+
+@pytest.mark.samples
+def test_a_real_machines_failing_services_stay_quiet(samples: Path) -> None:
+    folder = samples / "hives"
+    logs = [(folder / f"SYSTEM_B.LOG{number}").read_bytes() for number in (1, 2)]
+    rows = found(service_failures.ARTIFACT, Hive.open((folder / "SYSTEM_B").read_bytes(), logs), SYSTEM)
+    assert {name for _, name in rows} == {
+        "MSiSCSI", "NVDisplay.ContainerLocalSystem", "spectrum", "WEPHOSTSVC", "WinDefend",
+    }  # fmt: skip
+    assert {entry.score for entry in rows.values()} == {0}
