@@ -73,10 +73,10 @@ def _tree(hive: Hive) -> dict[str, _Shown]:
 def _task(given: FileInput, key: Key, shown: _Shown | None, hidden: str | None, live: Hive) -> Output:
     problems: list[Problem] = []
     actions = _actions(given, key, problems)
+    library = _library(live, actions)
     runs = _runs(given, key, problems)
     triggers = key.value("Triggers")
     name = text_of(key, "Path") or (shown.path if shown else None) or text_of(key, "URI")
-    library = _library(live, actions)
     programs = [action.command_line for action in actions if action.command_line]
     yield make_fact(
         "task.cached",
@@ -180,7 +180,7 @@ ARTIFACT = RegistryArtifact(
     parse=parse,
     emits={
         "task.cached": Kind(
-            "Task {entry_name}[ runs {command_line}][ ({value_data}[: {target_path}])][ as {task_run_as}][; {reason}]",
+            "Task {entry_name}[ runs {command_line}][ ({value_data})][ as {task_run_as}][; {reason}]",
             {
                 "mechanism": str,
                 "location": str,

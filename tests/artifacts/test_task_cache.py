@@ -80,6 +80,25 @@ def test_where_no_task_has_a_descriptor_none_is_hidden() -> None:
     assert [fact.tags for fact in facts] == [(), ()]
 
 
+def test_a_class_whose_library_lies_where_users_can_write() -> None:
+    good, bad = "{01575CFE-9A55-4003-A5E1-F38D1EBDCBE1}", "{01575CFE-9A55-4003-A5E1-F38D1EBDCBE2}"
+    folder = "\\Microsoft\\Windows"
+    tasks = cached(
+        (f"{folder}\\A", actions(com_handler(good)), "shown"), (f"{folder}\\B", actions(com_handler(bad)), "shown")
+    )
+    servers = {good: "%SystemRoot%\\System32\\a.dll", bad: "C:\\ProgramData\\b.dll"}
+    classes = [
+        nested(f"Classes\\CLSID\\{name}\\InprocServer32", {"": [("", 1, utf16(path))]})
+        for name, path in servers.items()
+    ]
+    facts, problems = run(ARTIFACT, merged(tasks, *classes), SOFTWARE)
+    assert problems == []
+    found = by_name(facts)
+    assert [found[f"{folder}\\{name}"].context for name in "AB"] == [True, False]
+    assert [found[f"{folder}\\{name}"].fields["target_path"] for name in "AB"] == list(servers.values())
+    assert {name: score > 40 for name, score in scores(facts).items()} == {f"{folder}\\A": False, f"{folder}\\B": True}
+
+
 def test_what_is_context() -> None:
     folder = "\\Microsoft\\Windows\\Folder"
     handler = com_handler("{01575CFE-9A55-4003-A5E1-F38D1EBDCBE1}")
@@ -110,22 +129,3 @@ def test_a_tree_entry_without_its_task_is_told() -> None:
     (fact,), problems = run(ARTIFACT, cached(("\\Gone", None, "no task")), SOFTWARE)
     assert problems == []
     assert (fact.fields["task_name"], fact.tags, fact.times) == ("\\Gone", ("orphan_task",), {})
-
-
-def test_a_class_whose_library_lies_where_users_can_write() -> None:
-    good, bad = "{01575CFE-9A55-4003-A5E1-F38D1EBDCBE1}", "{01575CFE-9A55-4003-A5E1-F38D1EBDCBE2}"
-    folder = "\\Microsoft\\Windows"
-    tasks = cached(
-        (f"{folder}\\A", actions(com_handler(good)), "shown"), (f"{folder}\\B", actions(com_handler(bad)), "shown")
-    )
-    servers = {good: "%SystemRoot%\\System32\\a.dll", bad: "C:\\ProgramData\\b.dll"}
-    classes = [
-        nested(f"Classes\\CLSID\\{name}\\InprocServer32", {"": [("", 1, utf16(path))]})
-        for name, path in servers.items()
-    ]
-    facts, problems = run(ARTIFACT, merged(tasks, *classes), SOFTWARE)
-    assert problems == []
-    found = by_name(facts)
-    assert [found[f"{folder}\\{name}"].context for name in "AB"] == [True, False]
-    assert [found[f"{folder}\\{name}"].fields["target_path"] for name in "AB"] == list(servers.values())
-    assert {name: score > 40 for name, score in scores(facts).items()} == {f"{folder}\\A": False, f"{folder}\\B": True}
