@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from testdata.autostarts import BitsJob, Subscription
-from testdata.filerecord import FileRecord as FileRecord
-from testdata.filerecord import Rename as Rename
+from testdata.hostmachines import Disk, Nic, Setting
+from testdata.hostmachines import Machine as Machine
 from testdata.yamldata import ScenarioError as ScenarioError
 from testdata.yamldata import made, read, replaced
 
@@ -69,55 +69,6 @@ class Process:
     status: str = "0x0"
     hashes: str = ""
     description: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Disk:
-    """A virtual disk that a virtual machine opens (VHDMP 12); `type` 1 is VHD or VMGS, 2 is VHDX."""
-
-    time: datetime
-    path: str
-    type: int = 2
-    read_only: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """A change of a running compute system (Hyper-V-Compute 2007); `json` as the event prints it."""
-
-    time: datetime
-    json: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Nic:
-    """The network card of a virtual machine (VmSwitch 232 and 233)."""
-
-    connected: datetime
-    port: str
-    switch: str
-    switch_name: str
-    deleted: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """The life of one Hyper-V virtual machine as the host's logs see it. Absent moments write no event."""
-
-    name: str
-    id: str
-    vm_name: str
-    created: datetime
-    started: datetime
-    running: datetime | None = None
-    logon: datetime | None = None
-    turned_off: datetime | None = None
-    terminated: datetime | None = None
-    disks: tuple[Disk, ...] = ()
-    settings: tuple[Setting, ...] = ()
-    nic: Nic | None = None
-    worker_pid: int = 0
-    compute_pid: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,6 +163,52 @@ class PrefetchRecord:
     runs: tuple[datetime, ...]
     count: int
     files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileRecord:
+    """A file as such. `text`, `base64` or `size` (that many patterned bytes) is its content; times as NTFS keeps them.
+
+    `mtime` defaults to `birth`, `mft` and `atime` to `mtime`. `encoding` is a codec name; `local` texts hold the
+    marker `@<ISO time>@`, which the renderer replaces by the host's local time in `stamp` form. A file with `deleted`
+    is made and removed again: its record in the master file table and the change journal tell of it; `with_folder`:
+    so is its folder, which was made for it. With `overwritten` its record has been given away since, so that only the
+    journal tells. `mark` is the text of its stream Zone.Identifier. `child_of` makes it a differencing VHDX of the disk
+    of that path. `vscdb` makes it a part of VS Code's state database (`part`: main or wal; `settled` and `later` as
+    `writers.vscdb` has them). `build` is a form of `testdata.contents`: `{build: link, target: ..., arguments: ...}`,
+    `{build: archive, parts: {name: text}}`, `{build: program, version: {CompanyName: ...}}`, `{build: copy, of: path}`.
+    """
+
+    path: str
+    birth: datetime
+    mtime: datetime | None = None
+    mft: datetime | None = None
+    atime: datetime | None = None
+    text: str | None = None
+    base64: str | None = None
+    size: int | None = None
+    encoding: str = "utf-8"
+    stamp: str = "%Y-%m-%d %H:%M:%S"
+    newline: str = "\n"
+    deleted: datetime | None = None
+    with_folder: bool = False
+    overwritten: bool = False
+    mark: str | None = None
+    child_of: str | None = None
+    vscdb: dict[str, Any] | None = None
+    build: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rename:
+    """A file or folder that got the name it has in `path` at a moment; `was` is its name before, in the same folder.
+
+    Only the change journal tells of it.
+    """
+
+    path: str
+    was: str
+    at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
