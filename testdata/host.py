@@ -167,7 +167,11 @@ class PrefetchRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class FileRecord:
-    """A file as such. `text`, `base64` or `size` (that many patterned bytes) is its content; times as NTFS keeps them.
+    """A file as such.
+
+    `build` is a form of `testdata.contents`: `{build: link, target: ..., arguments: ...}`,
+    `{build: archive, parts: {name: text}}`, `{build: program, version: {CompanyName: ...}}`, `{build: copy, of: path}`.
+    `text`, `base64` or `size` (that many patterned bytes) is its content; times as NTFS keeps them.
 
     `mtime` defaults to `birth`, `mft` and `atime` to `mtime`. `encoding` is a codec name; `local` texts hold the
     marker `@<ISO time>@`, which the renderer replaces by the host's local time in `stamp` form. A file with `deleted`
@@ -175,8 +179,7 @@ class FileRecord:
     so is its folder, which was made for it. With `overwritten` its record has been given away since, so that only the
     journal tells. `mark` is the text of its stream Zone.Identifier. `child_of` makes it a differencing VHDX of the disk
     of that path. `vscdb` makes it a part of VS Code's state database (`part`: main or wal; `settled` and `later` as
-    `writers.vscdb` has them). `build` is a form of `testdata.contents`: `{build: link, target: ..., arguments: ...}`,
-    `{build: archive, parts: {name: text}}`, `{build: program, version: {CompanyName: ...}}`, `{build: copy, of: path}`.
+    `writers.vscdb` has them).
     """
 
     path: str
@@ -185,6 +188,7 @@ class FileRecord:
     mft: datetime | None = None
     atime: datetime | None = None
     text: str | None = None
+    build: dict[str, Any] | None = None
     base64: str | None = None
     size: int | None = None
     encoding: str = "utf-8"
@@ -196,7 +200,6 @@ class FileRecord:
     mark: str | None = None
     child_of: str | None = None
     vscdb: dict[str, Any] | None = None
-    build: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
