@@ -85,9 +85,10 @@ def rules_of(mechanism: str) -> list[str]:
     return [rule["id"] for rule in rules if mechanism in _named(rule["when"])]
 
 
-def _named(when: dict[str, Any]) -> list[str]:
-    named = when.get("mechanism", [])
-    return named if isinstance(named, list) else [named]
+def _named(when: dict[str, Any] | list[dict[str, Any]]) -> list[str]:
+    """The mechanisms of a rule's condition, or of its alternatives."""
+    named = [item.get("mechanism", []) for item in (when if isinstance(when, list) else [when])]
+    return [word for words in named for word in (words if isinstance(words, list) else [words])]
 
 
 def techniques_of(mechanism: str) -> list[str]:

@@ -39,10 +39,10 @@ def _archive(moment: datetime, *, parts: dict[str, str]) -> bytes:
     return target.getvalue()
 
 
-def _program(moment: datetime, *, version: dict[str, str]) -> bytes:
-    """The head of a program, and the version resource by which it calls itself; no code."""
+def _program(moment: datetime, *, version: dict[str, str], size: int = 0) -> bytes:
+    """The head of a program, and the version resource by which it calls itself; no code, but as large as `size`."""
     del moment
-    return b"MZ".ljust(512, b"\x00") + versioninfo.build(version)
+    return (b"MZ".ljust(512, b"\x00") + versioninfo.build(version)).ljust(size, b"\x00")
 
 
 _FORMS: dict[str, Callable[..., bytes]] = {"link": _link, "archive": _archive, "program": _program}
