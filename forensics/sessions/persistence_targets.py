@@ -30,7 +30,6 @@ _DRIVE = re.compile(r"^[a-z]:\\", re.IGNORECASE)
 _HOSTS = re.compile(
     r"^(?:rundll32|regsvr32|wscript|cscript|mshta|powershell|pwsh|cmd|msbuild|msiexec|installutil)(?:\.exe)?$"
 )
-_CLASS = re.compile(r"\{[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}", re.IGNORECASE)
 _HANDED = re.compile(
     r"\"([^\"]+?\.(?:dll|ocx|cpl|vbs|vbe|jse?|wsf|hta|ps1|bat|cmd|exe|xml|csproj|msi))\"?(?=[\s\",]|$)"
     r"|((?:[a-z]:|%[^%\s]+%|\\\\)[^\s\",]*?"
@@ -42,7 +41,7 @@ _HANDED = re.compile(
 def target_of(command: str, library: str, profile: str | None) -> str | None:
     """The path that an entry starts, None where it names no file; a service's own library goes before its host."""
     executable, arguments = split_command(command)
-    if library and not _CLASS.fullmatch(library):
+    if "\\" in library or "." in library:  # neither a class nor a service, whose library is the command
         executable = library
     elif _HOSTS.match(basename(executable)) and (handed := _HANDED.search(arguments)):
         executable = handed.group(1) or handed.group(2)
