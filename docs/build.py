@@ -1,4 +1,4 @@
-"""Write docs/artifacts.md and docs/persistence.md from artifacts and rules: `python -m docs.build`."""
+"""Write docs/artifacts.md from the declarations of the artifacts: `python -m docs.build`."""
 
 from __future__ import annotations
 
@@ -60,5 +60,5 @@ def _row(name: str, kind: Kind) -> str:
 
 
 if __name__ == "__main__":
-    TARGET.write_text(page(), encoding="utf-8", newline="\n")
     persistence.write()
+    TARGET.write_text(page(), encoding="utf-8", newline="\n")
