@@ -39,6 +39,7 @@ ELSEWHERE = {
     "cbs_log",
     "cbs_packages",
     "codec_drivers",
+    "crypto_offload",
     "desktop_components",
     "device_connect",
     "file_associations",

@@ -7,7 +7,7 @@ command without asking (T1548.002). A user's classes go before the machine's and
 rules/file_associations.yml only: a user's choice of a viewer or editor lies elsewhere and is no entry. What Windows
 has there (rules/autoruns_stock.yml, from memory) is context. The time is the key's last write.
 Mechanism: `file_association`.
-https://attack.mitre.org/techniques/T1546/001/ ; https://learn.microsoft.com/windows/win32/shell/context-menu-handlers
+https://attack.mitre.org/techniques/T1546/001/ ; https://learn.microsoft.com/windows/win32/shell/fa-verbs
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@ r"""Add-ins of the language bar: libraries that `ctfmon.exe` loads at logon, for
 Each key below `Microsoft\Ctf\LangBarAddin` is an add-in with its library in `FilePath`; `Enable` 1 switches it on. The
 user's own hive needs no right. Windows brings none and products hardly do, so an entry here needs an
 explanation (from memory). Mechanism: `langbar_addin`.
-https://www.hexacorn.com/blog/2019/09/20/beyond-good-ol-run-key-part-116/ (the place)
 https://learn.microsoft.com/sysinternals/downloads/autoruns (page Logon)
 """
 

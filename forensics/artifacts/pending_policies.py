@@ -4,7 +4,7 @@ r"""Policies that Internet Explorer's customisation has pending: `.inf` files th
 the named `.inf` once, at the next logon, and then removes the key; an `.inf` can register and start what it wants. No
 right is needed to write it. Only an old way of setting up Internet Explorer used it, so whatever is found here needs an
 explanation. Logs that saw the value being set are joined with it. Mechanism: `pending_gpo`.
-https://www.hexacorn.com/blog/2018/04/23/beyond-good-ol-run-key-part-77/ (the place)
+Names of the values as in public instructions for it; what `ieinit.dll` does with them is from memory.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import pytest
 
 from forensics.artifacts import (
     browser_extensions,
+    crypto_offload,
     desktop_components,
     device_connect,
     font_drivers,
@@ -50,6 +51,8 @@ MEDIA = software(
     *(key(f"{CATEGORY}\\{name}", FriendlyName="x") for name in FILTERS),
 )
 PLANTED: list[tuple[RegistryArtifact, Tree, str, dict[str, bool]]] = [
+    (crypto_offload.ARTIFACT, software(key("Microsoft\\Cryptography\\Offload", ExpoOffload="x.dll", Other=1)), SOFTWARE,
+     {"ExpoOffload": True}),
     (font_drivers.ARTIFACT, software(at(f"{VERSION}\\Font Drivers", {"Adobe Type Manager": "atmfd.dll", "F": "f.dll"})),
      SOFTWARE, {"Adobe Type Manager": False, "F": True}),
     (media_filters.ARTIFACT, MEDIA, SOFTWARE, {FILTERS[0]: False, FILTERS[1]: True, FILTERS[2]: False}),
