@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
+from docs import persistence
 from forensics.artifacts.base import Artifact, EventArtifact, FileArtifact, Kind, all_artifacts
 from forensics.collect import sought
 
@@ -59,4 +60,5 @@ def _row(name: str, kind: Kind) -> str:
 
 
 if __name__ == "__main__":
+    persistence.write()
     TARGET.write_text(page(), encoding="utf-8", newline="\n")

@@ -14,6 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from testdata.autostarts import BitsJob, Subscription
+from testdata.hostmachines import Disk, Nic, Setting
+from testdata.hostmachines import Machine as Machine
 from testdata.yamldata import ScenarioError as ScenarioError
 from testdata.yamldata import made, read, replaced
 
@@ -69,62 +72,17 @@ class Process:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Disk:
-    """A virtual disk that a virtual machine opens (VHDMP 12); `type` 1 is VHD or VMGS, 2 is VHDX."""
-
-    time: datetime
-    path: str
-    type: int = 2
-    read_only: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """A change of a running compute system (Hyper-V-Compute 2007); `json` as the event prints it."""
-
-    time: datetime
-    json: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Nic:
-    """The network card of a virtual machine (VmSwitch 232 and 233)."""
-
-    connected: datetime
-    port: str
-    switch: str
-    switch_name: str
-    deleted: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """The life of one Hyper-V virtual machine as the host's logs see it. Absent moments write no event."""
-
-    name: str
-    id: str
-    vm_name: str
-    created: datetime
-    started: datetime
-    running: datetime | None = None
-    logon: datetime | None = None
-    turned_off: datetime | None = None
-    terminated: datetime | None = None
-    disks: tuple[Disk, ...] = ()
-    settings: tuple[Setting, ...] = ()
-    nic: Nic | None = None
-    worker_pid: int = 0
-    compute_pid: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
 class Task:
-    """A scheduled task: its XML below System32\\Tasks, its TaskCache keys, and the records of its registration."""
+    """A scheduled task: its XML below System32\\Tasks, its TaskCache keys, and the records of its registration.
+
+    With `class_id` its action is that COM class instead of a command, as with most tasks of Windows itself.
+    """
 
     path: str
     guid: str
-    command: str
+    command: str = ""
     arguments: str = ""
+    class_id: str = ""
     author: str = ""
     created: datetime
     registered_by: str = ""
@@ -209,7 +167,11 @@ class PrefetchRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class FileRecord:
-    """A file as such. `text`, `base64` or `size` (that many patterned bytes) is its content; times as NTFS keeps them.
+    """A file as such.
+
+    `build` is a form of `testdata.contents`: `{build: link, target: ..., arguments: ...}`,
+    `{build: archive, parts: {name: text}}`, `{build: program, version: {CompanyName: ...}}`, `{build: copy, of: path}`.
+    `text`, `base64` or `size` (that many patterned bytes) is its content; times as NTFS keeps them.
 
     `mtime` defaults to `birth`, `mft` and `atime` to `mtime`. `encoding` is a codec name; `local` texts hold the
     marker `@<ISO time>@`, which the renderer replaces by the host's local time in `stamp` form. A file with `deleted`
@@ -226,6 +188,7 @@ class FileRecord:
     mft: datetime | None = None
     atime: datetime | None = None
     text: str | None = None
+    build: dict[str, Any] | None = None
     base64: str | None = None
     size: int | None = None
     encoding: str = "utf-8"
@@ -323,6 +286,8 @@ class Host:
     logons: tuple[Logon, ...] = ()
     registry: tuple[RegistryKey, ...] = ()
     prefetch: tuple[PrefetchRecord, ...] = ()
+    wmi: tuple[Subscription, ...] = ()
+    bits_jobs: tuple[BitsJob, ...] = ()
     files: tuple[FileRecord, ...] = ()
     renames: tuple[Rename, ...] = ()
     noise: tuple[Noise, ...] = ()
@@ -347,6 +312,8 @@ _SECTIONS: dict[str, type[Any]] = {
     "logons": Logon,
     "registry": RegistryKey,
     "prefetch": PrefetchRecord,
+    "wmi": Subscription,
+    "bits_jobs": BitsJob,
     "files": FileRecord,
     "renames": Rename,
     "noise": Noise,

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from testdata.autostarts import autostart_files
+from testdata.contents import built
 from testdata.happenings import all_events
 from testdata.host import EventRecord, FileRecord, Host, PrefetchRecord, ScenarioError
 from testdata.local import with_local_times
@@ -35,7 +37,7 @@ Files = dict[str, Rendered]
 def render(host: Host) -> Files:
     """All files of the host, by path."""
     files: Files = {}
-    for part in (_described(host), _hives(host), _tasks(host), _prefetch(host), _logs(host)):
+    for part in (_described(host), _hives(host), _tasks(host), _prefetch(host), _autostarts(host), _logs(host)):
         if double := set(part) & set(files):
             raise ScenarioError(f"described twice: {sorted(double)}")
         files.update(part)
@@ -118,11 +120,23 @@ def _content(host: Host, file: FileRecord) -> bytes:
     if file.vscdb is not None:
         made = vscdb.build(file.vscdb["settled"], file.vscdb.get("later", ()))
         return made.wal if file.vscdb["part"] == "wal" else made.main
+    if file.build is not None:
+        return _built(host, file)
     if file.size is not None:
         return pattern(file.path, file.size)
     if file.text is None:
         raise ScenarioError(f"{file.path} has no content")
     return with_local_times(host, file.text, file.stamp).replace("\n", file.newline).encode(file.encoding)
+
+
+def _built(host: Host, file: FileRecord) -> bytes:
+    form = dict(file.build or {})
+    if form.get("build") != "copy":
+        return built(file.path, form, file.birth)
+    others = [other for other in host.files if other.path == form["of"] and other is not file]
+    if len(others) != 1:
+        raise ScenarioError(f"{file.path} is to be a copy of {form['of']}, which is not described once")
+    return _content(host, others[0])
 
 
 def pattern(seed: str, size: int) -> bytes:
@@ -151,6 +165,13 @@ def _tasks(host: Host) -> Files:
         data = b"\xff\xfe" + task_xml(host, task).encode("utf-16-le")
         files[path] = Rendered(data, Times(task.created, task.created, task.created, task.created))
     return files
+
+
+def _autostarts(host: Host) -> Files:
+    """The WMI repository and the queue of BITS, which Windows goes on writing as long as it runs."""
+    last = host.collected - timedelta(minutes=12)
+    times = Times(host.installed, last, last, last)
+    return {path: Rendered(data, times) for path, data in autostart_files(host).items()}
 
 
 def _prefetch(host: Host) -> Files:

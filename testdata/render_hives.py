@@ -155,8 +155,14 @@ def _put_task(writer: HiveWriter, task: Task) -> None:
         ("Author", 1, task.author),
         ("Date", 1, task.created.isoformat(timespec="seconds").replace("+00:00", "")),
         ("Schema", 4, 0x10002),
-        ("Actions", 3, blobs.task_actions(task.command, task.arguments, context=principal)),
+        ("Actions", 3, _task_actions(task, principal)),
         ("DynamicInfo", 3, blobs.task_dynamic_info(task.created, task.last_run, task.last_end)),
     ]
     written = (task.last_run or task.created) + timedelta(milliseconds=40)
     _values(writer, f"{_TASK_CACHE}\\Tasks\\{task.guid}", written, cached)
+
+
+def _task_actions(task: Task, principal: str) -> bytes:
+    if task.class_id:
+        return blobs.task_com_action(task.class_id, context=principal)
+    return blobs.task_actions(task.command, task.arguments, context=principal)

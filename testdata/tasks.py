@@ -32,16 +32,13 @@ _PATTERN = """<?xml version="1.0" encoding="UTF-16"?>
     <Priority>7</Priority>
   </Settings>
   <Actions Context="Author">
-    <Exec>
-      <Command>{command}</Command>{arguments}
-    </Exec>
+{action}
   </Actions>
 </Task>"""
 
 
 def task_xml(host: Host, task: Task) -> str:
     """The task's definition as text (the file is this in UTF-16 with a BOM); its date is host-local, without zone."""
-    arguments = f"\n      <Arguments>{escape(task.arguments)}</Arguments>" if task.arguments else ""
     text = _PATTERN.format(
         date=local_text(host, task.created, "%Y-%m-%dT%H:%M:%S.%f"),
         author=escape(task.author or f"{host.name}\\Administrator"),
@@ -51,7 +48,13 @@ def task_xml(host: Host, task: Task) -> str:
         level=task.run_level,
         instances=task.instances,
         hidden="true" if task.hidden else "false",
-        command=escape(task.command),
-        arguments=arguments,
+        action=_action(task),
     )
     return text.replace("\n", "\r\n")
+
+
+def _action(task: Task) -> str:
+    if task.class_id:
+        return f"    <ComHandler>\n      <ClassId>{task.class_id}</ClassId>\n    </ComHandler>"
+    arguments = f"\n      <Arguments>{escape(task.arguments)}</Arguments>" if task.arguments else ""
+    return f"    <Exec>\n      <Command>{escape(task.command)}</Command>{arguments}\n    </Exec>"

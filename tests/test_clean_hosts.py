@@ -52,9 +52,9 @@ def test_what_is_stock_was_read(run: Run) -> None:
     assert len({row["task_name"] for row in rows if row.get("kind") == "task.defined"}) > 30
     mechanisms = {row["mechanism"] for row in rows if row.get("kind") == "autorun.configured"}
     assert mechanisms > {
-        "active_setup", "boot_execute", "codec", "gp_extension", "known_dll", "lsa", "netsh_helper", "network_provider",
-        "print_monitor", "print_processor", "print_provider", "run_key", "subsystem", "time_provider", "winlogon",
-        "winsock",
+        "active_setup", "boot_execute", "codec", "file_association", "gp_extension", "known_dll", "lsa", "media_filter",
+        "netsh_helper", "network_provider", "print_monitor", "print_processor", "print_provider", "run_key",
+        "service_failure", "subsystem", "time_provider", "winlogon", "winsock",
     }  # fmt: skip
 
 

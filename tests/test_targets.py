@@ -34,6 +34,8 @@ HOME = "C:\\Users\\x"
     [
         ('"C:\\Program Files\\A\\a.exe" -x', "", "C:\\Program Files\\A\\a.exe"),
         ("C:\\Program Files\\A\\a.exe -x", "", "C:\\Program Files\\A\\a.exe"),
+        ("C:\\x\\a.dll", "{0A1B2C3D-0000-4000-8000-0000000000C1}", "C:\\x\\a.dll"),
+        ("%SystemRoot%\\System32\\np.dll", "NPPSpy", "C:\\Windows\\System32\\np.dll"),
         ("%windir%\\system32\\a.exe", "", "C:\\Windows\\system32\\a.exe"),
         ("%LocalAppData%\\a.exe /b", "", "C:\\Users\\x\\AppData\\Local\\a.exe"),
         ("\\??\\C:\\ProgramData\\d.sys", "", "C:\\ProgramData\\d.sys"),

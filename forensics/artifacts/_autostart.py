@@ -18,11 +18,13 @@ _WRITTEN = "Content Modification Time"
 # The longest name that regedit shows; a longer one keeps the whole list of values from being shown (from memory).
 _SHOWN_NAME = 255
 _WRITABLE = re.compile(
-    r"^(?:\\\\\?\\|\\\?\?\\|file:/*)?(?:(?:[a-z]:|%systemdrive%)\\(?:users|programdata|perflogs|temp|tmp|\$recycle\.bin"
+    r"^(?:\\\\\?\\|\\\?\?\\)?(?:(?:[a-z]:|%systemdrive%)\\(?:users|programdata|perflogs|temp|tmp|\$recycle\.bin"
     r"|windows\\(?:temp|tasks|debug|tracing)|intel)\\|%(?:temp|tmp|appdata|localappdata|userprofile|public|programdata"
     r"|allusersprofile)%|\\\\(?![.?]\\)|(?:script:|scriptleturl:)?https?:)",
     re.IGNORECASE,
 )
+_FILE_URL = re.compile(r"^file:/*([^/].*)$", re.IGNORECASE | re.DOTALL)
+_URL = re.compile(r"\w+:(?:\w+:)?//")
 # Below ProgramData where only administrators write.
 _GUARDED = re.compile(r"\\programdata\\(?:microsoft\\windows defender|package cache)\\", re.IGNORECASE)
 
@@ -59,7 +61,10 @@ def is_hidden(*names: str) -> bool:
 
 def writable(path: str) -> bool:
     """Whether a path lies where users without rights can write, on a share, or on the web."""
-    plain = path.strip().strip('"').replace("/", "\\") if not re.match(r"\w+:(?:\w+:)?//", path) else path
+    plain = path.strip().strip('"')
+    if local := _FILE_URL.match(plain):  # file:///C:/x, file://server/share
+        plain = local.group(1) if local.group(1)[1:2] == ":" else f"\\\\{local.group(1)}"
+    plain = plain if _URL.match(plain) else plain.replace("/", "\\")
     return _WRITABLE.match(plain) is not None and _GUARDED.search(plain) is None
 
 

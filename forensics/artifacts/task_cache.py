@@ -4,7 +4,8 @@ MirrorFace started Windows Sandbox by a scheduled task. The copy in the registry
 differences betray hiding: without `SD` under Tree (or without a Tree entry at all) a task runs on but is shown
 neither by schtasks nor by the Task Scheduler window. Such tasks are tagged `hidden_task`. DynamicInfo holds the last
 registration, the last start and the last successful end. Tasks below `\\Microsoft\\Windows\\` that start a program of
-Windows or a COM handler become context. Recovered tasks are never called hidden:
+Windows or a COM handler become context, unless the library of that class lies where users can write. Recovered tasks
+are never called hidden:
 their Tree entry was deleted with them.
 https://cyber.wtf/2022/06/01/windows-registry-analysis-todays-episode-tasks/
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from forensics.artifacts._autostart import writable
 from forensics.artifacts._registry import looks_stock, lost, place
 from forensics.artifacts.base import FileInput, Kind, Output, RegistryArtifact
 from forensics.formats import FormatError, taskcache, tasktriggers
@@ -27,6 +29,7 @@ _NAME = "task_cache"
 _CACHE = "Microsoft\\Windows NT\\CurrentVersion\\Schedule\\TaskCache"
 _STOCK_FOLDER = "\\microsoft\\windows\\"
 _GUID = re.compile(r"\{[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}", re.IGNORECASE)
+_CLASS = re.compile(rf"^COM handler ({_GUID.pattern})", re.IGNORECASE)
 _NO_RUNS = NoTime("no DynamicInfo", "")
 
 
@@ -57,13 +60,13 @@ def _rows(hive: Hive, given: FileInput) -> Output:
     for key in tasks.subkeys() if tasks else ():
         shown = tree.pop(key.name.lower(), None)
         hidden = None if hive.deleted else _hidden(shown, keeps_descriptors=keeps_descriptors)
-        yield from _task(given, key, shown, hidden)
+        yield from _task(given, key, shown, hidden, hive.live)
     for identifier, shown in tree.items():
         if not hive.deleted or hive.live.key(f"{_CACHE}\\Tasks\\{identifier}") is None:
             yield _orphan(given, identifier, shown)
     for key in hive.unplaced():
         if _GUID.fullmatch(key.name) and key.value("Actions"):
-            yield from _task(given, key, None, None)
+            yield from _task(given, key, None, None, hive.live)
 
 
 def _tree(hive: Hive) -> dict[str, _Shown]:
@@ -77,9 +80,10 @@ def _tree(hive: Hive) -> dict[str, _Shown]:
     return found
 
 
-def _task(given: FileInput, key: Key, shown: _Shown | None, hidden: str | None) -> Output:
+def _task(given: FileInput, key: Key, shown: _Shown | None, hidden: str | None, live: Hive) -> Output:
     problems: list[Problem] = []
     actions = _actions(given, key, problems)
+    library = _library(live, actions)
     runs = _runs(given, key, problems)
     triggers = key.value("Triggers")
     name = text_of(key, "Path") or (shown.path if shown else None) or text_of(key, "URI")
@@ -97,6 +101,7 @@ def _task(given: FileInput, key: Key, shown: _Shown | None, hidden: str | None) 
             "command_line": "; ".join(programs),
             "working_directory": next((action.working_directory for action in actions if action.executable), None),
             "value_data": "; ".join(action.other for action in actions if action.other),
+            "target_path": library,
             "task_author": text_of(key, "Author"),
             "task_run_as": taskcache.read_account(triggers.raw) if triggers else None,
             "task_trigger": "; ".join(fires),
@@ -104,10 +109,18 @@ def _task(given: FileInput, key: Key, shown: _Shown | None, hidden: str | None) 
             "key_path": key.path,
             "reason": hidden,
         },
-        context=not hidden and _is_stock(name, programs),
+        context=not hidden and _is_stock(name, programs) and not writable(library or ""),
         tags=("hidden_task",) if hidden else (),
     )
     yield from problems
+
+
+def _library(live: Hive, actions: tuple[taskcache.Action, ...]) -> str | None:
+    """The library of the class that a task calls, as far as the machine's hive has the class."""
+    for action in actions:
+        if named := _CLASS.match(action.other or ""):
+            return text_of(live.key(f"Classes\\CLSID\\{named.group(1)}\\InprocServer32"), "")
+    return None
 
 
 def _actions(given: FileInput, key: Key, problems: list[Problem]) -> tuple[taskcache.Action, ...]:
@@ -198,6 +211,7 @@ ARTIFACT = RegistryArtifact(
                 "command_line": str,
                 "working_directory": str,
                 "value_data": str,
+                "target_path": str,
                 "task_author": str,
                 "task_run_as": str,
                 "task_trigger": str,

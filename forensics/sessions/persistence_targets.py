@@ -41,7 +41,7 @@ _HANDED = re.compile(
 def target_of(command: str, library: str, profile: str | None) -> str | None:
     """The path that an entry starts, None where it names no file; a service's own library goes before its host."""
     executable, arguments = split_command(command)
-    if library:
+    if "\\" in library or "." in library:  # neither a class nor a service, whose library is the command
         executable = library
     elif _HOSTS.match(basename(executable)) and (handed := _HANDED.search(arguments)):
         executable = handed.group(1) or handed.group(2)

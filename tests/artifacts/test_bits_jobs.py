@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import struct
-
 import pytest
 
 from forensics.artifacts.bits_jobs import ARTIFACT
+from testdata.writers import bits
 from tests.artifacts.autostarts import entries
 from tests.artifacts.file_inputs import run
 
@@ -12,17 +11,8 @@ PATH = "C:/ProgramData/Microsoft/Network/Downloader/qmgr.db"
 OWNER = "S-1-5-21-1111111111-2222222222-3333333333-1001"
 
 
-def counted(text: str, *, bare: bool = False) -> bytes:
-    """A text as the queue has it; an empty one with or without its NUL."""
-    if not text and bare:
-        return bytes(4)
-    return struct.pack("<I", len(text) + 1) + f"{text}\0".encode("utf-16-le")
-
-
 def job(name: str, description: str, program: str, arguments: str, *, bare: bool = False) -> bytes:
-    head = struct.pack("<4I", 0, 1, 5, 0) + bytes(range(16))
-    texts = b"".join(counted(text, bare=bare) for text in (name, description, program, arguments))
-    return head + texts + counted(OWNER) + struct.pack("<I", 3) + bytes(40)
+    return bits.job(name, description, program, arguments, OWNER, bare=bare)
 
 
 @pytest.mark.parametrize("bare", [False, True])
@@ -53,4 +43,10 @@ def test_a_job_is_told_once_and_damage_costs_only_itself() -> None:
     assert facts[1].fields["command_line"] == '"C:\\b c.exe" -q'
     for length in range(0, len(one), 3):
         run(ARTIFACT, PATH, one[:length])
-    assert run(ARTIFACT, PATH, counted(OWNER) * 50) == ([], [])
+    assert run(ARTIFACT, PATH, bits.counted(OWNER) * 50) == ([], [])
+
+
+def test_a_job_in_its_database() -> None:
+    (fact,), problems = run(ARTIFACT, PATH, bits.queue([job("A", "", "", ""), job("B", "", "C:\\b.exe", "-q")]))
+    assert problems == []
+    assert (fact.fields["entry_name"], fact.fields["command_line"]) == ("B", "C:\\b.exe -q")

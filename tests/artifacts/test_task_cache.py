@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from forensics.artifacts.task_cache import ARTIFACT
 from forensics.model import Fact
+from tests.artifacts.autostarts import scores
 from tests.artifacts.registry_inputs import merged, nested, run
 from tests.formats.crafted_hives import Tree, utf16
 from tests.formats.crafted_tasks import (
@@ -89,6 +90,25 @@ def test_hidden_tasks_are_kept_and_tagged() -> None:
 def test_where_no_task_has_a_descriptor_none_is_hidden() -> None:
     facts, _ = run(ARTIFACT, cached(("\\A", actions(SANDBOX), "no SD"), ("\\B", actions(SANDBOX), "no SD")), SOFTWARE)
     assert [fact.tags for fact in facts] == [(), ()]
+
+
+def test_a_class_whose_library_lies_where_users_can_write() -> None:
+    good, bad = "{01575CFE-9A55-4003-A5E1-F38D1EBDCBE1}", "{01575CFE-9A55-4003-A5E1-F38D1EBDCBE2}"
+    folder = "\\Microsoft\\Windows"
+    tasks = cached(
+        (f"{folder}\\A", actions(com_handler(good)), "shown"), (f"{folder}\\B", actions(com_handler(bad)), "shown")
+    )
+    servers = {good: "%SystemRoot%\\System32\\a.dll", bad: "C:\\ProgramData\\b.dll"}
+    classes = [
+        nested(f"Classes\\CLSID\\{name}\\InprocServer32", {"": [("", 1, utf16(path))]})
+        for name, path in servers.items()
+    ]
+    facts, problems = run(ARTIFACT, merged(tasks, *classes), SOFTWARE)
+    assert problems == []
+    found = by_name(facts)
+    assert [found[f"{folder}\\{name}"].context for name in "AB"] == [True, False]
+    assert [found[f"{folder}\\{name}"].fields["target_path"] for name in "AB"] == list(servers.values())
+    assert {name: score > 40 for name, score in scores(facts).items()} == {f"{folder}\\A": False, f"{folder}\\B": True}
 
 
 def test_what_is_context() -> None:
