@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from forensics.artifacts._evtx import (
     USER,
@@ -41,8 +41,11 @@ from forensics.formats import FormatError, zoneid
 from forensics.formats.evtx import Record
 from forensics.formats.sandboxids import SYSTEM, pipe_guid, read_pipe
 from forensics.model import Fact, Source
+from forensics.rules.filesystem import is_payload
 from forensics.rules.hosts import host_meaning
+from forensics.rules.recording import is_recording_key
 from forensics.rules.watch import is_autostart_key, is_watched, is_web_script
+from forensics.times import from_iso, iso
 
 Said = tuple[Made, bool]  # the fields, and whether they are worth keeping by themselves
 
@@ -61,6 +64,7 @@ def _process(record: Record) -> Made:
     }
 
 
+_BACKDATED = timedelta(days=1)
 _STARTERS = ("Image", "CommandLine", "ParentImage", "ParentCommandLine", "OriginalFileName")
 
 
@@ -135,17 +139,31 @@ def _stream(record: Record) -> Said:
     return fields, is_watched(path, contents or "", record.data.get("Image", ""))
 
 
+def _time(record: Record) -> Said:
+    """A new birth of a file, kept where a program, script or archive was made older by more than a day."""
+    fields, _ = _file(record)
+    data = record.data
+    old, new = from_iso(data.get("PreviousCreationUtcTime", "")), from_iso(data.get("CreationUtcTime", ""))
+    fields |= {"old_time": known(data.get("PreviousCreationUtcTime")), "new_time": known(data.get("CreationUtcTime"))}
+    if isinstance(old, datetime) and isinstance(new, datetime):
+        fields |= {"old_time": iso(old), "new_time": iso(new)}
+        return fields, old - new > _BACKDATED and is_payload(data.get("TargetFilename", ""))
+    return fields, False
+
+
 def _key(record: Record) -> Said:
     path = known(record.data.get("TargetObject")) or ""
     fields = _process(record) | {"key_path": path, "action": known(record.data.get("EventType"))}
-    return fields, is_autostart_key(path) or is_watched(path, record.data.get("Image", ""))
+    kept = is_autostart_key(path) or is_recording_key(path)
+    return fields, kept or is_watched(path, record.data.get("Image", ""))
 
 
 def _value(record: Record) -> Said:
     path, details = record.data.get("TargetObject", ""), record.data.get("Details", "")
     key, _, name = path.rpartition("\\")
     fields = _process(record) | {"key_path": key, "value_name": name, "value_data": details}
-    return fields, is_autostart_key(path) or is_watched(path, details, record.data.get("Image", ""))
+    kept = is_autostart_key(path) or is_recording_key(path)
+    return fields, kept or is_watched(path, details, record.data.get("Image", ""))
 
 
 def _query(record: Record) -> Said:
@@ -160,11 +178,13 @@ def _query(record: Record) -> Said:
 
 
 _PIPE_OWNERS = frozenset({"sandbox service", "code server"})  # these names are nobody else's
+_LOG_PIPE = "\\eventlog"  # of the event log service, which makes it when it starts
 
 
 def _pipe_matters(name: str, image: str) -> bool:
     pipe = read_pipe(name)
-    return (pipe is not None and pipe.role in _PIPE_OWNERS) or is_watched(name, image)
+    known = pipe is not None and pipe.role in _PIPE_OWNERS
+    return known or name.casefold() == _LOG_PIPE or is_watched(name, image)
 
 
 def _pipe(record: Record) -> Said:
@@ -186,6 +206,7 @@ def _pipe(record: Record) -> Said:
 
 _KINDS: dict[int, tuple[str, Callable[[Record], Said]]] = {
     1: ("process.created", _created),
+    2: ("file.time_changed", _time),
     3: ("network.connected", _connected),
     5: ("process.exited", _exited),
     11: ("file.created", _file),
@@ -236,6 +257,11 @@ ARTIFACT = EventArtifact(
         "file.created": kind(
             "File created: {file_path}[ by {executable}]",
             {**_PROCESS, "file_path": str, "file_name": str},
+            context=True,
+        ),
+        "file.time_changed": kind(
+            "Birth of {file_path} set[ from {old_time}] to {new_time}[ by {executable}]",
+            {**_PROCESS, "file_path": str, "file_name": str, "old_time": str, "new_time": str},
             context=True,
         ),
         "file.deleted": kind(

@@ -16,6 +16,7 @@ from forensics.sessions.rows import Row, Rows, grouped, ids_of, is_service_sid, 
 from forensics.sessions.sandbox_removed import Removal
 from forensics.sessions.wiped_files import file_signs
 from forensics.sessions.wiped_logs import log_signs
+from forensics.sessions.wiped_recorders import history_signs, recorder_signs
 from forensics.sessions.wiped_settings import setting_signs
 from forensics.sessions.wiped_signs import Found, Scene, capped
 from forensics.times import from_iso
@@ -54,6 +55,8 @@ def anti_forensics(
     found += _clearing(scene, used)
     found += log_signs(scene)
     found += setting_signs(scene)
+    found += recorder_signs(scene, looked or Looked())
+    found += history_signs(scene)
     told = {row.id for removal, _ in removed for row in removal.rows}
     found += file_signs(scene, looked or Looked(), told, {removal.path.casefold() for removal, _ in removed})
     return tuple(capped(found))
