@@ -23,6 +23,7 @@ from testdata.render import (
     overwritten,
     removed,
     removed_folders,
+    stamped,
     whole,
 )
 from testdata.writers import ewf, ntfs, vss
@@ -66,7 +67,7 @@ def describe(host: Host, files: Files) -> tuple[ntfs.Description, int]:
         {path: (file.data, file.times) for path, file in files.items()}, dirs, times,
         host.volume_serial << 32 | 0x1C9A_77E0, {path: (file.data, file.times) for path, file in gone.items()},
         (lambda references: journal(host, every, dirs, references)) if host.journal_start else None,
-        frozenset(removed_folders(host)), overwritten(host), marks(host),
+        frozenset(removed_folders(host)), overwritten(host), marks(host), stamped(host),
     )  # fmt: skip
     return described, volume_size(every)
 

@@ -92,6 +92,12 @@ def marks(host: Host) -> dict[str, bytes]:
     return {inner_path(file.path): file.mark.replace("\n", "\r\n").encode() for file in host.files if file.mark}
 
 
+def stamped(host: Host) -> dict[str, Times]:
+    """The times that a program gave some files; setting them is the last change of their records."""
+    told = {inner_path(file.path): file.stamped for file in host.files if file.stamped}
+    return {path: Times(stamp.birth, stamp.mtime, stamp.at, stamp.at) for path, stamp in told.items()}
+
+
 def after_wiping(host: Host) -> dict[str, bytes | None]:
     """What the wiped files are afterwards: None where they are gone."""
     made: dict[str, bytes | None] = {}

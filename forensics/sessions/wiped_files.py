@@ -23,6 +23,7 @@ _LEAST_PREFETCH = 10  # fewer are no folder of a host that was used
 _PREFETCH_NAME = 29  # characters of the program's name in the name of its prefetch file
 _NAMED = 10
 _FREE_SPACE = "FS-35"
+_FIRST_PAGES = 65536  # a journal that was never cut at its beginning starts within its first pages
 _LEAST_RUNS = 3  # runs by people after which a folder without any prefetch file is told
 _YOUNG_RUN = timedelta(minutes=5)
 
@@ -95,9 +96,22 @@ def _journal(scene: Scene, looked: Looked) -> Iterator[Found]:
         else:
             continue
         yield scene.sign("journal_recreated", row, rows, when=stamp(row.time), why=why)
+    yield from _begun_anew(scene, installed, late)
     tables = scene.rows.of("mft.table")
     if tables and looked.state("usn_journal") == "nothing_found":
         yield scene.sign("journal_absent", tables[0], tables[:1])
+
+
+def _begun_anew(scene: Scene, installed: Row | None, late: timedelta) -> Iterator[Found]:
+    """A journal from its first USN on, long after the installation: where its settings were not collected to say so."""
+    if scene.rows.of("usn.journal_made") or installed is None or installed.time is None:
+        return
+    for row in scene.rows.of("usn.journal"):
+        first = row.get("first_usn")
+        whole = first.isdecimal() and int(first) < _FIRST_PAGES
+        if whole and row.meaning == "Start Time" and not row.snapshot and row.time and row.time - installed.time > late:
+            why = f"its first record is USN {first}, though Windows was installed on {stamp(installed.time)}"
+            yield scene.sign("journal_recreated", row, [row, installed], when=f"by {stamp(row.time)}", why=why)
 
 
 def _wiped(scene: Scene) -> Iterator[Found]:

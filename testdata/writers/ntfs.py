@@ -53,8 +53,8 @@ class Description:
     """What is on a volume: paths have forward slashes, `whole` are the volume's own times.
 
     `removed` files are made and removed again, and with them `removed_folders`; the records of `overwritten` ones have
-    been given to other files since. `marks` are the streams Zone.Identifier of some files. (Only `writers.mft` knows
-    these two.) `journal` gives the change journal out of the file reference of every path, removed ones and folders
+    been given to other files since. `marks` are the streams Zone.Identifier of some files, `stamped` the times that a
+    program gave some, with which those of their names do not agree. (Only `writers.mft` knows these three.) `journal` gives the change journal out of the file reference of every path, removed ones and folders
     too; without it the volume has none.
     """
 
@@ -67,6 +67,7 @@ class Description:
     removed_folders: frozenset[str] = frozenset()
     overwritten: frozenset[str] = frozenset()
     marks: Mapping[str, bytes] = field(default_factory=dict)
+    stamped: Mapping[str, Times] = field(default_factory=dict)
 
 
 def missing_tools() -> list[str]:
