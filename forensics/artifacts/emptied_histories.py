@@ -2,8 +2,9 @@ r"""Lists of a user's doings that are empty: the Run dialog, typed paths, recent
 
 Explorer fills these lists by itself and clears none of them; `reg delete`, cleaners and the privacy switches of Windows
 do. What was removed often lies in the hive's free cells still: then the row says how many entries were found there, and
-the recovered entries themselves are rows of the artifacts that read the list. A list that every used profile fills
-(UserAssist of programs) is told when it is empty, whatever is left. Which lists is data (rules/recording.yml).
+the recovered entries themselves are rows of the artifacts that read the list. A list that is made with its first entry
+(Run dialog, recent documents, UserAssist of programs) is told when it is empty, whatever is left; that Windows itself
+never leaves it so is inferred [INF]. Which lists is data (rules/recording.yml).
 
 The time is the last write of the emptied key: the removal, or later. Of a list that is gone with its key it is the last
 write before that. https://attack.mitre.org/techniques/T1070/007/

@@ -4,7 +4,7 @@ Whoever does not want to clear a log switches off what fills it: `Start` 0 of an
 the next boot on, `EnableScriptBlockLogging` 0 stops 4104, and the mere key `Control\MiniNt` makes Windows take itself
 for a set-up environment and leaves the Security log empty [M]. Administrators, policies and privacy tools set some of
 them too, so each is a sign with its innocent causes, never a verdict. Which keys and values, and which numbers are
-`off`, is data (rules/recording.yml, `switches`). One that is set and not off is context.
+`off` (`stops_at`), is data (rules/recording.yml, `switches`). One that is set and not off is context.
 
 The time is the key's last write, which any other value of the key moves as well.
 https://learn.microsoft.com/powershell/module/microsoft.powershell.core/about/about_group_policy_settings
@@ -41,7 +41,7 @@ def _row(given: FileInput, key: Key, switch: dict[str, Any], control_set: str | 
     number = None if name is None else number_of(key, name)
     if name is not None and number is None:
         return
-    off = name is None or number in switch["off"]
+    off = name is None or number in switch["stops_at"]
     user, sid = owner(given) if switch["hive"] == "NTUSER" else (None, None)
     yield make_fact(
         "recording.configured",

@@ -25,7 +25,7 @@ def _by_path() -> dict[str, Mapping[str, Any]]:
 
 def switch_at(path: str) -> Mapping[str, Any] | None:
     """The switch that a full path of a value (of one without a value: of its key, or below it) names."""
-    lowered = path.casefold() + "\\"
+    lowered = f"\\{path.casefold()}\\"
     return next((switch for end, switch in _by_path().items() if f"{end}\\" in lowered), None)
 
 

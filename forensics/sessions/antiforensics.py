@@ -23,6 +23,7 @@ from forensics.times import from_iso
 
 # The command and the record that it leaves in the log it clears; two records of one setting of the clock.
 _SAME_ACT = timedelta(seconds=10)
+_STOPS = "ANT-11"  # the rule of commands that stop a recorder
 _FEW = 3  # settings of the clock forward by services that are told one by one
 _LAST_ACTS = 20  # commands before one that may be the same act
 _MOST_TOLD = 20  # rows that a sign names for what everything of a tunnel tells
@@ -54,7 +55,8 @@ def anti_forensics(
     found += [_config_removed(scene, removal, session) for removal, session in removed]
     found += _clearing(scene, used)
     found += log_signs(scene)
-    found += setting_signs(scene)
+    stopping = [row for row, told in _commands(scene.rows) if any(hit.rule == _STOPS for hit in told)]
+    found += setting_signs(scene, stopping)
     found += recorder_signs(scene, looked or Looked())
     found += history_signs(scene)
     told = {row.id for removal, _ in removed for row in removal.rows}

@@ -162,10 +162,13 @@ def _silent(scene: Scene, log: Row, others: list[Row], traces: list[Row]) -> Ite
     if least is None:
         return
     found = []
-    for span in [*_pairs(log, "silences"), *_tail(log, others)]:
+    tails = list(_tail(log, others))
+    ends = timedelta(hours=settings["ends"].get(channel, least))
+    for span in [*_pairs(log, "silences"), *tails]:
         if span[1] - span[0] < timedelta(hours=least):
             continue
-        spoke = [other for other in others if _spoken(other, span) * 2 >= span[1] - span[0]]
+        enough = min((span[1] - span[0]) / 2, ends if span in tails else timedelta.max)
+        spoke = [other for other in others if _spoken(other, span) >= enough]
         used = [] if spoke else _used(traces, span)
         if spoke or used:
             names = ", ".join(other.get("log_channel") for other in spoke)

@@ -6,13 +6,15 @@ Settings as they are in the hives, and changes of the same values as Sysmon and 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from forensics.rules import load
 from forensics.rules.recording import channel_at, number_in, switch_at
 from forensics.sessions.looked import Looked
-from forensics.sessions.rows import Row, grouped, short
+from forensics.sessions.rows import Row, grouped, short, stamp
 from forensics.sessions.wiped_signs import Found, Scene
+from forensics.times import from_iso
 
 _SYSMON = "microsoft-windows-sysmon/operational"
 _EVENTLOG_PIPE = "\\eventlog"
@@ -40,8 +42,10 @@ def _missing(scene: Scene, looked: Looked) -> Iterator[Found]:
     for row in scene.rows.of("service.configured"):
         if not row.deleted and "sysmon" in f"{row.get('service_name')} {row.get('command_line')}".casefold():
             return
-    parts = {"count": logs[0].get("record_count"), "last": logs[0].get("last_record_time")}
-    yield scene.sign("recorder_missing", logs[0], logs[:1], **parts)
+    last = from_iso(logs[0].get("last_record_time"))
+    ended = replace(logs[0], time=last) if isinstance(last, datetime) else logs[0]
+    parts = {"count": logs[0].get("record_count"), "last": stamp(ended.time) if ended.time else "an unknown time"}
+    yield scene.sign("recorder_missing", ended, logs[:1], **parts)
 
 
 def _unloaded(scene: Scene) -> Iterator[Found]:
@@ -69,17 +73,17 @@ def _changes(scene: Scene) -> Iterator[Found]:
         number, switch, channel = number_in(row.get("value_data")), switch_at(path), channel_at(path)
         if channel and number == 0:
             yield scene.sign("log_switched_off", row, [row], channel=channel)
-        elif switch is not None and _turned_off(row, switch.get("off"), number):
+        elif switch is not None and _turned_off(row, switch.get("stops_at"), number):
             program = f", written by {short(row.get('executable'))}" if row.get("executable") else ""
             how = f"{short(path)} was set{program}"
             yield scene.sign(switch["sign"], row, [row], what=switch["what"], how=how, by=scene.by(row))
 
 
-def _turned_off(row: Row, off: list[int] | None, number: int | None) -> bool:
+def _turned_off(row: Row, numbers: list[int] | None, number: int | None) -> bool:
     """Whether a change turns a switch off; one without values by being made."""
-    if off is None:
+    if numbers is None:
         return "delete" not in row.get("action").casefold()
-    return row.kind == "registry.value_set" and number in off
+    return row.kind == "registry.value_set" and number in numbers
 
 
 def _moved(scene: Scene) -> Iterator[Found]:

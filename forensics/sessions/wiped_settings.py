@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from forensics.rules import load
@@ -14,11 +14,11 @@ _FIRST_RECORDS = timedelta(minutes=1)
 _SYSMON = "microsoft-windows-sysmon/operational"
 
 
-def setting_signs(scene: Scene) -> Iterator[Found]:
-    """Every sign that settings and their changes give."""
+def setting_signs(scene: Scene, stopping: Sequence[Row] = ()) -> Iterator[Found]:
+    """Every sign that settings and their changes give; `stopping` are commands that stop a recorder."""
     yield from _channels(scene)
     yield from _audit(scene)
-    yield from _sysmon(scene)
+    yield from _sysmon(scene, stopping)
     yield from _services(scene)
     yield from _prefetch(scene)
     yield from _defender(scene)
@@ -52,15 +52,25 @@ def _follows(before: Row, row: Row) -> bool:
     return before.time is not None and row.time is not None and row.time - before.time <= _TOGETHER
 
 
-def _sysmon(scene: Scene) -> Iterator[Found]:
+def _just_before(order: Row, row: Row) -> bool:
+    if order.time is None or row.time is None:
+        return False
+    return timedelta(0) <= row.time - order.time <= _TOGETHER
+
+
+def _sysmon(scene: Scene, stopping: Sequence[Row]) -> Iterator[Found]:
     for row in scene.rows.of("sysmon.state_changed"):
-        if row.get("state") == "stopped" and scene.went_down(row) is False:
-            yield scene.sign("recorder_stopped", row, [row])
+        if row.get("state") != "stopped":
+            continue
+        ordered = [item for item in stopping if _just_before(item, row)]
+        if ordered or scene.went_down(row) is False:
+            how = f"{scene.by(ordered[-1])}, ordered by a command" if ordered else ""
+            yield scene.sign("recorder_stopped", row, [row, *ordered], how=how)
     logs = [row for row in scene.rows.of("log.described") if row.get("log_channel").casefold() == _SYSMON]
     began = min((row.time for row in logs if row.time), default=None)
     for row in scene.rows.of("sysmon.configured"):
-        # The configuration that Sysmon was installed with stands at the beginning of its log.
-        if row.time is not None and began is not None and row.time - began > _FIRST_RECORDS:
+        # The configuration that Sysmon was installed with stands at the beginning of its log, where that is known.
+        if row.time is not None and (began is None or row.time - began > _FIRST_RECORDS):
             what = short(row.get("sysmon_configuration") or row.get("hashes"))
             yield scene.sign("recorder_configured", row, [row], by=scene.by(row), what=what)
 

@@ -54,8 +54,9 @@ class Description:
 
     `removed` files are made and removed again, and with them `removed_folders`; the records of `overwritten` ones have
     been given to other files since. `marks` are the streams Zone.Identifier of some files, `stamped` the times that a
-    program gave some, with which those of their names do not agree. (Only `writers.mft` knows these three.) `journal` gives the change journal out of the file reference of every path, removed ones and folders
-    too; without it the volume has none.
+    program gave some, with which those of their names do not agree. (Only `writers.mft` knows these three.) `journal`
+    gives the change journal out of the file reference of every path, removed ones and folders too; without it the
+    volume has none.
     """
 
     contents: Contents
