@@ -113,7 +113,9 @@ def _of_kernel(row: Row) -> bool:
 
 def _shadows(scene: Scene) -> Iterator[Found]:
     for row in scene.rows.of("shadow_copy.lost"):
-        yield scene.sign("shadows_lost", row, [row], what=row.get("shadows_lost"), volume=row.get("volume_name"))
+        yield scene.sign(
+            "shadows_lost", row, [row], what=row.get("shadows_lost"), volume=row.get("volume_name") or "a volume"
+        )
 
 
 def _refused(scene: Scene) -> Iterator[Found]:
