@@ -94,8 +94,11 @@ def marks(host: Host) -> dict[str, bytes]:
 
 def stamped(host: Host) -> dict[str, Times]:
     """The times that a program gave some files; setting them is the last change of their records."""
-    told = {inner_path(file.path): file.stamped for file in host.files if file.stamped}
-    return {path: Times(stamp.birth, stamp.mtime, stamp.at, stamp.at) for path, stamp in told.items()}
+    return {
+        inner_path(file.path): Times(stamp.birth, stamp.mtime, stamp.at, stamp.at, file.birth)
+        for file in host.files
+        if (stamp := file.stamped)
+    }
 
 
 def after_wiping(host: Host) -> dict[str, bytes | None]:

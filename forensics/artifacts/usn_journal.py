@@ -57,6 +57,7 @@ from forensics.times import Moment, NoTime, iso
 _NAME = "usn_journal"
 _MOST_OPEN = 100_000
 _HARD_LINK = 0x10000
+_NAMING = OLD_NAME | NEW_NAME | DELETE
 # What happened -> the reasons that say so, and what the time of their record means.
 _ACTIONS = {
     filesystem.CREATED: (CREATE, "Creation Time"),
@@ -111,7 +112,8 @@ class _Teller:
         place = self._folders.place(record.parent, record.usn)
         self.lost_folders += not place.whole
         if self._bursts is not None:
-            self._shredder.take(record, place)
+            if record.reason & _NAMING:
+                self._shredder.take(record, place)
             if record.reason & DELETE and record.reason & CLOSE:
                 self._bursts.take(record, place)
         seen = _Seen(record, place, self._rule(place, record.name))

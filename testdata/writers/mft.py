@@ -41,14 +41,7 @@ def build(told: Description) -> tuple[bytes, dict[str, int]]:
             table += _record(*about, told.folders[path], _index_root(), folder=True, in_use=not gone)
         else:
             data, times = told.contents[path] if path in told.contents else told.removed[path]
-            record = _record(
-                *about,
-                times,
-                data,
-                in_use=path in told.contents,
-                mark=told.marks.get(path, b""),
-                stamped=told.stamped.get(path),
-            )
+            record = _record(*about, times, data, in_use=path in told.contents, mark=told.marks.get(path, b""))
             table += bytes(_RECORD) if path in told.overwritten else record
     return bytes(table), references
 
@@ -67,13 +60,10 @@ def _system_records(whole: Times, total: int) -> Iterator[bytes]:
 
 def _record(
     number: int, parent: int, name: str, times: Times, content: bytes, *, sequence: int = 1, folder: bool = False,
-    in_use: bool = True, made: bool = False, mark: bytes = b"", stamped: Times | None = None,
+    in_use: bool = True, made: bool = False, mark: bytes = b"",
 ) -> bytes:  # fmt: skip
     """One record; `content` of a file is its data, of a folder (or when `made`) the attribute that holds it."""
-    attributes = [
-        _standard(stamped or times, made=made),
-        _name(parent, name, times.birth_only(), content, folder=folder),
-    ]
+    attributes = [_standard(times, made=made), _name(parent, name, times.birth_only(), content, folder=folder)]
     stream = [_resident(_STREAM, mark, "Zone.Identifier")] if mark else []
     room = _RECORD - _FIRST_ATTRIBUTE - sum(map(len, [*attributes, *stream])) - 16
     attributes += [content if folder or made else _data(content, room), *stream]

@@ -29,16 +29,21 @@ ROOT = 5
 
 @dataclass(frozen=True)
 class Times:
-    """The four times of an NTFS file: birth, last content change, last record change, last access."""
+    """The four times of an NTFS file: birth, last content change, last record change, last access.
+
+    `named` is when the name was made, where that is not the birth: a program set the four others since.
+    """
 
     birth: datetime
     mtime: datetime
     mft: datetime
     atime: datetime
+    named: datetime | None = None
 
     def birth_only(self) -> Times:
         """As Windows sets the times of a name that was never changed."""
-        return Times(self.birth, self.birth, self.birth, self.birth)
+        made = self.named or self.birth
+        return Times(made, made, made, made)
 
     def packed(self) -> bytes:
         """As they stand in $STANDARD_INFORMATION and, in the same order, in $FILE_NAME."""
@@ -53,10 +58,9 @@ class Description:
     """What is on a volume: paths have forward slashes, `whole` are the volume's own times.
 
     `removed` files are made and removed again, and with them `removed_folders`; the records of `overwritten` ones have
-    been given to other files since. `marks` are the streams Zone.Identifier of some files, `stamped` the times that a
-    program gave some, with which those of their names do not agree. (Only `writers.mft` knows these three.) `journal`
-    gives the change journal out of the file reference of every path, removed ones and folders too; without it the
-    volume has none.
+    been given to other files since. `marks` are the streams Zone.Identifier of some files. (Only `writers.mft` knows
+    these two.) `journal` gives the change journal out of the file reference of every path, removed ones and folders
+    too; without it the volume has none.
     """
 
     contents: Contents
@@ -68,7 +72,6 @@ class Description:
     removed_folders: frozenset[str] = frozenset()
     overwritten: frozenset[str] = frozenset()
     marks: Mapping[str, bytes] = field(default_factory=dict)
-    stamped: Mapping[str, Times] = field(default_factory=dict)
 
 
 def missing_tools() -> list[str]:

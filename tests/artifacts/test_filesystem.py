@@ -261,12 +261,10 @@ def test_other_renames_wipe_nothing(names: list[str]) -> None:
 )
 def test_times_that_were_set_later(name: str, reason: int, after: float, older: float, told: bool) -> None:
     times = ntfs.Times(*[BORN] * 4)
-    stamped = ntfs.Times(*[BORN - timedelta(days=older)] * 4)
+    stamped = ntfs.Times(*[BORN - timedelta(days=older)] * 4, BORN)
     folders = {"Users": times, "Users/x": times, "Users/x/Downloads": times}
     path = f"Users/x/Downloads/{name}"
-    table, references = mft_writer.build(
-        ntfs.Description({path: (b"x", times)}, folders, times, 1, stamped={path: stamped})
-    )
+    table, references = mft_writer.build(ntfs.Description({path: (b"x", stamped)}, folders, times, 1))
     change = Change(BORN + timedelta(seconds=after), references[path], references["Users/x/Downloads"], name, reason)
     rows, problems = usn_rows(usn.build([change]), table=table)
     assert problems == []
