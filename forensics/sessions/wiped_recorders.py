@@ -28,6 +28,7 @@ def recorder_signs(scene: Scene, looked: Looked) -> Iterator[Found]:
     yield from _unloaded(scene)
     yield from _switches(scene)
     yield from _changes(scene)
+    yield from _profiles(scene)
     yield from _moved(scene)
     yield from _reborn(scene)
     yield from _shadows(scene)
@@ -84,6 +85,15 @@ def _turned_off(row: Row, numbers: list[int] | None, number: int | None) -> bool
     if numbers is None:
         return "delete" not in row.get("action").casefold()
     return row.kind == "registry.value_set" and number in numbers
+
+
+def _profiles(scene: Scene) -> Iterator[Found]:
+    """A profile of PowerShell that keeps every session of it from leaving a history."""
+    for row in scene.rows.of("autorun.configured"):
+        text = row.get("command_line").casefold()
+        if row.get("mechanism") == "powershell_profile" and ("savenothing" in text or "-historysavepath" in text):
+            parts = {"what": "the history of PowerShell", "how": f"by the profile {short(row.get('location'))}"}
+            yield scene.sign("history_switched_off", row, [row], by="", **parts)
 
 
 def _moved(scene: Scene) -> Iterator[Found]:

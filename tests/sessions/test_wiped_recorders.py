@@ -216,3 +216,17 @@ class TestOthers:
         scene.file("host.described", "C:/Windows/System32/config/SOFTWARE", {"Installation Time": -90 * DAY})
         scene.file("usn.journal", "C:/$Extend/$J", {"Start Time": start, "End Time": 9}, first_usn=first)
         assert kinds(scene) == told
+
+    @pytest.mark.parametrize(
+        ("mechanism", "line", "told"),
+        [
+            ("powershell_profile", "Set-PSReadLineOption -HistorySaveStyle SaveNothing", ["history_switched_off"]),
+            ("powershell_profile", "Import-Module posh-git", []),
+            ("run_key", "x.exe SaveNothing", []),
+        ],
+    )
+    def test_a_profile_that_keeps_no_history(self, mechanism: str, line: str, told: list[str]) -> None:
+        scene = Scene()
+        scene.file("autorun.configured", "C:/Users/x/Documents/profile.ps1", {WRITTEN: 0}, mechanism=mechanism,
+                   location="C:\\x\\profile.ps1", entry_name="profile.ps1", command_line=line)  # fmt: skip
+        assert kinds(scene) == told
