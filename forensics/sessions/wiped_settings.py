@@ -76,22 +76,33 @@ def _sysmon(scene: Scene, stopping: Sequence[Row]) -> Iterator[Found]:
 
 
 def _services(scene: Scene) -> Iterator[Found]:
+    """A change that the System log tells is one sign with what the hive says of the same service."""
     data = load("antiforensics")
     guards, words = data["guards"], tuple(data["disabled_words"])
+    set_up = [row for row in scene.rows.of("service.configured") if _is_off(scene, row)]
+    told: set[str] = set()
     for row in scene.rows.of("service.start_type_changed"):
         name = row.get("service_name")
         if name.casefold() in guards and row.get("start_type").casefold() in words:
+            told.add(name.casefold())
+            same = [item for item in set_up if item.get("service_name").casefold() == name.casefold()]
             how = f" (was {row.get('start_type_before') or 'unknown'}{scene.by(row)})"
             role = guards[name.casefold()]
-            yield scene.sign("service_switched_off", row, [row], service=name, role=role, how=how)
-    for row in scene.rows.of("service.configured"):
+            yield scene.sign("service_switched_off", row, [row, *same], service=name, role=role, how=how)
+    for row in set_up:
         name = row.get("service_name")
-        if name.casefold() in guards and row.get("start_type") == "disabled" and not row.deleted:
-            # Of a server prefetch is off by itself, and with it what keeps it.
-            if name.casefold() == "sysmain" and scene.is_server:
-                continue
+        if name.casefold() not in told:
             how = f" ({row.get('location')})"
             yield scene.sign("service_switched_off", row, [row], service=name, role=guards[name.casefold()], how=how)
+
+
+def _is_off(scene: Scene, row: Row) -> bool:
+    """Whether a service that records or protects is disabled in the hive."""
+    name = row.get("service_name").casefold()
+    # Of a server prefetch is off by itself, and with it what keeps it.
+    usual = name == "sysmain" and scene.is_server
+    guarded = name in load("antiforensics")["guards"]
+    return guarded and row.get("start_type") == "disabled" and not row.deleted and not usual
 
 
 def _prefetch(scene: Scene) -> Iterator[Found]:
@@ -109,15 +120,27 @@ def _defender(scene: Scene) -> Iterator[Found]:
     for row in scene.rows.of("antivirus.protection_off"):
         what = f"{row.get('protection')} is {row.get('value_data')} ({row.get('setting_origin')})"
         yield scene.sign("protection_off", row, [row], what=what, by="")
-    for row in scene.rows.of("antivirus.exclusion"):
-        what = f"the {row.get('exclusion_kind')} {short(row.get('excluded'))} ({row.get('setting_origin')})"
-        yield scene.sign("exclusion_set", row, [row], what=what, by="")
+    yield from _exclusions(scene)
+    for row in scene.rows.of("antivirus.history_removed"):
+        yield scene.sign("protection_history_removed", row, [row], by=scene.by(row))
+
+
+def _exclusions(scene: Scene) -> Iterator[Found]:
+    """What Defender's log says of an exclusion is one sign with what the hive says of the same one."""
+    set_up = scene.rows.of("antivirus.exclusion")
+    told: set[str] = set()
     for row in scene.rows.of("antivirus.setting_changed"):
         if row.fields.get("is_weakened"):
             what = f"a setting was changed to {short(row.get('setting'))}"
             yield scene.sign("protection_off", row, [row], what=what, by=scene.by(row))
         elif row.fields.get("is_exclusion"):
+            now = row.get("setting").casefold()
+            same = [item for item in set_up if f"\\{item.get('excluded').casefold()} = " in now]
+            told.update(item.id for item in same)
             removed = f"{short(row.get('setting_before'))} no longer, an exclusion was removed"
-            yield scene.sign("exclusion_set", row, [row], what=short(row.get("setting")) or removed, by=scene.by(row))
-    for row in scene.rows.of("antivirus.history_removed"):
-        yield scene.sign("protection_history_removed", row, [row], by=scene.by(row))
+            what = short(row.get("setting")) or removed
+            yield scene.sign("exclusion_set", row, [row, *same], what=what, by=scene.by(row))
+    for row in set_up:
+        if row.id not in told:
+            what = f"the {row.get('exclusion_kind')} {short(row.get('excluded'))} ({row.get('setting_origin')})"
+            yield scene.sign("exclusion_set", row, [row], what=what, by="")

@@ -230,3 +230,18 @@ class TestOthers:
         scene.file("autorun.configured", "C:/Users/x/Documents/profile.ps1", {WRITTEN: 0}, mechanism=mechanism,
                    location="C:\\x\\profile.ps1", entry_name="profile.ps1", command_line=line)  # fmt: skip
         assert kinds(scene) == told
+
+    def test_log_and_hive_of_one_change_are_one_sign(self) -> None:
+        scene = Scene()
+        scene.add("antivirus.setting_changed", 0, setting="HKLM\\X\\Exclusions\\Paths\\C:\\a = 0x0", is_exclusion=True)
+        for n, path in enumerate(("C:\\a", "C:\\ab")):
+            scene.file("antivirus.exclusion", "C:/S", {WRITTEN: 1}, f"value {n}", excluded=path, exclusion_kind="path",
+                       setting_origin="setting")  # fmt: skip
+        scene.add("service.start_type_changed", 2, service_name="SysMain", start_type="disabled")
+        for name in ("SysMain", "EventLog"):
+            scene.file("service.configured", "C:/S", {WRITTEN: 3}, name, service_name=name, start_type="disabled")
+        found = signs(scene)
+        assert [(sign.kind, len(sign.events)) for sign in found] == [
+            ("exclusion_set", 2), ("exclusion_set", 1), ("service_switched_off", 2), ("service_switched_off", 1),
+        ]  # fmt: skip
+        assert "C:\\ab" in found[1].detail
