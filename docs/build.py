@@ -1,15 +1,21 @@
-"""Write docs/artifacts.md from the declarations of the artifacts: `python -m docs.build`."""
+"""Write docs/artifacts.md from the artifacts, docs/wiping.md from the rules about wiping: `python -m docs.build`."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from docs import persistence
 from forensics.artifacts.base import Artifact, EventArtifact, FileArtifact, Kind, all_artifacts
 from forensics.collect import sought
+from forensics.rules import load
+from forensics.rules.engine import rules_of
 
 TARGET = Path(__file__).parent / "artifacts.md"
+WIPING = Path(__file__).parent / "wiping.md"
+_LEVELS = ("strong", "medium", "weak")
 _TYPES = {str: "text", int: "number", bool: "yes/no"}
 
 
@@ -59,6 +65,70 @@ def _row(name: str, kind: Kind) -> str:
     return f"| `{name}`{shown} | {kind.message.replace('|', chr(92) + '|')} | {fields} |"
 
 
+def wiping_page() -> str:
+    """The page about signs of removed traces, out of the data that makes them."""
+    return "\n".join(
+        [
+            "# Signs of wiped traces\n",
+            "Made from `forensics/rules/antiforensics.yml`, `recording.yml` and `tunnel.yml` by `python -m docs.build`; do not edit.\n",
+            "A sign says that traces were removed, or kept from being written; who did it and why it does not say. The level is how",
+            "far a sign of its kind goes by itself: two that fit each other go further than one that is strong. Every sign in",
+            "`sessions.json` (`anti_forensics`) has its level, the rows that it rests on, and the innocent causes below.\n",
+            *_table(("sign", "level", "seen in", "innocent causes that look the same"), _signs()),
+            "\n## Commands\n",
+            "Command lines of processes, PowerShell and histories of shells that are told as `clearing_command` (rules that begin with",
+            "ANT, each with an example and a counterexample).\n",
+            *_table(("rule", "the command", "ATT&CK", "for example"), _commands()),
+            "\n## Switches\n",
+            "Registry values that keep something from being recorded, as they are in the hive and as Sysmon and the Security log",
+            "saw them change.\n",
+            *_table(("key and value", "off at", "what is kept no more", "sign"), _switches()),
+            "\n## Histories\n",
+            "Lists of a user's hive that are told as `history_emptied`.\n",
+            *_table(("key", "told when empty"), _histories()),
+            "",
+        ]
+    )
+
+
+def _table(heads: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
+    yield _line(heads)
+    yield _line(("---",) * len(heads))
+    yield from map(_line, rows)
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _signs() -> Iterator[tuple[str, ...]]:
+    """Strong ones first."""
+    kinds: dict[str, Mapping[str, Any]] = {
+        name: item for name, item in load("antiforensics").items() if isinstance(item, dict) and "detail" in item
+    }
+    kinds["tunnel_removed"] = load("tunnel")["removed"]
+    for name, item in sorted(kinds.items(), key=lambda pair: (_LEVELS.index(pair[1]["level"]), pair[0])):
+        yield f"`{name}`", item["level"], item["sources"], "; ".join(item["innocent_causes"])
+
+
+def _commands() -> Iterator[tuple[str, ...]]:
+    for rule in rules_of("antiforensics"):
+        yield rule.id, rule.why, ", ".join(rule.attack), f"`{rule.example['command']}`"
+
+
+def _switches() -> Iterator[tuple[str, ...]]:
+    for item in load("recording")["switches"]:
+        name = "\\".join(part for part in (item["key"], item.get("value")) if part)
+        numbers = ", ".join(str(number) for number in item.get("stops_at", ())) or "the key itself"
+        yield f"{item['hive']}: `{name}`", numbers, item["what"], f"`{item['sign']}`"
+
+
+def _histories() -> Iterator[tuple[str, ...]]:
+    for item in load("recording")["histories"]:
+        yield f"`{item['key']}`", "always" if item.get("always") else "when entries of it are recovered"
+
+
 if __name__ == "__main__":
     persistence.write()
     TARGET.write_text(page(), encoding="utf-8", newline="\n")
+    WIPING.write_text(wiping_page(), encoding="utf-8", newline="\n")

@@ -316,7 +316,10 @@ class PersistenceEntry:
 
 @dataclass(frozen=True, slots=True)
 class AntiForensic:
-    """A sign that traces were removed, with the innocent causes that look the same."""
+    """A sign that traces were removed, with the innocent causes that look the same.
+
+    `level`: weak | medium | strong, how far such a sign goes by itself; no verdict on who did it or why.
+    """
 
     time: datetime | None
     kind: str
@@ -324,6 +327,7 @@ class AntiForensic:
     innocent_causes: tuple[str, ...]
     events: tuple[str, ...]
     host: str = ""
+    level: str = "weak"
 
 
 @dataclass(frozen=True, slots=True)

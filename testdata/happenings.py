@@ -11,6 +11,7 @@ import base64
 import hashlib
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -61,7 +62,13 @@ def all_events(host: Host) -> list[EventRecord]:
     for run in host.task_runs:
         found.extend(run_events(host, run))
     kept = [event for event in found if event.time >= host.cleared.get(event.channel, event.time)]
-    return sorted(kept, key=lambda event: event.time)
+    return [_by_the_clock(host, event) for event in sorted(kept, key=lambda event: event.time)]
+
+
+def _by_the_clock(host: Host, event: EventRecord) -> EventRecord:
+    """The record with the time that the host's clock showed."""
+    off = next((clock for clock in host.clock if clock.holds(event.time)), None)
+    return event if off is None else replace(event, time=off.shown(event.time))
 
 
 def worker_sid(vm_id: str) -> str:

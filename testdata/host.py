@@ -17,6 +17,10 @@ from typing import Any
 from testdata.autostarts import BitsJob, Subscription
 from testdata.hostmachines import Disk, Nic, Setting
 from testdata.hostmachines import Machine as Machine
+from testdata.hostwiping import Clock as Clock
+from testdata.hostwiping import Crash as Crash
+from testdata.hostwiping import Stamp as Stamp
+from testdata.hostwiping import Wipe as Wipe
 from testdata.yamldata import ScenarioError as ScenarioError
 from testdata.yamldata import made, read, replaced
 
@@ -179,7 +183,8 @@ class FileRecord:
     so is its folder, which was made for it. With `overwritten` its record has been given away since, so that only the
     journal tells. `mark` is the text of its stream Zone.Identifier. `child_of` makes it a differencing VHDX of the disk
     of that path. `vscdb` makes it a part of VS Code's state database (`part`: main or wal; `settled` and `later` as
-    `writers.vscdb` has them).
+    `writers.vscdb` has them). `stamped` are times that a program gave it later. One that is `shredded` was renamed
+    letter by letter before it was deleted, as SDelete does; its record must be `overwritten`.
     """
 
     path: str
@@ -200,6 +205,8 @@ class FileRecord:
     mark: str | None = None
     child_of: str | None = None
     vscdb: dict[str, Any] | None = None
+    stamped: Stamp | None = None
+    shredded: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,27 +219,6 @@ class Rename:
     path: str
     was: str
     at: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class Crash:
-    """A boot after power loss or a crash (EventLog 6008, Kernel-Power 41); `alive` is the last sign of life before."""
-
-    alive: datetime
-    boot: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wipe:
-    """What an intruder did to a file after the last shadow copy was made: removed, or emptied, or a log cleared.
-
-    `keep_events` is how many of the log's newest records a cleared log has.
-    """
-
-    path: str
-    how: str
-    channel: str = ""
-    keep_events: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,6 +242,7 @@ class Host:
     """A whole described host. `cleared`: channel -> the moment before which its records are gone.
 
     `journal_start`: since when the change journal keeps what happens; it has a first USN of a used volume.
+    `journal_made`: when that journal was made anew; it then begins with its first USN, and its settings are taken.
     `not_taken`: patterns of what a triage collection of the host lacks although the host has it.
     """
 
@@ -275,6 +262,7 @@ class Host:
     not_taken: tuple[str, ...] = ()
     cleared: dict[str, datetime] = field(default_factory=dict)
     journal_start: datetime | None = None
+    journal_made: datetime | None = None
     first_record: dict[str, int] = field(default_factory=dict)
     log_births: dict[str, datetime] = field(default_factory=dict)
     events: tuple[EventRecord, ...] = ()
@@ -293,6 +281,7 @@ class Host:
     noise: tuple[Noise, ...] = ()
     crashes: tuple[Crash, ...] = ()
     wiped: tuple[Wipe, ...] = ()
+    clock: tuple[Clock, ...] = ()
 
     def process(self, name: str) -> Process:
         """The process that the scenario calls `name`."""
@@ -319,8 +308,9 @@ _SECTIONS: dict[str, type[Any]] = {
     "noise": Noise,
     "crashes": Crash,
     "wiped": Wipe,
+    "clock": Clock,
 }
-_NESTED: dict[str, type[Any]] = {"disks": Disk, "settings": Setting, "nic": Nic}
+_NESTED: dict[str, type[Any]] = {"disks": Disk, "settings": Setting, "nic": Nic, "stamped": Stamp}
 
 
 def load(folder: Path) -> Host:

@@ -23,6 +23,7 @@ from testdata.render import (
     overwritten,
     removed,
     removed_folders,
+    stamped,
     whole,
 )
 from testdata.writers import ewf, ntfs, vss
@@ -59,11 +60,11 @@ def wiped(host: Host, files: Files, place: Path, made: datetime) -> Iterator[Pat
 
 def describe(host: Host, files: Files) -> tuple[ntfs.Description, int]:
     """What is on the host's volume, and how large it must be."""
-    times, gone = whole(host), removed(host)
+    times, gone, stamps = whole(host), removed(host), stamped(host)
     every = {**files, **gone}
     dirs = folders(every, times)
     described = ntfs.Description(
-        {path: (file.data, file.times) for path, file in files.items()}, dirs, times,
+        {path: (file.data, stamps.get(path, file.times)) for path, file in files.items()}, dirs, times,
         host.volume_serial << 32 | 0x1C9A_77E0, {path: (file.data, file.times) for path, file in gone.items()},
         (lambda references: journal(host, every, dirs, references)) if host.journal_start else None,
         frozenset(removed_folders(host)), overwritten(host), marks(host),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import string
+import struct
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
+from forensics.times import to_filetime
 from testdata.host import Host, Rename
 from testdata.render import Files, inner_path, removed_folders
 from testdata.writers import usn
@@ -25,13 +29,28 @@ def journal(host: Host, files: Files, folders: Mapping[str, Times], references: 
     for path, file in files.items():
         changes += _file(path, file.times, references)
     for told in host.files:
+        path = inner_path(told.path)
+        if told.stamped:
+            changes.append(Change(told.stamped.at, *_about(path, references), usn.BASIC_INFO | usn.CLOSE))
         if told.deleted:
-            changes += _deleted(inner_path(told.path), told.deleted, references)
+            changes += (_shredded if told.shredded else _deleted)(path, told.deleted, references)
     for path, moment in removed_folders(host).items():
         changes.append(Change(moment + _MOMENT, *_about(path, references), usn.DELETE | usn.CLOSE, usn.FOLDER))
     for rename in host.renames:
         changes = _renamed(changes, rename, references)
-    return usn.build(sorted(change for change in changes if change.time >= start), FIRST_USN)
+    kept = sorted(change for change in changes if change.time >= start)
+    shown = [change._replace(time=_by_the_clock(host, change.time)) for change in kept]
+    return usn.build(shown, 0 if host.journal_made else FIRST_USN)
+
+
+def settings(host: Host) -> bytes:
+    """The journal's own settings (`$Max`); empty where the scenario does not say when it was made."""
+    made = host.journal_made
+    return struct.pack("<QQQq", 32 << 20, 8 << 20, to_filetime(made), 0) if made else b""
+
+
+def _by_the_clock(host: Host, moment: datetime) -> datetime:
+    return next((clock.shown(moment) for clock in host.clock if clock.holds(moment)), moment)
 
 
 def _about(path: str, references: Mapping[str, int]) -> tuple[int, int, str]:
@@ -57,6 +76,18 @@ def _file(path: str, times: Times, references: Mapping[str, int]) -> Iterator[Ch
 
 def _deleted(path: str, moment: datetime, references: Mapping[str, int]) -> Iterator[Change]:
     yield Change(moment, *_about(path, references), usn.DELETE | usn.CLOSE)
+
+
+def _shredded(path: str, moment: datetime, references: Mapping[str, int]) -> Iterator[Change]:
+    """SDelete: every letter of the name becomes an A, then a B, ... up to Z, and then the file goes."""
+    file, parent, name = _about(path, references)
+    for number, letter in enumerate(string.ascii_uppercase):
+        then, was, name = moment + number * 5 * _MOMENT, name, re.sub(r"[^.]", letter, name)
+        for step, (label, reason) in enumerate(
+            ((was, usn.OLD_NAME), (name, usn.NEW_NAME), (name, usn.NEW_NAME | usn.CLOSE))
+        ):
+            yield Change(then + step * _MOMENT, file, parent, label, reason)
+    yield Change(moment + 26 * 5 * _MOMENT, file, parent, name, usn.DELETE | usn.CLOSE)
 
 
 def _renamed(changes: list[Change], rename: Rename, references: Mapping[str, int]) -> list[Change]:

@@ -94,6 +94,15 @@ def marks(host: Host) -> dict[str, bytes]:
     return {inner_path(file.path): file.mark.replace("\n", "\r\n").encode() for file in host.files if file.mark}
 
 
+def stamped(host: Host) -> dict[str, Times]:
+    """The times that a program gave some files; setting them is the last change of their records."""
+    return {
+        inner_path(file.path): Times(stamp.birth, stamp.mtime, stamp.at, stamp.at, file.birth)
+        for file in host.files
+        if (stamp := file.stamped)
+    }
+
+
 def after_wiping(host: Host) -> dict[str, bytes | None]:
     """What the wiped files are afterwards: None where they are gone."""
     made: dict[str, bytes | None] = {}

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 
 from testdata import image
 from testdata.host import Host
+from testdata.journal import settings
 from testdata.render import Files, Rendered, render, whole
 from testdata.writers import mft
 
@@ -22,6 +23,8 @@ def taken(host: Host) -> Files:
     found = files | {"$MFT": Rendered(table, whole(host))}
     if described.journal:
         found["$Extend/$J"] = Rendered(described.journal(references), whole(host))
+    if made := settings(host):
+        found["$Extend/$Max"] = Rendered(made, whole(host))
     return {path: file for path, file in found.items() if not _left(host, path)}
 
 

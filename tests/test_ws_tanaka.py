@@ -68,6 +68,7 @@ ELSEWHERE = {
     "defender_settings",
     "devtunnel_files",
     "dism_log",
+    "emptied_histories",
     "event_app_model",
     "event_appx_deployment",
     "event_audit_policy",
@@ -77,6 +78,7 @@ ELSEWHERE = {
     "event_credentials",
     "event_defender",
     "event_defender_state",
+    "event_filter_manager",
     "event_firewall",
     "event_hns",
     "event_hypervisor",
@@ -92,7 +94,9 @@ ELSEWHERE = {
     "event_sysmon_state",
     "event_vmms",
     "event_windows_update",
+    "event_volsnap",
     "event_winnat",
+    "event_wmi_operations",
     "explorer_extensions",
     "event_wmi",
     "feature_usage",
@@ -169,6 +173,7 @@ ELSEWHERE = {
     "winsock_providers",
     "winsw_config",
     "wmi_consumers",
+    "recording_switches",
 }
 PLANTED = {"Visual Studio Code Tunnel", "HelloSync", "\\GoogleUpdaterInternalService", "ScnCfgSvc"}
 

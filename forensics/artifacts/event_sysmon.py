@@ -52,6 +52,7 @@ from forensics.formats.evtx import Record
 from forensics.formats.sandboxids import SYSTEM, pipe_guid, read_pipe
 from forensics.model import Fact, Source
 from forensics.rules.hosts import host_meaning
+from forensics.rules.recording import is_recording_key
 from forensics.rules.watch import (
     is_autostart_key,
     is_backdating,
@@ -82,6 +83,7 @@ def _process(record: Record) -> Made:
     }
 
 
+_BACKDATED = timedelta(days=1)
 _STARTERS = ("Image", "CommandLine", "ParentImage", "ParentCommandLine", "OriginalFileName")
 
 
@@ -190,14 +192,16 @@ def _stream(record: Record) -> Said:
 def _key(record: Record) -> Said:
     path = known(record.data.get("TargetObject")) or ""
     fields = _process(record) | {"key_path": path, "action": known(record.data.get("EventType"))}
-    return fields, is_autostart_key(path) or is_watched(path, record.data.get("Image", ""))
+    kept = is_autostart_key(path) or is_recording_key(path)
+    return fields, kept or is_watched(path, record.data.get("Image", ""))
 
 
 def _value(record: Record) -> Said:
     path, details = record.data.get("TargetObject", ""), record.data.get("Details", "")
     key, _, name = path.rpartition("\\")
     fields = _process(record) | {"key_path": key, "value_name": name, "value_data": details}
-    return fields, is_autostart_key(path) or is_watched(path, details, record.data.get("Image", ""))
+    kept = is_autostart_key(path) or is_recording_key(path)
+    return fields, kept or is_watched(path, details, record.data.get("Image", ""))
 
 
 def _query(record: Record) -> Said:
@@ -212,13 +216,15 @@ def _query(record: Record) -> Said:
 
 
 _PIPE_OWNERS = frozenset({"sandbox service", "code server"})  # these names are nobody else's
+_LOG_PIPE = "\\eventlog"  # of the event log service, which makes it when it starts
 
 
 def _pipe_matters(name: str, image: str) -> bool:
     """A session's own name, a watched one, or one by which another machine (the process System) steers this one."""
     pipe = read_pipe(name)
     from_afar = image.casefold() == "system" and is_steered("ipc$", name)
-    return from_afar or (pipe is not None and pipe.role in _PIPE_OWNERS) or is_watched(name, image)
+    known = (pipe is not None and pipe.role in _PIPE_OWNERS) or name.casefold() == _LOG_PIPE
+    return from_afar or known or is_watched(name, image)
 
 
 def _pipe(record: Record) -> Said:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from forensics.artifacts._filesystem import (
     JOURNALS,
@@ -31,6 +31,7 @@ from forensics.artifacts._filesystem import (
 )
 from forensics.artifacts._logonscreen import PROGRAM_ODD, LogonScreen
 from forensics.artifacts._mark import MARK, mark_fields
+from forensics.artifacts._timestomp import SLACK, timestomp_note
 from forensics.artifacts._wsb import CONFIG, config_fields
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output, profile_in
 from forensics.formats import FormatError, wsb, zoneid
@@ -44,9 +45,6 @@ from forensics.times import Moment, NoTime, from_filetime, iso
 
 _NAME = "mft_entries"
 _SHOWN = 4 * 1024
-_SLACK = timedelta(seconds=2)  # a name is made in the same moment as its file
-_SECOND = 10_000_000
-_HARMLESS = "unpacking, installing, copying, moving and cloud sync do that too"
 _MEANINGS = ("Creation Time", "Content Modification Time", "Metadata Modification Time", "Last Access Time")
 
 
@@ -159,7 +157,7 @@ def _named(given: FileInput, entry: Entry, name: Name, place: Place, rule: FileR
     times = _moments(entry.times)
     yield make_fact("mft.entry", source, times, fields, context=rule.context)
     born, named = times.get(_MEANINGS[0]), from_filetime(name.times.born)
-    if isinstance(named, datetime) and (not isinstance(born, datetime) or abs(named - born) > _SLACK):
+    if isinstance(named, datetime) and (not isinstance(born, datetime) or abs(named - born) > SLACK):
         kept = ("file_path", "path_tail", "file_name", "file_reference", "file_rule", "file_meaning", "timestomp_note")
         shown = {key: fields[key] for key in kept} | {"file_deleted": not entry.in_use}
         yield make_fact("mft.name_created", source, {_MEANINGS[0]: named}, shown, context=rule.context)
@@ -181,19 +179,6 @@ def _own_times(times: Times) -> dict[str, Value | None]:
     return {
         name: iso(moment) if isinstance(moment, datetime) else None for name, moment in zip(names, moments, strict=True)
     }
-
-
-def timestomp_note(times: Times | None, own: Times) -> str | None:
-    """What speaks for times that a program set, with the harmless reasons; None when nothing does."""
-    if times is None:
-        return None
-    signs: list[str] = []
-    born, named = from_filetime(times.born), from_filetime(own.born)
-    if isinstance(born, datetime) and isinstance(named, datetime) and named - born > _SLACK:
-        signs.append(f"the file's birth ({iso(born)}) is before that of its name ({iso(named)})")
-    if times.born and times.born % _SECOND == 0 and times.modified % _SECOND == 0 and own.born % _SECOND:
-        signs.append("birth and change are whole seconds, the name's are not")
-    return f"{'; '.join(signs)}: set by a program ({_HARMLESS})" if signs else None
 
 
 def _zone_identifier(entry: Entry) -> str | None:

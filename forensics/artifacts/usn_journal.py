@@ -10,7 +10,8 @@ Records name a file and its folder's reference. Folders are looked up in the `$M
 collected, and in the journal itself, with the names they had at that USN. All records between the first change and the
 close of a file make one row for each thing that happened; the two records of a rename make one row. A process or user
 is never recorded. Many deletions at once in a folder of traces (prefetch, logs, recent documents) make a row of their
-own. Format: Microsoft, "USN_RECORD_V2"; see `formats/usn.py`.
+own; so do files that a wiping tool renamed letter by letter, and programs whose times were set after they were made
+(`_usn_patterns.py`). Format: Microsoft, "USN_RECORD_V2"; see `formats/usn.py`.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ from forensics.artifacts._filesystem import (
     bounded,
     path_fields,
 )
+from forensics.artifacts._timestomp import timestomp_note
+from forensics.artifacts._usn_patterns import Shredded, Shredder, Stamped, Stamps
 from forensics.artifacts.base import FileArtifact, FileInput, Kind, Output
 from forensics.formats import FormatError
 from forensics.formats.mft import TableReader
-from forensics.formats.ntfspaths import Folders, Place
+from forensics.formats.ntfspaths import Folders, Place, reference_text
 from forensics.formats.usn import (
     CLOSE,
     CREATE,
@@ -54,6 +57,7 @@ from forensics.times import Moment, NoTime, iso
 _NAME = "usn_journal"
 _MOST_OPEN = 100_000
 _HARD_LINK = 0x10000
+_NAMING = OLD_NAME | NEW_NAME | DELETE
 # What happened -> the reasons that say so, and what the time of their record means.
 _ACTIONS = {
     filesystem.CREATED: (CREATE, "Creation Time"),
@@ -97,6 +101,7 @@ class _Teller:
         self._old: dict[int, _Seen] = {}
         self._born: dict[int, str] = {}
         self._bursts = None if given.open_folders else Bursts()
+        self._shredder, self._stamps = Shredder(), Stamps()
         self.told = 0
         self.lost_folders = 0
 
@@ -106,8 +111,11 @@ class _Teller:
             return  # version 4 says which ranges were written; a named record of the same change follows
         place = self._folders.place(record.parent, record.usn)
         self.lost_folders += not place.whole
-        if self._bursts is not None and record.reason & DELETE and record.reason & CLOSE:
-            self._bursts.take(record, place)
+        if self._bursts is not None:
+            if record.reason & _NAMING:
+                self._shredder.take(record, place)
+            if record.reason & DELETE and record.reason & CLOSE:
+                self._bursts.take(record, place)
         seen = _Seen(record, place, self._rule(place, record.name))
         if record.reason & OLD_NAME and not record.reason & NEW_NAME:
             self._old[record.file] = seen
@@ -123,6 +131,8 @@ class _Teller:
         self._note(episode, seen, old)
         if record.reason & CLOSE:
             del self._open[record.file]
+            if seen.rule is not None and filesystem.CREATED in seen.rule.actions:
+                self._stamps.take(record, episode.reason, place)
             yield from self._rows(episode, record)
         elif len(self._open) > _MOST_OPEN:
             yield from self._rows(self._open.pop(next(iter(self._open))), None)
@@ -145,6 +155,36 @@ class _Teller:
         time, gone = seen.record.time, {filesystem.DELETED: seen, filesystem.RENAMED: old}.get(action)
         taken = gone is not None and self._sought.loses(gone.place, gone.record.name or "", time)
         return taken or self._sought.changed(seen.place, [time])
+
+    def patterns(self, table: TableReader | None) -> Iterator[Fact]:
+        """The rows about files that were wiped by name or whose times were set; of the latter only with a table."""
+        for shredded in self._shredder.all():
+            yield self._shredded(shredded)
+        for stamped in self._stamps.all(table):
+            yield self._stamped(stamped)
+
+    def _shredded(self, told: Shredded) -> Fact:
+        record, path = told.last, told.place.of(told.name)
+        fields: dict[str, Value | None] = {
+            "old_path": self._given.drive + path if told.place.whole else path,
+            "old_name": told.name,
+            "file_name": record.name,
+            "file_reference": reference_text(record.file),
+            "rename_count": told.renames,
+            "file_deleted": told.deleted,
+            "usn": str(record.usn),
+        }
+        source = self._given.source(f"USN {record.usn}, offset 0x{record.offset:x}")
+        return make_fact("usn.file_shredded", source, {"Content Deletion Time": record.time}, fields)
+
+    def _stamped(self, told: Stamped) -> Fact:
+        record, place = told.record, told.place
+        rule = self._rule(place, record.name or "") or folder_rule()
+        fields = path_fields(self._given, place, record.name or "", record.file, record.parent, rule)
+        own = next(name.times for name in told.entry.names if name.name == record.name)
+        fields |= {"usn": str(record.usn), "timestomp_note": timestomp_note(told.entry.times, own)}
+        source = self._given.source(f"USN {record.usn}, offset 0x{record.offset:x}")
+        return make_fact("usn.file_times_set", source, {"Metadata Modification Time": record.time}, fields)
 
     def rest(self) -> Iterator[Fact]:
         """The rows of files that were still open when the journal ends."""
@@ -213,12 +253,8 @@ def _wanting(action: str, seen: _Seen, old: _Seen | None) -> FileRule | None:
 
 def parse(given: FileInput) -> Output:
     """Rows about the files that matter, a problem for each damaged part, and a row about the journal itself."""
-    folders, table = Folders(), given.companions.get(TABLE)
-    if table is not None:
-        try:
-            add_table(folders, TableReader(table))
-        except FormatError:
-            table = None  # the table's own artifact says what is wrong with it
+    folders = Folders()
+    table = _table(given, folders)
     add_journal(folders, given.fh)
     reader, teller = JournalReader(given.fh), _Teller(given, folders)
     if given.open_folders:
@@ -235,7 +271,20 @@ def parse(given: FileInput) -> Output:
             first, last = first or item.time, item.time
         yield from teller.take(item)
     yield from teller.rest()
+    yield from teller.patterns(table)
     yield from _about(given, reader.tally, teller, (first, last), with_table=table is not None)
+
+
+def _table(given: FileInput, folders: Folders) -> TableReader | None:
+    """The file table beside the journal, whose folders are noted; None where there is none to be used."""
+    stream = given.companions.get(TABLE)
+    try:
+        table = TableReader(stream) if stream is not None else None
+        if table is not None:
+            add_table(folders, table)
+    except FormatError:
+        return None  # the table's own artifact says what is wrong with it
+    return table
 
 
 def _again(reader: JournalReader, teller: _Teller) -> Output:
@@ -298,6 +347,25 @@ ARTIFACT = FileArtifact(
         "usn.folder_emptied": Kind(
             "{deleted_count} files deleted within {burst_seconds} s (change journal) in {folder_path}: {file_meaning}",
             {"folder_path": str, "file_meaning": str, "deleted_count": int, "burst_seconds": int, "usn": str},
+            data_type=_TYPE,
+        ),
+        "usn.file_shredded": Kind(
+            "Renamed {rename_count} times letter by letter[ and deleted{file_deleted:flag}] (change journal): "
+            "{old_path}",
+            {
+                "old_path": str,
+                "old_name": str,
+                "file_name": str,
+                "file_reference": str,
+                "rename_count": int,
+                "file_deleted": bool,
+                "usn": str,
+            },
+            data_type=_TYPE,
+        ),
+        "usn.file_times_set": Kind(
+            f"Times were set (change journal): {_FILE}[; {{timestomp_note}}]",
+            {**PATH_FIELDS, "usn": str, "timestomp_note": str},
             data_type=_TYPE,
         ),
         "usn.journal": Kind(

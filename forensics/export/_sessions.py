@@ -66,6 +66,7 @@ FIELDS: dict[str, FieldType] = {
     "tun_product": str,
     "per_name": str,
     "af_kind": str,
+    "af_level": str,
     "af_innocent_causes": tuple[str, ...],
     "finding_rule": str,
     "finding_level": str,
@@ -360,6 +361,7 @@ def _anti_forensic(sign: AntiForensic, index: int) -> Iterator[Row]:
         "tag": ["anti-forensics"],
         "hostname": sign.host,
         "af_kind": sign.kind,
+        "af_level": sign.level,
         "af_innocent_causes": list(sign.innocent_causes),
         **_rests_on(sign.events),
     }

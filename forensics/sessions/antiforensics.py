@@ -11,18 +11,19 @@ from datetime import datetime, timedelta
 
 from forensics.model import AntiForensic, Host
 from forensics.rules.engine import Hit, hits, rules_of
-from forensics.rules.watch import is_backdating
 from forensics.sessions.looked import Looked
 from forensics.sessions.rows import Row, Rows, grouped, ids_of, is_service_sid, short
 from forensics.sessions.sandbox_removed import Removal
 from forensics.sessions.wiped_files import file_signs
 from forensics.sessions.wiped_logs import log_signs
+from forensics.sessions.wiped_recorders import history_signs, recorder_signs
 from forensics.sessions.wiped_settings import setting_signs
 from forensics.sessions.wiped_signs import Found, Scene, capped
 from forensics.times import from_iso
 
 # The command and the record that it leaves in the log it clears; two records of one setting of the clock.
 _SAME_ACT = timedelta(seconds=10)
+_STOPS = "ANT-11"  # the rule of commands that stop a recorder
 _FEW = 3  # settings of the clock forward by services that are told one by one
 _LAST_ACTS = 20  # commands before one that may be the same act
 _MOST_TOLD = 20  # rows that a sign names for what everything of a tunnel tells
@@ -54,8 +55,10 @@ def anti_forensics(
     found += [_config_removed(scene, removal, session) for removal, session in removed]
     found += _clearing(scene, used)
     found += log_signs(scene)
-    found += setting_signs(scene)
-    found += _backdated(scene)
+    stopping = [row for row, told in _commands(scene.rows) if any(hit.rule == _STOPS for hit in told)]
+    found += setting_signs(scene, stopping)
+    found += recorder_signs(scene, looked or Looked())
+    found += history_signs(scene)
     told = {row.id for removal, _ in removed for row in removal.rows}
     found += file_signs(scene, looked or Looked(), told, {removal.path.casefold() for removal, _ in removed})
     return tuple(capped(found))
@@ -119,16 +122,6 @@ def _near(one: str, two: str) -> bool:
     if isinstance(first, datetime) and isinstance(second, datetime):
         return abs(first - second) <= _SAME_ACT
     return one == two
-
-
-def _backdated(scene: Scene) -> Iterator[Found]:
-    """Sysmon 2 for a program that was made older by days (the artifact has left out what installs)."""
-    for row in scene.rows.of("file.time_changed"):
-        if is_backdating(row.get("file_path"), row.get("executable")):
-            note = (
-                f"its birth went from {row.get('old_time')} back to {row.get('new_time')}, by {row.get('executable')}"
-            )
-            yield scene.sign("times_set", row, [row], path=short(row.get("file_path")), note=note)
 
 
 def _emptied(scene: Scene) -> Iterator[Found]:

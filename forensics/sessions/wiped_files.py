@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from forensics.rules import load
 from forensics.rules.filesystem import file_rules, rule_for
-from forensics.rules.watch import is_watched
+from forensics.rules.watch import is_backdating, is_watched
 from forensics.sessions.looked import Looked
 from forensics.sessions.rows import Row, grouped, short, stamp
 from forensics.sessions.wiped_signs import Found, Scene
@@ -22,6 +22,8 @@ _MOST_PREFETCH = 1_000  # near the limit of 1,024 Windows has removed some itsel
 _LEAST_PREFETCH = 10  # fewer are no folder of a host that was used
 _PREFETCH_NAME = 29  # characters of the program's name in the name of its prefetch file
 _NAMED = 10
+_FREE_SPACE = "FS-35"
+_FIRST_PAGES = 65536  # a journal that was never cut at its beginning starts within its first pages
 _LEAST_RUNS = 3  # runs by people after which a folder without any prefetch file is told
 _YOUNG_RUN = timedelta(minutes=5)
 
@@ -33,6 +35,7 @@ def file_signs(scene: Scene, looked: Looked, told: Collection[str], paths: Colle
         parts = {"count": row.get("deleted_count"), "folder": row.get("folder_path"), "what": row.get("file_meaning")}
         yield scene.sign("folder_emptied", row, [row], seconds=row.get("burst_seconds"), **parts)
     yield from _journal(scene, looked)
+    yield from _wiped(scene)
     yield from _times(scene)
     yield from _prefetch(scene, looked)
 
@@ -93,19 +96,79 @@ def _journal(scene: Scene, looked: Looked) -> Iterator[Found]:
         else:
             continue
         yield scene.sign("journal_recreated", row, rows, when=stamp(row.time), why=why)
+    yield from _begun_anew(scene, installed, late)
     tables = scene.rows.of("mft.table")
     if tables and looked.state("usn_journal") == "nothing_found":
         yield scene.sign("journal_absent", tables[0], tables[:1])
 
 
+def _begun_anew(scene: Scene, installed: Row | None, late: timedelta) -> Iterator[Found]:
+    """A journal from its first USN on, long after the installation: where its settings were not collected to say so."""
+    if scene.rows.of("usn.journal_made") or installed is None or installed.time is None:
+        return
+    for row in scene.rows.of("usn.journal"):
+        first = row.get("first_usn")
+        whole = first.isdecimal() and int(first) < _FIRST_PAGES
+        if whole and row.meaning == "Start Time" and not row.snapshot and row.time and row.time - installed.time > late:
+            why = f"its first record is USN {first}, though Windows was installed on {stamp(installed.time)}"
+            yield scene.sign("journal_recreated", row, [row, installed], when=f"by {stamp(row.time)}", why=why)
+
+
+def _wiped(scene: Scene) -> Iterator[Found]:
+    """Files with the names that a wiping tool gives them, and what overwrites the free space."""
+    for row in scene.rows.of("usn.file_shredded"):
+        gone = " and deleted" if row.fields.get("file_deleted") else ""
+        parts = {"path": short(row.get("old_path")), "count": row.get("rename_count"), "gone": gone}
+        yield scene.sign("file_shredded", row, [row], **parts)
+    paths: dict[str, list[Row]] = {}
+    for row in scene.rows.of("usn.file_created", "usn.file_deleted", "mft.entry"):
+        if row.get("file_rule") == _FREE_SPACE:
+            paths.setdefault(row.first("file_path", "path_tail").casefold(), []).append(row)
+    for rows in paths.values():
+        yield scene.sign("free_space_wiped", rows[0], rows, path=_path(rows[0]))
+
+
 def _times(scene: Scene) -> Iterator[Found]:
-    """Only where both signs are there: a birth before that of the name, and whole seconds."""
-    for group in grouped(scene.rows.of("mft.entry")):
+    """A change of times alone that the file table bears out; else only where both signs of the table are there.
+
+    These are a birth before that of the name, and whole seconds.
+    """
+    entries = scene.rows.of("mft.entry")
+    told: set[str] = set()
+    for row in scene.rows.of("usn.file_times_set"):
+        told.add(row.get("file_reference"))
+        same = [entry for entry in entries if entry.get("file_reference") == row.get("file_reference")]
+        near = _near(scene, row)
+        names = ", ".join(dict.fromkeys(_program(item) for item in near))
+        ran = f"; near that time ran {names}" if names else ""
+        parts = {"path": _path(row), "note": row.get("timestomp_note"), "near": ran}
+        yield scene.sign("times_changed", row, [row, *same, *near], **parts)
+    for group in grouped(entries):
         note = group.get("timestomp_note")
-        if "before that of its name" in note and "whole seconds" in note and not group.fields.get("is_folder"):
+        stamped = "before that of its name" in note and "whole seconds" in note and not group.fields.get("is_folder")
+        if stamped and group.get("file_reference") not in told:
             row = next((item for item in group.rows if item.meaning == "Metadata Modification Time"), group.rows[0])
-            path = short(group.get("file_path") or group.get("path_tail"))
-            yield scene.sign("times_set", row, group.rows, path=path, note=note)
+            yield scene.sign("times_set", row, group.rows, path=_path(row), note=note)
+    for row in scene.rows.of("file.time_changed"):
+        if not is_backdating(row.get("file_path"), row.get("executable")):
+            continue
+        note = f"{short(row.get('executable'))} set its birth from {row.get('old_time')} to {row.get('new_time')}"
+        yield scene.sign("times_set", row, [row], path=_path(row), note=note)
+
+
+def _path(row: Row) -> str:
+    return short(row.first("file_path", "path_tail"))
+
+
+def _near(scene: Scene, row: Row) -> list[Row]:
+    """The programs that ran in the moments before the times of a file were set."""
+    runs = scene.rows.of("process.created", "prefetch.run", "userassist.run", "bam.run")
+    moment = row.time
+    return [item for item in runs if item.time and moment and timedelta(0) <= moment - item.time <= _SAME_ACT][:_NAMED]
+
+
+def _program(row: Row) -> str:
+    return row.first("executable_name", "executable").replace("/", "\\").rpartition("\\")[2]
 
 
 def _prefetch(scene: Scene, looked: Looked) -> Iterator[Found]:

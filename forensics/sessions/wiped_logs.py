@@ -162,10 +162,13 @@ def _silent(scene: Scene, log: Row, others: list[Row], traces: list[Row]) -> Ite
     if least is None:
         return
     found = []
-    for span in _pairs(log, "silences"):
+    tails = list(_tail(log, others))
+    ends = timedelta(hours=settings["ends"].get(channel, least))
+    for span in [*_pairs(log, "silences"), *tails]:
         if span[1] - span[0] < timedelta(hours=least):
             continue
-        spoke = [other for other in others if _spoken(other, span) * 2 >= span[1] - span[0]]
+        enough = min((span[1] - span[0]) / 2, ends if span in tails else timedelta.max)
+        spoke = [other for other in others if _spoken(other, span) >= enough]
         used = [] if spoke else _used(traces, span)
         if spoke or used:
             names = ", ".join(other.get("log_channel") for other in spoke)
@@ -176,6 +179,13 @@ def _silent(scene: Scene, log: Row, others: list[Row], traces: list[Row]) -> Ite
     for span, witness, rows in found:
         parts = {"start": stamp(span[0]), "end": stamp(span[1]), "witness": witness}
         yield scene.sign("log_silent", _at(log, span[0]), rows, channel=channel, **parts)
+
+
+def _tail(log: Row, others: list[Row]) -> Iterator[Span]:
+    """The time from the log's last record to that of the log that goes on longest."""
+    end, last = _end(log), max((end for other in others if (end := _end(other))), default=None)
+    if end is not None and last is not None and last > end:
+        yield end, last
 
 
 def _used(traces: list[Row], span: Span) -> list[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from forensics.rules import load
@@ -14,11 +14,11 @@ _FIRST_RECORDS = timedelta(minutes=1)
 _SYSMON = "microsoft-windows-sysmon/operational"
 
 
-def setting_signs(scene: Scene) -> Iterator[Found]:
-    """Every sign that settings and their changes give."""
+def setting_signs(scene: Scene, stopping: Sequence[Row] = ()) -> Iterator[Found]:
+    """Every sign that settings and their changes give; `stopping` are commands that stop a recorder."""
     yield from _channels(scene)
     yield from _audit(scene)
-    yield from _sysmon(scene)
+    yield from _sysmon(scene, stopping)
     yield from _services(scene)
     yield from _prefetch(scene)
     yield from _defender(scene)
@@ -52,36 +52,57 @@ def _follows(before: Row, row: Row) -> bool:
     return before.time is not None and row.time is not None and row.time - before.time <= _TOGETHER
 
 
-def _sysmon(scene: Scene) -> Iterator[Found]:
+def _just_before(order: Row, row: Row) -> bool:
+    if order.time is None or row.time is None:
+        return False
+    return timedelta(0) <= row.time - order.time <= _TOGETHER
+
+
+def _sysmon(scene: Scene, stopping: Sequence[Row]) -> Iterator[Found]:
     for row in scene.rows.of("sysmon.state_changed"):
-        if row.get("state") == "stopped" and scene.went_down(row) is False:
-            yield scene.sign("recorder_stopped", row, [row])
+        if row.get("state") != "stopped":
+            continue
+        ordered = [item for item in stopping if _just_before(item, row)]
+        if ordered or scene.went_down(row) is False:
+            how = f"{scene.by(ordered[-1])}, ordered by a command" if ordered else ""
+            yield scene.sign("recorder_stopped", row, [row, *ordered], how=how)
     logs = [row for row in scene.rows.of("log.described") if row.get("log_channel").casefold() == _SYSMON]
     began = min((row.time for row in logs if row.time), default=None)
     for row in scene.rows.of("sysmon.configured"):
-        # The configuration that Sysmon was installed with stands at the beginning of its log.
-        if row.time is not None and began is not None and row.time - began > _FIRST_RECORDS:
+        # The configuration that Sysmon was installed with stands at the beginning of its log, where that is known.
+        if row.time is not None and (began is None or row.time - began > _FIRST_RECORDS):
             what = short(row.get("sysmon_configuration") or row.get("hashes"))
             yield scene.sign("recorder_configured", row, [row], by=scene.by(row), what=what)
 
 
 def _services(scene: Scene) -> Iterator[Found]:
+    """A change that the System log tells is one sign with what the hive says of the same service."""
     data = load("antiforensics")
     guards, words = data["guards"], tuple(data["disabled_words"])
+    set_up = [row for row in scene.rows.of("service.configured") if _is_off(scene, row)]
+    told: set[str] = set()
     for row in scene.rows.of("service.start_type_changed"):
         name = row.get("service_name")
         if name.casefold() in guards and row.get("start_type").casefold() in words:
+            told.add(name.casefold())
+            same = [item for item in set_up if item.get("service_name").casefold() == name.casefold()]
             how = f" (was {row.get('start_type_before') or 'unknown'}{scene.by(row)})"
             role = guards[name.casefold()]
-            yield scene.sign("service_switched_off", row, [row], service=name, role=role, how=how)
-    for row in scene.rows.of("service.configured"):
+            yield scene.sign("service_switched_off", row, [row, *same], service=name, role=role, how=how)
+    for row in set_up:
         name = row.get("service_name")
-        if name.casefold() in guards and row.get("start_type") == "disabled" and not row.deleted:
-            # Of a server prefetch is off by itself, and with it what keeps it.
-            if name.casefold() == "sysmain" and scene.is_server:
-                continue
+        if name.casefold() not in told:
             how = f" ({row.get('location')})"
             yield scene.sign("service_switched_off", row, [row], service=name, role=guards[name.casefold()], how=how)
+
+
+def _is_off(scene: Scene, row: Row) -> bool:
+    """Whether a service that records or protects is disabled in the hive."""
+    name = row.get("service_name").casefold()
+    # Of a server prefetch is off by itself, and with it what keeps it.
+    usual = name == "sysmain" and scene.is_server
+    guarded = name in load("antiforensics")["guards"]
+    return guarded and row.get("start_type") == "disabled" and not row.deleted and not usual
 
 
 def _prefetch(scene: Scene) -> Iterator[Found]:
@@ -99,15 +120,27 @@ def _defender(scene: Scene) -> Iterator[Found]:
     for row in scene.rows.of("antivirus.protection_off"):
         what = f"{row.get('protection')} is {row.get('value_data')} ({row.get('setting_origin')})"
         yield scene.sign("protection_off", row, [row], what=what, by="")
-    for row in scene.rows.of("antivirus.exclusion"):
-        what = f"the {row.get('exclusion_kind')} {short(row.get('excluded'))} ({row.get('setting_origin')})"
-        yield scene.sign("exclusion_set", row, [row], what=what, by="")
+    yield from _exclusions(scene)
+    for row in scene.rows.of("antivirus.history_removed"):
+        yield scene.sign("protection_history_removed", row, [row], by=scene.by(row))
+
+
+def _exclusions(scene: Scene) -> Iterator[Found]:
+    """What Defender's log says of an exclusion is one sign with what the hive says of the same one."""
+    set_up = scene.rows.of("antivirus.exclusion")
+    told: set[str] = set()
     for row in scene.rows.of("antivirus.setting_changed"):
         if row.fields.get("is_weakened"):
             what = f"a setting was changed to {short(row.get('setting'))}"
             yield scene.sign("protection_off", row, [row], what=what, by=scene.by(row))
         elif row.fields.get("is_exclusion"):
+            now = row.get("setting").casefold()
+            same = [item for item in set_up if f"\\{item.get('excluded').casefold()} = " in now]
+            told.update(item.id for item in same)
             removed = f"{short(row.get('setting_before'))} no longer, an exclusion was removed"
-            yield scene.sign("exclusion_set", row, [row], what=short(row.get("setting")) or removed, by=scene.by(row))
-    for row in scene.rows.of("antivirus.history_removed"):
-        yield scene.sign("protection_history_removed", row, [row], by=scene.by(row))
+            what = short(row.get("setting")) or removed
+            yield scene.sign("exclusion_set", row, [row, *same], what=what, by=scene.by(row))
+    for row in set_up:
+        if row.id not in told:
+            what = f"the {row.get('exclusion_kind')} {short(row.get('excluded'))} ({row.get('setting_origin')})"
+            yield scene.sign("exclusion_set", row, [row], what=what, by="")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from forensics.model import AntiForensic, Host
@@ -58,7 +59,7 @@ class Scene:
             detail += f" (the record was recovered from {row.recovered_from})"
         if row.deleted:
             detail += " (a deleted entry of the registry)"
-        return row, AntiForensic(row.time, kind, detail, causes, ids_of(rows)[:_MOST_EVENTS], self.label)
+        return row, AntiForensic(row.time, kind, detail, causes, ids_of(rows)[:_MOST_EVENTS], self.label, data["level"])
 
     @property
     def is_server(self) -> bool:
@@ -102,4 +103,4 @@ def _rest(signs: list[AntiForensic]) -> AntiForensic:
     span = f", {stamp(times[0])} to {stamp(times[-1])}" if times else ""
     events = tuple(dict.fromkeys(event for sign in signs for event in sign.events))[:_MOST_EVENTS]
     detail = f"{len(signs)} more of the same kind{span}"
-    return AntiForensic(signs[0].time, signs[0].kind, detail, signs[0].innocent_causes, events, signs[0].host)
+    return replace(signs[0], detail=detail, events=events)

@@ -72,7 +72,8 @@ def show_summary(document: Document, zone: tzinfo, out: Console, language: str =
     if document["anti_forensics"]:
         out.print(heading("Traces removed", len(document["anti_forensics"]), ""))
         for sign in document["anti_forensics"][:_TOP]:
-            said = f"{sign['kind']}: {in_zone(sign['detail'], zone)}{on_host(document, sign)}"
+            level = f" ({sign['level']})" if "level" in sign else ""
+            said = f"{sign['kind']}{level}: {in_zone(sign['detail'], zone)}{on_host(document, sign)}"
             out.print(line(f"  {moment(sign['time'], zone)}  {said}"))
         if (more := len(document["anti_forensics"]) - _TOP) > 0:
             out.print(Text(f"  … {more} more in sessions.json", style="dim"))

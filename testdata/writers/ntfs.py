@@ -29,16 +29,21 @@ ROOT = 5
 
 @dataclass(frozen=True)
 class Times:
-    """The four times of an NTFS file: birth, last content change, last record change, last access."""
+    """The four times of an NTFS file: birth, last content change, last record change, last access.
+
+    `named` is when the name was made, where that is not the birth: a program set the four others since.
+    """
 
     birth: datetime
     mtime: datetime
     mft: datetime
     atime: datetime
+    named: datetime | None = None
 
     def birth_only(self) -> Times:
         """As Windows sets the times of a name that was never changed."""
-        return Times(self.birth, self.birth, self.birth, self.birth)
+        made = self.named or self.birth
+        return Times(made, made, made, made)
 
     def packed(self) -> bytes:
         """As they stand in $STANDARD_INFORMATION and, in the same order, in $FILE_NAME."""

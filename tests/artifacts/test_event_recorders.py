@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.artifacts.event_logs import TIME, one, own
+from tests.artifacts.event_logs import TIME, one, own, written
 
 DEFENDER = "Microsoft-Windows-Windows Defender/Operational"
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
@@ -112,3 +112,72 @@ class TestSysmon:
 def test_how_a_service_is_to_start(name, shown, context):
     fact = one("System", 7040, data={"param1": shown, "param2": "auto start", "param3": "disabled", "param4": name})
     assert (fact.kind, fact.context) == ("service.start_type_changed", context)
+
+
+class TestBlinded:
+    @pytest.mark.parametrize(("driver", "context"), [("SysmonDrv", False), ("wcifs", True)])
+    def test_an_unloaded_driver(self, driver, context):
+        fact = one("System", 1, provider="Microsoft-Windows-FilterManager", user_sid="S-1-5-18",
+                   data={"DeviceName": driver, "DeviceNameLength": len(driver)})  # fmt: skip
+        assert (fact.kind, fact.context) == ("filter.unloaded", context)
+        assert own(fact) == {"filter_name": driver, "user_sid": "S-1-5-18"}
+
+    @pytest.mark.parametrize(
+        ("number", "what", "context"), [(25, "all shadow copies", False), (33, "the oldest shadow copy", True)]
+    )
+    def test_lost_shadow_copies(self, number, what, context):
+        fact = one("System", number, data={"device": "\\Device\\HarddiskVolumeShadowCopy3", "volume": "C:"})
+        assert (fact.kind, fact.context) == ("shadow_copy.lost", context)
+        assert own(fact) == {"shadows_lost": what, "volume_name": "C:"}
+
+    def test_a_refused_clearing(self):
+        call = (
+            "Start IWbemServices::ExecMethod - ROOT\\CIMV2 : \\\\PC\\ROOT\\CIMV2:Win32_NTEventlogFile.Name="
+            '"C:\\\\WINDOWS\\\\System32\\\\Winevt\\\\Logs\\\\System.evtx"::cleareventlog'
+        )
+        fact = one("Microsoft-Windows-WMI-Activity/Operational", 5858, data={
+            "User": "PC\\田中", "ClientProcessId": 4711, "Operation": call, "ResultCode": 0x80041003,
+        })  # fmt: skip
+        assert (fact.kind, fact.context) == ("wmi.operation_failed", False)
+        assert own(fact) == {
+            "user_name": "田中", "user_domain": "PC", "pid": "4711", "result_code": "0x80041003", "wmi_operation": call,
+        }  # fmt: skip
+
+    def test_other_failed_operations_are_not_told(self):
+        data = {"Operation": "Start IWbemServices::ExecQuery - root\\cimv2 : SELECT * FROM Win32_Printer"}
+        assert written("Microsoft-Windows-WMI-Activity/Operational", 5858, data=data) == []
+
+    @pytest.mark.parametrize(
+        ("path", "new", "context"),
+        [
+            ("C:\\ProgramData\\a.exe", "2019-12-07 09:08:00.000", False),
+            ("C:\\ProgramData\\a.txt", "2019-12-07 09:08:00.000", True),
+            ("C:\\ProgramData\\a.exe", "2024-12-04 09:08:00.000", True),
+            ("C:\\ProgramData\\a.exe", "-", True),
+        ],
+    )
+    def test_a_birth_that_was_set(self, path, new, context):
+        fact = one(SYSMON, 2, data={
+            "UtcTime": "2024-12-04 10:02:11.123", "Image": "C:\\x.exe", "TargetFilename": path, "ProcessId": 9,
+            "CreationUtcTime": new, "PreviousCreationUtcTime": "2024-12-04 10:00:00.000",
+        })  # fmt: skip
+        assert (fact.kind, fact.context) == ("file.time_changed", context)
+        assert fact.fields["executable"] == "C:\\x.exe"
+        assert fact.fields["file_path"] == path
+
+    @pytest.mark.parametrize(
+        ("target", "context"),
+        [
+            ("HKLM\\System\\CurrentControlSet\\Control\\WMI\\Autologger\\EventLog-System\\Start", False),
+            ("HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\WINEVT\\Channels\\Security\\Enabled", False),
+            ("HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\WINEVT\\Channels\\X/Debug\\Enabled", True),
+            ("HKLM\\System\\CurrentControlSet\\Control\\WMI\\Autologger\\Other\\Start", True),
+        ],
+    )
+    def test_a_switch_that_was_turned(self, target, context):
+        data = {"TargetObject": target, "Details": "DWORD (0x00000000)", "EventType": "SetValue", "Image": "C:\\x.exe"}
+        assert one(SYSMON, 13, data=data).context is context
+
+    def test_the_pipe_of_the_event_log(self):
+        assert not one(SYSMON, 17, data={"PipeName": "\\eventlog", "Image": "C:\\x.exe"}).context
+        assert one(SYSMON, 17, data={"PipeName": "\\srvsvc", "Image": "C:\\x.exe"}).context

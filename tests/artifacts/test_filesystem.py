@@ -16,7 +16,8 @@ from forensics.formats.usn import CLOSE, CREATE, DELETE, NEW_NAME, OLD_NAME
 from forensics.model import Fact, Host, Problem
 from forensics.rules import filesystem
 from forensics.times import to_filetime
-from testdata.writers import usn
+from testdata.writers import mft as mft_writer
+from testdata.writers import ntfs, usn
 from testdata.writers.usn import Change
 from tests.artifacts.registry_inputs import sorted_out
 
@@ -216,3 +217,62 @@ def test_each_rule_holds_its_example_and_not_the_counterexample(rule: filesystem
 
 def test_a_name_may_have_any_case() -> None:
     assert filesystem.rule_for("\\USERS\\X", "LAB.WSB") is not None
+
+
+def shredded(names: list[str], *, deleted: bool = True) -> list[Fact]:
+    file = usn.reference(90)
+    changes, was = [], "plan.zip"
+    for n, name in enumerate(names):
+        moment = BORN + timedelta(seconds=n)
+        changes += [Change(moment, file, DESK, was, OLD_NAME), Change(moment, file, DESK, name, NEW_NAME),
+                    Change(moment, file, DESK, name, NEW_NAME | CLOSE)]  # fmt: skip
+        was = name
+    if deleted:
+        changes.append(Change(BORN + timedelta(minutes=1), file, DESK, was, DELETE | CLOSE))
+    rows, problems = usn_rows(journal(*changes))
+    assert problems == []
+    return [row for row in rows if row.kind == "usn.file_shredded"]
+
+
+def test_a_file_that_was_renamed_letter_by_letter() -> None:
+    letters = [f"{letter * 4}.{letter * 3}" for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
+    (row,) = shredded(letters)
+    assert row.fields["old_path"] == "C:\\Users\\x\\plan.zip"
+    assert (row.fields["rename_count"], row.fields["file_deleted"], row.context) == (26, True, False)
+    assert row.times == {"Content Deletion Time": BORN + timedelta(minutes=1)}
+    (row,) = shredded(letters[:12], deleted=False)
+    assert (row.fields["rename_count"], row.fields["file_deleted"]) == (12, False)
+
+
+@pytest.mark.parametrize("names", [["AAAA.AAA", "BBBB.BBB", "x"], [f"plan{n}.zip" for n in range(40)]])
+def test_other_renames_wipe_nothing(names: list[str]) -> None:
+    assert shredded(names) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "after", "older", "told"),
+    [
+        ("tool.exe", usn.BASIC_INFO | CLOSE, 600, 900, True),
+        ("tool.exe", usn.BASIC_INFO | CLOSE, 600, 0, False),  # attributes, the times are true
+        ("tool.exe", usn.BASIC_INFO | CLOSE, 5, 900, False),  # an installer
+        ("tool.exe", usn.BASIC_INFO | usn.OVERWRITE | CLOSE, 600, 900, False),  # written to as well
+        ("photo.jpg", usn.BASIC_INFO | CLOSE, 600, 900, False),  # not a file that is told of
+    ],
+)
+def test_times_that_were_set_later(name: str, reason: int, after: float, older: float, told: bool) -> None:
+    times = ntfs.Times(*[BORN] * 4)
+    stamped = ntfs.Times(*[BORN - timedelta(days=older)] * 4, BORN)
+    folders = {"Users": times, "Users/x": times, "Users/x/Downloads": times}
+    path = f"Users/x/Downloads/{name}"
+    table, references = mft_writer.build(ntfs.Description({path: (b"x", stamped)}, folders, times, 1))
+    change = Change(BORN + timedelta(seconds=after), references[path], references["Users/x/Downloads"], name, reason)
+    rows, problems = usn_rows(usn.build([change]), table=table)
+    assert problems == []
+    found = [row for row in rows if row.kind == "usn.file_times_set"]
+    assert len(found) == int(told)
+    for row in found:
+        assert row.fields["file_path"] == f"C:\\Users\\x\\Downloads\\{name}"
+        assert "is before that of its name" in str(row.fields["timestomp_note"])
+        assert row.times == {"Metadata Modification Time": BORN + timedelta(seconds=after)}
+    rows, _ = usn_rows(usn.build([change]))
+    assert [row for row in rows if row.kind == "usn.file_times_set"] == [], "without a table nothing bears it out"

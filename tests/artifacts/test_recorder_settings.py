@@ -5,19 +5,25 @@ from __future__ import annotations
 import io
 import struct
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from forensics.artifacts.base import FileInput
 from forensics.artifacts.defender_settings import ARTIFACT as DEFENDER
+from forensics.artifacts.emptied_histories import ARTIFACT as HISTORIES
 from forensics.artifacts.log_channels import ARTIFACT as CHANNELS
 from forensics.artifacts.prefetch_settings import ARTIFACT as PREFETCH
+from forensics.artifacts.recording_switches import ARTIFACT as SWITCHES
 from forensics.artifacts.services import ARTIFACT as SERVICES
 from forensics.artifacts.usn_settings import ARTIFACT as JOURNAL
+from forensics.formats import FormatError
 from forensics.formats.hive import Hive
 from forensics.model import Host
+from forensics.rules import load
 from forensics.times import to_filetime
-from tests.artifacts.registry_inputs import merged, nested, run, sorted_out
+from tests.artifacts.registry_inputs import NTUSER, given, merged, nested, run, sorted_out
 from tests.formats.crafted_hives import Tree, Value, utf16
 
 SOFTWARE, SYSTEM = "C:/Windows/System32/config/SOFTWARE", "C:/Windows/System32/config/SYSTEM"
@@ -27,6 +33,10 @@ SELECT: Tree = {"Select": {"": [("Current", 4, struct.pack("<I", 1))]}}
 
 def dword(name: str, number: int) -> Value:
     return (name, 4, struct.pack("<I", number))
+
+
+def text(name: str, value: str) -> Value:
+    return (name, 1, utf16(value))
 
 
 def system(path: str, *values: Value) -> Tree:
@@ -139,3 +149,66 @@ def test_real_hives_are_read(samples) -> None:
         facts, problems = run(artifact, hive, SYSTEM)
         assert problems == []
         assert facts, artifact.name
+
+
+class TestSwitches:
+    @pytest.mark.parametrize("switch", [item for item in load("recording")["switches"] if "value" in item], ids=str)
+    def test_each_is_told_off_and_quiet_on(self, switch: dict[str, Any]) -> None:
+        for number, off in ((switch["stops_at"][0], True), (7, False)):
+            leaf: Tree = {"": [dword(switch["value"], number)]}
+            tree, path = nested(switch["key"], leaf), SOFTWARE
+            if switch["hive"] == "SYSTEM":
+                tree, path = system(switch["key"], *leaf[""]), SYSTEM
+            elif switch["hive"] == "NTUSER":
+                tree, path = nested(f"Software\\{switch['key']}", leaf), NTUSER
+            (fact,), problems = run(SWITCHES, tree, path)
+            assert problems == []
+            assert (fact.fields["is_switched_off"], fact.context) == (off, not off)
+            assert fact.fields["value_data"] == str(number)
+            assert fact.fields.get("profile_user") == ("田中" if switch["hive"] == "NTUSER" else None)
+
+    def test_the_key_alone(self) -> None:
+        (fact,), _ = run(SWITCHES, system("Control\\MiniNt"), SYSTEM)
+        assert (fact.fields["is_switched_off"], fact.context) == (True, False)
+        assert "value_name" not in fact.fields
+
+    def test_a_value_that_is_not_set_says_nothing(self) -> None:
+        assert run(SWITCHES, system("Control\\WMI\\Autologger\\EventLog-System"), SYSTEM) == ([], [])
+
+    def test_public_hives_are_quiet(self, samples: Path) -> None:
+        seen = 0
+        for path in sorted((samples / "hives").rglob("*")):
+            data = path.read_bytes() if path.is_file() else b""
+            if data[:4] != b"regf":
+                continue
+            try:
+                opened = Hive.open(data)
+            except FormatError:
+                continue
+            seen += 1
+            told = [*SWITCHES.parse(opened, given(SYSTEM)), *HISTORIES.parse(opened, given(NTUSER))]
+            assert [row for row in told if not row.context] == [], path.name
+        assert seen > 3
+
+
+class TestHistories:
+    RUN = "Software\\Microsoft\\Windows\\CurrentVersion\\Explorer\\RunMRU"
+
+    @pytest.mark.parametrize(
+        ("path", "told"),
+        [
+            (RUN, True),
+            ("Software\\Microsoft\\Windows\\CurrentVersion\\Explorer\\UserAssist"
+             "\\{CEBFF5CD-ACE2-4F4F-9178-9926F41749EA}\\Count", True),
+            ("Software\\Microsoft\\Windows\\CurrentVersion\\Explorer\\TypedPaths", False),
+        ],
+    )  # fmt: skip
+    def test_an_empty_list(self, path: str, told: bool) -> None:
+        facts, problems = run(
+            HISTORIES, nested(path, {"": [text("MRUList", ""), text("HRZR_PGYFRFFVBA", "x")]}), NTUSER
+        )
+        assert (len(facts), problems) == (int(told), [])
+        assert all(fact.fields["key_path"] == path for fact in facts)
+
+    def test_a_list_with_an_entry(self) -> None:
+        assert run(HISTORIES, nested(self.RUN, {"": [text("a", "cmd\\1")]}), NTUSER) == ([], [])

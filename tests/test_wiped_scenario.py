@@ -1,0 +1,84 @@
+"""A host that was wiped after a sandbox ran: every planted sign with level and causes, nothing more, one session."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import datetime
+from itertools import pairwise
+
+import pytest
+
+from testdata.expected import differences
+from testdata.happenings import all_events
+from testdata.host import scenario
+from tests.running import tool
+from tests.stories import Told, check_coverage, check_sessions_rest_on_rows, teller
+
+NAME = "wiped-host"
+FOUND: dict[str, Told] = {}
+
+
+@pytest.fixture
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """The scenario's outcome; it is rendered and run once."""
+    if NAME not in FOUND:
+        FOUND[NAME] = teller(tmp_path_factory)(NAME)
+    return FOUND[NAME]
+
+
+def test_the_story_comes_out(told: Told) -> None:
+    assert differences(told.expected, told.document) == []
+    assert (told.run.code, told.document["problems"]) == (0, [])
+    check_coverage(told.document)
+    check_sessions_rest_on_rows(told, "sandbox_sessions")
+
+
+def test_every_sign_is_planted_and_has_causes(told: Told) -> None:
+    signs = told.document["anti_forensics"]
+    assert Counter(sign["kind"] for sign in signs) == Counter(sign["kind"] for sign in told.expected["anti_forensics"])
+    known = {row["event_uid"] for name in ("timeline.jsonl", "undated.jsonl") for row in told.run.lines(name)}
+    for sign in signs:
+        assert sign["innocent_causes"], sign["kind"]
+        assert sign["events"], sign["kind"]
+        assert set(sign["events"]) <= known, sign["kind"]
+    assert told.document["findings"] == []
+    assert [entry["name"] for entry in told.document["persistence"] if entry["score"] > 20] == []
+
+
+def test_the_tool_that_set_the_times_is_named(told: Told) -> None:
+    (sign,) = [item for item in told.document["anti_forensics"] if item["kind"] == "times_changed"]
+    assert sign["detail"].endswith("near that time ran powershell.exe")
+    rows = {row["event_uid"]: row for row in told.run.lines("timeline.jsonl")}
+    assert {rows[uid]["kind"] for uid in sign["events"] if uid in rows} >= {"usn.file_times_set", "process.created"}
+
+
+def test_the_session_says_what_it_rests_on(told: Told) -> None:
+    (session,) = told.document["sandbox_sessions"]
+    reasons = "\n".join(session["reasons"])
+    assert "content recovered from C:/$MFT" in reasons, "the .wsb is gone, its record is not"
+    assert "was deleted at 2025-02-03 07:20:11.118 UTC after it ended" in reasons
+    assert "the logs of virtual switches: collected, from 2025-02-03 06:40:00.118 UTC" in reasons
+
+
+def test_levels_are_shown_and_exported(told: Told) -> None:
+    shown = tool("show", told.run.case, "summary").stdout
+    assert "clearing_command (strong)" in " ".join(shown.split())
+    rows = [row for row in told.run.lines("timeline.jsonl") if row["kind"] == "anti_forensics"]
+    levels = Counter(sign["level"] for sign in told.expected["anti_forensics"])
+    assert Counter(row["af_level"] for row in rows) == levels
+
+
+def test_the_checklist_answers_that_logs_were_erased(told: Told) -> None:
+    answers = {row["id"]: row["answer"] for row in told.document["advisory"]}
+    assert answers["logs.erased"] == answers["antivirus.weakened"] == "yes"
+
+
+def test_the_clock_that_was_off_runs_through_the_records() -> None:
+    """Written in their true order, with the times that the clock showed."""
+    events = [event for event in all_events(scenario(NAME)) if event.channel == "Security"]
+    times = [event.time for event in events]
+    back = [(one, two) for one, two in pairwise(times) if two < one]
+    assert len(back) == 1
+    assert back[0][1] == datetime.fromisoformat("2025-02-03T06:40:00.204118+00:00")
+    assert json.dumps([event.id for event in events if event.id == 4616]) == "[4616, 4616]"
