@@ -35,7 +35,7 @@ from forensics.descendants import MOST, family
 from forensics.evidence.base import EvidenceError, Opening, guest_of
 from forensics.evidence.several import each, joined
 from forensics.intake import CONTEXT, KEPT, JobResult
-from forensics.model import Coverage, Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
+from forensics.model import Coverage, Event, Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
 from forensics.naming import Naming, guest_names, identify
 from forensics.runinfo import bulk, evidence_files, first_part, hashes_of, run_info
 from forensics.sessions.others import OTHER_MACHINE
@@ -255,15 +255,24 @@ def _join(
     if not naming.apart:
         files = collect.prefetch_files(plan)
         return advisory.concluded(events, host, naming.label, undated, coverage, logons, files)
-    return merge_verdicts([
-        advisory.concluded(
-            [event for event in events if event.host == label],
-            host if label == naming.label else Host(name=label),
-            label,
-            [fact for fact in undated if naming.of(fact) == label],
-        )
-        for label in sorted({event.host for event in events} | {naming.of(fact) for fact in undated} or {naming.label})
-    ])  # fmt: skip
+    labels = sorted({event.host for event in events} | {naming.of(fact) for fact in undated} or {naming.label})
+    return merge_verdicts([_alone(label, events, undated, (host, naming), coverage, logons) for label in labels])
+
+
+def _alone(
+    label: str, events: Sequence[Event], undated: Sequence[Fact], who: tuple[Host, Naming],
+    coverage: Sequence[Coverage], logons: advisory.Logons,
+) -> Verdicts:  # fmt: skip
+    """What is concluded of one of several computers, by its own rows and logs alone."""
+    host, naming = who
+    own = [event for event in events if event.host == label]
+    facts = [fact for fact in undated if naming.of(fact) == label]
+    kinds = {event.kind for event in own} | {fact.kind for fact in facts}
+    looked = advisory.own_coverage(coverage, naming, label, kinds)
+    shown = advisory.Logons([event for event in logons.events if event.host == label], some=True)
+    return advisory.concluded(
+        own, host if label == naming.label else Host(name=label), label, facts, (), shown, looked_at=looked
+    )
 
 
 def _recalled(

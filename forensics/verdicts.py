@@ -339,11 +339,27 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class AdvisorySource:
+    """One source that an answer asks, an artifact, and how far it could be looked at (`state` as of its coverage).
+
+    `tells`: what it has not seen did not happen, from `first` to `last`; both null where it has no period (a file or
+    hive shows what was there when the evidence was taken). `state` is "unknown" where nobody knows.
+    """
+
+    artifact: str
+    state: str
+    tells: bool
+    first: datetime | None = None
+    last: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AdvisoryAnswer:
     """One question of the police advisory, answered for a host. `answer`: yes | no | cannot_tell.
 
     `yes` is what an investigator has to look at; `no` is only said where the sources that would tell were read and
-    reach back far enough; `why` has what was found, and what was not looked at.
+    reach back far enough; `why` has what was found, and what was not looked at. `first` and `last`: the time for which
+    the sources that were read can tell of the question; null where none of them has a period.
     """
 
     id: str
@@ -352,6 +368,9 @@ class AdvisoryAnswer:
     why: tuple[Said, ...]
     events: tuple[str, ...]
     host: str = ""
+    first: datetime | None = None
+    last: datetime | None = None
+    sources: tuple[AdvisorySource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,9 @@ import yaml
 
 from forensics.rules import load
 
-CATALOGUES = ("ja_reasons", "ja_signs", "ja_feature", "ja_findings", "ja_persistence", "ja_sandbox", "ja_tunnel")
+CATALOGUES = (
+    "ja_reasons", "ja_signs", "ja_feature", "ja_findings", "ja_persistence", "ja_sandbox", "ja_tunnel", "ja_coverage",
+)  # fmt: skip
 RULES = ("antiforensics", "group", "tools", "persistence", "autoruns", "sandbox", "tunnel")
 _LIMIT = 4096
 _LITERAL = 8  # letters that a template must have to be tried on a sentence whose rule is not known
@@ -141,7 +143,9 @@ def _pattern(english: str, manners: Mapping[str, str], made: Catalogue) -> str:
         group = f"(?P={name})" if name in seen else f"(?P<{name}>{_anonymous(value)})"
         seen.add(name)
         end = re.escape(after)
-        pattern += f"(?>{group}{end})" if phrases is None and len(after) >= _SURE and index + 2 < len(found) else group + end
+        pattern += (
+            f"(?>{group}{end})" if phrases is None and len(after) >= _SURE and index + 2 < len(found) else group + end
+        )
     return pattern
 
 
