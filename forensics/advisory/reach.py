@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from forensics.locales import quoted, say
+from forensics.locales import joined, quoted, say
 from forensics.model import AdvisorySource, Coverage, LogSpan, Said, Verdicts
 from forensics.rules import load
 from forensics.sessions.rows import Rows, short, stamp
@@ -94,9 +94,12 @@ class Reach:
             return False, say(f"source.{row.state}", artifact=artifact, detail=shown)
         if row.state == "not_collected":
             more = " …" if len(row.sought) > _PLACES else ""
-            return False, say("source.not_collected", artifact=artifact, places=", ".join(row.sought[:_PLACES]) + more)
+            places = ", ".join(row.sought[:_PLACES]) + more
+            hint = joined([quoted(places), *(quoted(part) for part in row.detail.split("; ") if part)])
+            return False, say("source.not_collected", artifact=artifact, places=hint)
         if is_log and not row.spans:
-            return False, say("source.absent", artifact=artifact)
+            names = ", ".join(path.rpartition("/")[2] for path in row.sought[:_PLACES])
+            return False, say("source.absent", artifact=artifact, names=names)
         if silent:
             return False, say("source.silent", artifact=artifact)
         return self._of_log(row, spans) if is_log else (True, say("source.nothing", artifact=artifact))

@@ -34,6 +34,7 @@ from forensics.rules import load
 
 CATALOGUES = (
     "ja_reasons", "ja_signs", "ja_feature", "ja_findings", "ja_persistence", "ja_sandbox", "ja_tunnel", "ja_coverage",
+    "ja_show",
 )  # fmt: skip
 RULES = ("antiforensics", "group", "tools", "persistence", "autoruns", "sandbox", "tunnel")
 _LIMIT = 4096
@@ -136,10 +137,7 @@ def _pattern(english: str, manners: Mapping[str, str], made: Catalogue) -> str:
             continue
         after = found[index + 1][0] if index + 1 < len(found) else ""
         phrases = made.phrases.get(manners.get(name, ""))
-        if phrases is not None:
-            value = "|".join(item.pattern.pattern for item in phrases)
-        else:
-            value = ".*" if index == len(found) - 1 else ".*?"
+        value = ".*?" if phrases is None else "|".join(item.pattern.pattern for item in phrases)
         group = f"(?P={name})" if name in seen else f"(?P<{name}>{_anonymous(value)})"
         seen.add(name)
         end = re.escape(after)

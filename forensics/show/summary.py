@@ -17,7 +17,7 @@ from forensics.show.entries import on_host, reasons
 from forensics.show.findings import print_leads, print_machines
 from forensics.show.sandboxes import print_sandbox
 from forensics.show.tables import coverage_lines, problem_lines
-from forensics.show.terminal import Document, console, counted, heading, in_zone, line, moment
+from forensics.show.terminal import Document, console, counted, heading, in_zone, line, moment, told
 from forensics.show.tunnels import print_tunnels
 from forensics.text import one_line
 
@@ -70,7 +70,7 @@ def show_summary(document: Document, zone: tzinfo, out: Console, language: str =
     if document["anti_forensics"]:
         out.print(heading("Traces removed", len(document["anti_forensics"]), ""))
         for sign in document["anti_forensics"][:_TOP]:
-            said = f"{sign['kind']}: {in_zone(sign['detail'], zone)}{on_host(document, sign)}"
+            said = f"{sign['kind']}: {in_zone(told(sign['detail']), zone)}{on_host(document, sign)}"
             out.print(line(f"  {moment(sign['time'], zone)}  {said}"))
         if (more := len(document["anti_forensics"]) - _TOP) > 0:
             out.print(Text(f"  … {more} more in sessions.json", style="dim"))
@@ -110,8 +110,8 @@ def _host_line(evidence: Document, *, several: bool) -> Text:
 def _seen(entry: Document, zone: tzinfo) -> str:
     """When the entry was first there, if that is not the time of its key, which the line tells in any case."""
     if entry["first_seen"] != entry["last_write"]:
-        return f"  first seen {moment(entry['first_seen'], zone)}"
-    return "" if entry["mechanism"] == "run_key" or not entry["first_seen"] else "  first seen and"
+        return f"  {told('first seen')} {moment(entry['first_seen'], zone)}"
+    return "" if entry["mechanism"] == "run_key" or not entry["first_seen"] else f"  {told('first seen and')}"
 
 
 def print_persistence(
@@ -120,22 +120,24 @@ def print_persistence(
     """An entry's lines: what and when, its command, what sets it off; with its reasons in the full form."""
     for entry in entries:
         head = Text("  ").append(f"score {entry['score']:>3}", style="bold yellow" if entry["score"] else "dim")
-        head.append(one_line(f"  {entry['mechanism']}  "), style="dim").append(one_line(entry["name"]), style="bold")
+        head.append(one_line(f"  {told(entry['mechanism'])}  "), style="dim").append(
+            one_line(entry["name"]), style="bold"
+        )
         whose = f"  as {entry['user']}" if entry["user"] else ""
-        whose += "  deleted" if entry.get("deleted") else ""
+        whose += f"  {told('deleted')}" if entry.get("deleted") else ""
         whose += _seen(entry, zone)
         # The registry dates keys, not values: every entry of a Run key has the time of the youngest change to any.
-        what = "key last written" if dated_by_key(entry["mechanism"]) else "last write"
-        whose += " " if whose.endswith(" and") else "  "
+        what = told("key last written" if dated_by_key(entry["mechanism"]) else "last write")
+        whose += " " if whose.endswith(told("first seen and")) else "  "
         written = f"{whose}{what} {moment(entry['last_write'], zone)}{on_host(document, entry)}"
         out.print(head.append(one_line(written), style="dim"))
         if entry["command"]:
             out.print(line(f"      {one_line(entry['command'], 0 if full else 240)}"))
         if entry.get("trigger"):
-            out.print(line(f"      trigger: {one_line(entry['trigger'], 0 if full else 240)}"))
+            out.print(line(f"      {told('trigger')}: {one_line(entry['trigger'], 0 if full else 240)}"))
         if full:
-            if told := _target(entry):
-                out.print(line(f"      target: {one_line(told, 0)}"))
+            if target := _target(entry):
+                out.print(line(f"      {told('target')}: {one_line(target, 0)}"))
             out.print(Group(*reasons(entry, zone, full=True)))
 
 
