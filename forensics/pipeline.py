@@ -9,9 +9,10 @@ finding, or wholly with `all_events`.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -185,8 +186,8 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
         progress.stage(f"joining {name}")
         plan = plan.with_results(results)
         problems += _merged(workers, survey, plan, name)
-        so_far = _coverage(survey, plan, results, problems, artifacts)
-        verdicts = _join(workers, plan.host(), problems, (host, name, naming), builder, so_far)
+        reach = partial(_coverage, survey, results=results, problems=problems, artifacts=artifacts)
+        verdicts = _join(workers, plan.host(), problems, (host, name, naming), builder, reach)
         inside = builder.keep(_read(_spools(plan.guests(), KEPT), problems, name), naming)
         verdicts = targets.with_targets(workers, verdicts, naming.label, whole=survey.whole)
         verdicts = sessions.with_guests(verdicts, naming.guests, *inside, builder.kept())
@@ -229,7 +230,7 @@ def _merged(workers: Workers, survey: jobs.Survey, plan: collect.Plan, name: str
 
 def _join(
     workers: Workers, plan: collect.Plan, problems: list[Problem], who: tuple[Host, str, Naming],
-    builder: CaseBuilder, coverage: Sequence[Coverage],
+    builder: CaseBuilder, reach: Callable[[collect.Plan], list[Coverage]],
 ) -> Verdicts:  # fmt: skip
     """Keep what bears on sessions, with what descends from it, and conclude; of several machines, for each alone."""
     host, name, naming = who
@@ -254,9 +255,21 @@ def _join(
     logons = advisory.Logons(shown, counted)
     if not naming.apart:
         files = collect.prefetch_files(plan)
-        return advisory.concluded(events, host, naming.label, undated, coverage, logons, files)
-    labels = sorted({event.host for event in events} | {naming.of(fact) for fact in undated} or {naming.label})
-    return merge_verdicts([_alone(label, events, undated, (host, naming), coverage, logons) for label in labels])
+        return advisory.concluded(events, host, naming.label, undated, reach(plan), logons, files)
+    known = {event.host for event in events} | {naming.of(fact) for fact in undated}
+    known |= {name for names in naming.logs.values() if len(names) == 1 for name in names}  # whose rows are all context
+    labels = sorted(known or {naming.label})
+    owned = {label: _owned(plan, naming, label, reach) for label in labels}
+    return merge_verdicts([_alone(label, events, undated, (host, naming), owned[label], logons) for label in labels])
+
+
+def _owned(
+    plan: collect.Plan, naming: Naming, label: str, reach: Callable[[collect.Plan], list[Coverage]]
+) -> list[Coverage]:  # fmt: skip
+    """The coverage of one of several computers: of the files that are its own."""
+    own = replace(plan, jobs=tuple(job for job in plan.jobs if advisory.is_own(job.path, naming, label)))
+    shared = {name for job in plan.jobs if advisory.is_shared(job.path, naming, label) for name in job.artifacts}
+    return advisory.with_shared(reach(own), shared)
 
 
 def _alone(
@@ -267,11 +280,9 @@ def _alone(
     host, naming = who
     own = [event for event in events if event.host == label]
     facts = [fact for fact in undated if naming.of(fact) == label]
-    kinds = {event.kind for event in own} | {fact.kind for fact in facts}
-    looked = advisory.own_coverage(coverage, naming, label, kinds)
     shown = advisory.Logons([event for event in logons.events if event.host == label], some=True)
     return advisory.concluded(
-        own, host if label == naming.label else Host(name=label), label, facts, (), shown, looked_at=looked
+        own, host if label == naming.label else Host(name=label), label, facts, (), shown, looked_at=coverage
     )
 
 

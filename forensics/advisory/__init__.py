@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from forensics.advisory.apart import own_coverage
+from forensics.advisory.apart import is_own, is_shared, with_shared
 from forensics.advisory.hits import Hits, moment
 from forensics.advisory.logons import remote
 from forensics.advisory.reach import Reach, Told
@@ -305,4 +305,6 @@ _OWN: dict[str, Callable[[Asked], Answer]] = {
     "logon.remote": _remote,
 }
 
-__all__ = ["CANNOT_TELL", "NO", "YES", "Logons", "answers", "concluded", "own_coverage"]
+__all__ = [
+    "CANNOT_TELL", "NO", "YES", "Logons", "answers", "concluded", "is_own", "is_shared", "with_shared",
+]  # fmt: skip
