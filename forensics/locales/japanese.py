@@ -15,7 +15,7 @@ A catalogue has these parts, each optional:
     words:      {confirmed: "…"}           # a whole text that is one of our words
 
 Parts of a Japanese template: `{x}` stays as it is, `{x:any}` is translated where it can be, `{x:list}` is several of
-them joined by `and` or `;`, `{x:name}` is one of the phrases `name`.
+them joined by `and` or `;` (`{x:items}`: by commas, `{x:parts}`: by `;`), `{x:name}` is one of the phrases `name`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ RULES = ("antiforensics", "group", "tools", "persistence", "autoruns", "sandbox"
 _LIMIT = 4096
 _LITERAL = 8  # letters that a template must have to be tried on a sentence whose rule is not known
 _SURE = 3  # length of a text between two values from which its first place ends the value before it
-_JOINED = re.compile(r" and |; ")
+_JOINED = {"list": re.compile(r" and |; "), "items": re.compile(r", (?![^(]*\))"), "parts": re.compile("; ")}
 Pieces = list[tuple[str, str, str]]
 
 
@@ -191,8 +191,8 @@ def _filled(template: str, values: Mapping[str, str | None]) -> str:
 def _part(value: str, manner: str) -> str:
     if not manner:
         return value
-    if manner == "list":
-        return "、".join(japanese(item) for item in _JOINED.split(value))
+    if manner in _JOINED:
+        return "、".join(japanese(item) for item in _JOINED[manner].split(value))
     if manner == "any":
         return japanese(value)
     return _first(_catalogue().phrases[manner], value) or value if value else ""
