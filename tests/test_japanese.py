@@ -50,7 +50,7 @@ def test_the_catalogues_say_nothing_twice() -> None:
 def test_every_rule_has_a_template_with_the_same_parts(ident: str) -> None:
     text = raw()["rules"][ident]
     assert names(text) == names(rule_texts()[ident])
-    assert JAPANESE.search(text.replace("{remark:any}", "の"))
+    assert JAPANESE.search(text.replace("{remark:parts}", "の"))
 
 
 @pytest.mark.parametrize("item", SCORING, ids=lambda item: item["id"])
@@ -59,8 +59,7 @@ def test_the_sentence_of_a_rules_example_becomes_japanese(item: dict[str, Any]) 
     shown = japanese(f"{hit} [0123456789abcdef, fedcba9876543210 and 3 more]")
     assert shown.startswith(f"{hit.rule}(+{hit.weight}): ")
     assert shown.endswith("[0123456789abcdef, fedcba9876543210 ほか 3 件]")
-    if "remark" not in names(item["why"]):  # an artifact's own word
-        assert JAPANESE.search(shown.partition(": ")[2].partition(" [")[0])
+    assert JAPANESE.search(shown.partition(": ")[2].partition(" [")[0])
     as_they_are = {name for _, name, manner in pieces(raw()["rules"][item["id"]]) if name and not manner}
     for name in as_they_are & item["example"].keys():
         value = item["example"][name]
@@ -123,6 +122,11 @@ def test_hostile_values_do_not_hold_the_matcher_up() -> None:
     hostile = " of session was by after that sandbox began; when is not recorded: " * 55
     for text in (f"the sandbox configuration {hostile} of session s was deleted", hostile, f"PER-24 (+5): {hostile}"):
         japanese(text[:4096])
+
+
+@pytest.mark.parametrize("text", sorted({item["remark"] for item in load("autostart_values")["values"]} - {""}))
+def test_the_remarks_of_places(text: str) -> None:
+    assert JAPANESE.search(japanese(text))
 
 
 def test_words_of_artifacts_and_of_the_coverage() -> None:
