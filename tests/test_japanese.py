@@ -84,12 +84,12 @@ def test_every_sentence_has_the_parts_of_its_english() -> None:
     [
         (
             "the Security log was cleared by 田中 (the record was recovered from slack)",
-            "Security ログが田中 により消去された(イベントログ消去)(復元された記録: slack)",
+            "Security ログが 田中 により消去された(イベントログ消去)(復元された記録: slack)",
         ),
         ("the Security log was cleared", "Security ログが消去された(イベントログ消去)"),
         (
             "a command that clears an event log and deletes the change journal was started by x: wevtutil cl a by b: c",
-            "イベントログを消去する、変更ジャーナルを削除するコマンドがx により実行された: wevtutil cl a by b: c",
+            "イベントログを消去する、変更ジャーナルを削除するコマンドが x により実行された: wevtutil cl a by b: c",
         ),
         (
             "an event log was renamed to C:\\a b.evtx: C:\\Windows\\System32\\winevt\\Logs\\Security.evtx",
