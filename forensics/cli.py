@@ -316,7 +316,7 @@ def content_export(folder: Path, *, force: bool) -> None:
 @click.option("--all", "every", is_flag=True, help="Of persistence: also what Windows itself brings.")
 @click.option("--display-tz", default="UTC", show_default=True, help="Zone of the times shown.")
 @click.option("--lang", type=click.Choice(("en", "ja")), default="en", show_default=True,
-              help="Language of the advisory's checklist.")  # fmt: skip
+              help="Language of the checklist, of reasons and headings.")  # fmt: skip
 def show(case_dir: Path, part: str, *, as_json: bool, every: bool, display_tz: str, lang: str) -> None:
     """Show a saved case again, without its evidence; of a folder of cases, all of them."""
     from forensics.show import as_json as printed

@@ -19,6 +19,9 @@ from forensics.verdicts import (
     AdvisoryAnswer as AdvisoryAnswer,
 )
 from forensics.verdicts import (
+    AdvisorySource as AdvisorySource,
+)
+from forensics.verdicts import (
     AntiForensic as AntiForensic,
 )
 from forensics.verdicts import (

@@ -22,7 +22,8 @@ class Naming:
     """What rows are called: `label`, or with `by_record` the computer that their own record names.
 
     `names` are the computers met, by their folded short name. `apart` says that they are different machines, whose
-    rows must not be joined with each other. `guests` are what the machines of sandbox disks are called, by their drive.
+    rows must not be joined with each other; `logs` are then the computers that the records of each log name, by its
+    path. `guests` are what the machines of sandbox disks are called, by their drive.
     """
 
     label: str
@@ -30,6 +31,7 @@ class Naming:
     names: Mapping[str, str] = field(default_factory=dict)
     apart: bool = False
     guests: Mapping[str, str] = field(default_factory=dict)
+    logs: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def of(self, fact: Fact) -> str:
         """The host's name on the rows of this fact."""
@@ -53,6 +55,7 @@ def identify(host: Host, name: str, results: Iterable[JobResult], *, loose: bool
 
     `name` is the evidence's, `loose` says that its files do not come out of one Windows tree.
     """
+    results = list(results)
     groups = _groups(results)
     if host.name and loose:
         groups.setdefault(host.name.casefold(), Counter({host.name: 0}))
@@ -67,7 +70,8 @@ def identify(host: Host, name: str, results: Iterable[JobResult], *, loose: bool
     said = _said(groups)
     problem = Problem("several_computers", "evidence", Source(name, "", None, ""), _sentence(said, loose=loose))
     told = host if host.name else replace(host, unknown={**host.unknown, "name": f"event records name {said}"})
-    return told, Naming(label, by_record=True, names=names, apart=loose), [problem]
+    logs = {item.path: frozenset(names[_short(name).casefold()] for name in item.computers) for item in results}
+    return told, Naming(label, by_record=True, names=names, apart=loose, logs=logs), [problem]
 
 
 def guest_names(machines: Mapping[str, Host], results: Iterable[JobResult]) -> dict[str, str]:

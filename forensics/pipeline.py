@@ -9,14 +9,16 @@ finding, or wholly with `all_events`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from forensics import (
     advisory,
+    apart,
     collect,
     guestwrites,
     jobs,
@@ -31,7 +33,7 @@ from forensics import (
 )
 from forensics.artifacts.base import Artifact, asked_for
 from forensics.assembly import CaseBuilder
-from forensics.case import Case, merge_verdicts
+from forensics.case import Case
 from forensics.descendants import MOST, family
 from forensics.evidence.base import EvidenceError, Opening, guest_of
 from forensics.evidence.several import each, joined
@@ -186,13 +188,13 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
         progress.stage(f"joining {name}")
         plan = plan.with_results(results)
         problems += _merged(workers, survey, plan, name)
-        so_far = _coverage(survey, plan, results, problems, artifacts)
+        reach = partial(_coverage, survey, results=results, problems=problems, artifacts=artifacts)
 
         def look(found: Verdicts) -> Verdicts:
             ground = _ground(plan.host(), naming, survey, problems)
             return targets.with_targets(workers, found, ground, lambda facts: builder.keep(facts, naming))
 
-        verdicts = _join(workers, plan.host(), problems, (host, name, naming), builder, so_far, look)
+        verdicts = _join(workers, plan.host(), problems, (host, name, naming), builder, reach, look)
         inside = builder.keep(_read(_spools(plan.guests(), KEPT), problems, name), naming)
         verdicts = sessions.with_guests(verdicts, naming.guests, *inside, builder.kept())
         span = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))
@@ -241,7 +243,7 @@ def _merged(workers: Workers, survey: jobs.Survey, plan: collect.Plan, name: str
 
 def _join(
     workers: Workers, plan: collect.Plan, problems: list[Problem], who: tuple[Host, str, Naming],
-    builder: CaseBuilder, coverage: Sequence[Coverage], look: Callable[[Verdicts], Verdicts],
+    builder: CaseBuilder, reach: apart.Reach, look: apart.Look,
 ) -> Verdicts:  # fmt: skip
     """Keep what bears on sessions, with what descends from it, and conclude; of several machines, for each alone.
 
@@ -270,17 +272,8 @@ def _join(
     logons = advisory.Logons(shown, counted)
     if not naming.apart:
         files = collect.prefetch_files(plan)
-        return advisory.concluded(events, host, naming.label, undated, coverage, logons, files, look)
-    return merge_verdicts([
-        advisory.concluded(
-            [event for event in events if event.host == label],
-            host if label == naming.label else Host(name=label),
-            label,
-            [fact for fact in undated if naming.of(fact) == label],
-            look=look,
-        )
-        for label in sorted({event.host for event in events} | {naming.of(fact) for fact in undated} or {naming.label})
-    ])  # fmt: skip
+        return advisory.concluded(events, host, naming.label, undated, reach(plan), logons, files, look)
+    return apart.concluded(plan, (host, naming), events, undated, logons, reach, look)
 
 
 def _recalled(

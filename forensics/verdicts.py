@@ -8,6 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from forensics.answers import AdvisoryAnswer as AdvisoryAnswer
+from forensics.answers import AdvisorySource as AdvisorySource
+from forensics.answers import Said as Said
+
 
 @dataclass(frozen=True, slots=True)
 class MappedFolder:
@@ -347,30 +351,6 @@ class Finding:
     last: datetime | None = None
     vm_id: str | None = None
     networked: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A sentence in both languages of the report."""
-
-    en: str
-    ja: str
-
-
-@dataclass(frozen=True, slots=True)
-class AdvisoryAnswer:
-    """One question of the police advisory, answered for a host. `answer`: yes | no | cannot_tell.
-
-    `yes` is what an investigator has to look at; `no` is only said where the sources that would tell were read and
-    reach back far enough; `why` has what was found, and what was not looked at.
-    """
-
-    id: str
-    question: Said
-    answer: str
-    why: tuple[Said, ...]
-    events: tuple[str, ...]
-    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from forensics.advisory import answers
+from forensics.advisory import Logons, answers
 from forensics.artifacts.base import all_artifacts, all_kinds
 from forensics.case import merge_verdicts
 from forensics.export.sessions_json import document
@@ -52,7 +52,7 @@ def seen(artifact: str, state: str = "complete", *, first: float = -YEAR, record
 def asked(ident: str, scene: Scene, *coverage: Coverage, verdicts: Verdicts | None = None,
           logons: tuple[LogonSource, ...] = ()) -> AdvisoryAnswer:  # fmt: skip
     rows = Rows(scene.events, scene.undated)
-    found = answers(rows, verdicts or Verdicts(), coverage, "WS-1", logons)
+    found = answers(rows, verdicts or Verdicts(), coverage, "WS-1", Logons((), logons))
     assert [item.id for item in found] == list(QUESTIONS), "every question has its answer"
     return next(item for item in found if item.id == ident)
 

@@ -15,10 +15,12 @@ PACKAGE = ROOT / "forensics"
 # A room may import itself and what stands before it in this order; modules of one level may not import each other.
 ORDER = [
     {"text", "times", "plainjson", "signals", "leftovers"},
+    {"answers"},
     {"verdicts"},
     {"model"},
-    {"safety", "locales"},
+    {"safety"},
     {"rules"},
+    {"locales"},
     {"formats"},
     {"sigma"},
     {"artifacts"},
@@ -36,7 +38,7 @@ ORDER = [
     {"sessions", "descendants"},
     {"guestwrites", "blobextraction", "targetbirths", "targetplaces", "targetwords", "targets", "logontally"},
     {"advisory"},
-    {"assembly", "reading"},
+    {"assembly", "reading", "apart"},
     {"runinfo", "rulefolder"},
     {"settings"},
     {"pipeline"},

@@ -9,31 +9,44 @@ answer beside rows. An answer is what was seen, never who did it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from forensics.advisory.apart import is_own, is_shared, with_shared
 from forensics.advisory.hits import Hits, moment
 from forensics.advisory.logons import remote
-from forensics.advisory.reach import Reach
-from forensics.locales import say
+from forensics.advisory.reach import Reach, Told
+from forensics.locales import joined, quoted, say
 from forensics.logontally import LogonSource
 from forensics.model import AdvisoryAnswer, Coverage, Event, Fact, Host, Said, Verdicts
 from forensics.rules import load
 from forensics.sessions import build
-from forensics.sessions.rows import Rows, ids_of, stamp
+from forensics.sessions.rows import Row, Rows, ids_of, stamp
+from forensics.sessions.texts import basename, split_command
 
 YES, NO, CANNOT_TELL = "yes", "no", "cannot_tell"
 _SUSPICIOUS = 40  # as the colours of the timeline have it
+_POINTS = re.compile(r"[A-Z]+-\d+[A-Z-]* \(\+\d+\): ")
+_IDS = re.compile(r" \[[0-9a-f]{16}[^\]]*\]$")
+# IIS, Apache, nginx, Tomcat by the names of their services and programs. [M]
+_WEB = re.compile(
+    r"^(?:w3svc|apache[\w.]*|nginx|tomcat\w*)$|^(?:httpd|nginx|tomcat\w*|w3wp)\.exe$", re.IGNORECASE | re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Logons:
-    """Logons from elsewhere: some of their events, which stand in the timeline, and how many came from where."""
+    """Logons from elsewhere: some of their events, which stand in the timeline, and how many came from where.
+
+    `some`: how many is not known for one computer alone, the events are all there is.
+    """
 
     events: Sequence[Event] = ()
     sources: Sequence[LogonSource] = ()
+    some: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,7 @@ class Asked:
     rows: Rows
     verdicts: Verdicts
     reach: Reach
-    logons: Sequence[LogonSource] = ()
+    logons: Logons = field(default_factory=Logons)
 
 
 @dataclass(slots=True)
@@ -59,43 +72,58 @@ class Answer:
 def concluded(
     events: Sequence[Event], host: Host, evidence_name: str, undated: Sequence[Fact] = (),
     coverage: Sequence[Coverage] = (), logons: Logons | None = None, prefetch: Collection[str] = (),
-    look: Callable[[Verdicts], Verdicts] | None = None,
+    look: Callable[[Verdicts], Verdicts] | None = None, looked_at: Sequence[Coverage] | None = None,
 ) -> Verdicts:  # fmt: skip
     """What the joins conclude (`sessions.build`), with the checklist answered.
 
     `logons` are those that no join needs: how many came from where, and some of their events. `look` completes what
-    the joins conclude by a look at what they name, before it is answered by.
+    the joins conclude by a look at what they name, before it is answered by. `looked_at` is the
+    coverage for the checklist where the joins are given none, since it is that of several computers.
     """
     verdicts = build(events, host, evidence_name, undated, coverage, prefetch)
     verdicts = look(verdicts) if look else verdicts
     known = logons or Logons()
+    asked = coverage if looked_at is None else looked_at
     rows = Rows([*events, *known.events], undated)
-    return replace(verdicts, advisory=answers(rows, verdicts, coverage, host.name or evidence_name, known.sources))
+    return replace(verdicts, advisory=answers(rows, verdicts, asked, host.name or evidence_name, known))
 
 
 def answers(
-    rows: Rows, verdicts: Verdicts, coverage: Sequence[Coverage], label: str, sources: Sequence[LogonSource] = ()
+    rows: Rows, verdicts: Verdicts, coverage: Sequence[Coverage], label: str, logons: Logons | None = None
 ) -> tuple[AdvisoryAnswer, ...]:  # fmt: skip
     """Every question of `rules/advisory.yml`, answered for the host `label`."""
     reach = Reach(coverage, rows, verdicts)
-    return tuple(_answer(Asked(item, rows, verdicts, reach, sources), label) for item in load("advisory")["questions"])
+    return tuple(
+        _answer(Asked(item, rows, verdicts, reach, logons or Logons()), label) for item in load("advisory")["questions"]
+    )
 
 
 def _answer(asked: Asked, label: str) -> AdvisoryAnswer:
-    ident = asked.question["id"]
+    ident, question = asked.question["id"], asked.question
     parts = [_verdicts(asked), _hits(asked)]
     if own := _OWN.get(ident):
         parts.insert(0, own(asked))
     why = [sentence for part in parts for sentence in part.why]
     found = any(part.found for part in parts)
     denied = any(part.found is False for part in parts)
-    tells, looked = asked.reach.ask(asked.question.get("tells", ()), asked.question.get("records", ()))
-    answer = YES if found else NO if denied or tells else CANNOT_TELL
+    told = asked.reach.ask(question.get("tells", ()), question.get("records", ()), question.get("also", ()))
+    answer = YES if found else NO if denied or told.tells else CANNOT_TELL
+    if answer == NO and not denied:
+        why.append(_within(told))
     if not found and not denied:
-        why += looked
+        why += told.words
     events = dict.fromkeys(ident for part in parts for ident in part.events)
     listed = tuple(events)[: load("advisory")["most_events"]]
-    return AdvisoryAnswer(ident, say(ident), answer, tuple(dict.fromkeys(why)), listed, label)
+    return AdvisoryAnswer(
+        ident, say(ident), answer, tuple(dict.fromkeys(why)), listed, label, told.first, told.last, told.sources
+    )
+
+
+def _within(told: Told) -> Said:
+    """For what time a "no" holds: that of the logs, or what was there when the evidence was taken."""
+    if told.first and told.last:
+        return say("no.within", first=stamp(told.first), last=stamp(told.last))
+    return say("no.as_found")
 
 
 def _hits(asked: Asked) -> Answer:
@@ -110,11 +138,12 @@ def _verdicts(asked: Asked) -> Answer:
     signs = [sign for sign in asked.verdicts.anti_forensics if sign.kind in kinds]
     findings = [item for item in asked.verdicts.findings if fronts and item.rule.startswith(fronts)]
     why = [
-        say("sign", time=moment(sign.time), what=sign.detail, causes="; ".join(sign.innocent_causes))
+        say("sign", time=moment(sign.time), what=quoted(sign.detail), causes=joined(map(quoted, sign.innocent_causes)))
         for sign in signs
-    ]  # fmt: skip
+    ]
     why += [
-        say("finding", time=moment(item.first), rule=item.rule, level=item.level, what=item.why) for item in findings
+        say("finding", time=moment(item.first), rule=item.rule, level=quoted(item.level), what=quoted(item.why))
+        for item in findings
     ]
     most = load("advisory")["most_hits"]
     shown = [*why[:most], say("hit.more", count=len(why) - most)] if len(why) > most else why
@@ -153,9 +182,11 @@ def _kept(rows: Rows) -> list[Said]:
 def _enabled(asked: Asked) -> Answer:
     known = asked.verdicts.sandbox_capability
     why = [say("sandbox.since", time=stamp(known.enabled_at))] if known.enabled_at else []
-    why += [say("sandbox.evidence", what=text) for text in known.evidence]
+    why += [say("sandbox.evidence", what=quoted(text)) for text in known.evidence]
     if known.enabled is None:
         why.append(say("sandbox.on_unknown"))
+        if asked.verdicts.sandbox_sessions:
+            why.append(say("sandbox.on_if_used", count=len(asked.verdicts.sandbox_sessions)))
     return Answer(known.enabled, why, list(known.events))
 
 
@@ -164,7 +195,7 @@ def _used(asked: Asked) -> Answer:
     why = [
         say(
             "sandbox.session", time=moment(item.start or item.start_earliest or item.start_latest), id=item.id,
-            certainty=item.certainty, score=item.score, who=item.launch.user or item.launch.user_sid or "?",
+            certainty=quoted(item.certainty), score=item.score, who=item.launch.user or item.launch.user_sid or "?",
         )
         for item in sessions
     ]  # fmt: skip
@@ -192,8 +223,8 @@ def _tunnels(asked: Asked) -> Answer:
     why = [
         say(
             "tunnel.session", time=moment(_first(item.hosting)), product=item.product,
-            name=item.tunnel_name or item.tunnel_id or "?", who=item.profile_user or "?", certainty=item.certainty,
-            score=item.score,
+            name=item.tunnel_name or item.tunnel_id or "?", who=item.profile_user or "?", score=item.score,
+            certainty=quoted(item.certainty),
         )
         for item in up
     ]  # fmt: skip
@@ -225,16 +256,42 @@ def _autostarts(asked: Asked) -> Answer:
     entries = [item for item in asked.verdicts.persistence if item.score >= _SUSPICIOUS]
     why = [
         say(
-            "entry", time=moment(item.first_seen or item.last_write), mechanism=item.mechanism, name=item.name,
-            score=item.score, command=item.command or "?",
+            "entry", time=moment(item.first_seen or item.last_write), mechanism=quoted(item.mechanism), name=item.name,
+            score=item.score, command=item.command or "?", reasons=joined(map(quoted, _scored(item.reasons))),
         )
         for item in sorted(entries, key=lambda entry: -entry.score)
     ]  # fmt: skip
+    lesser = [item for item in asked.verdicts.persistence if 0 < item.score < _SUSPICIOUS]
+    if lesser:
+        why.append(say("entry.lesser", count=len(lesser), score=max(item.score for item in lesser)))
     return Answer(True if entries else None, why, _events(entries))
 
 
+def _scored(reasons: Iterable[str]) -> list[str]:
+    """The reasons that scored, without the ids of rows, which the answer has."""
+    return [_IDS.sub("", reason) for reason in reasons if _POINTS.match(reason)]
+
+
+def _web(asked: Asked) -> Answer:
+    """Whether the host is a web server at all, as far as its services say."""
+    rows = asked.rows.of("service.configured", "service.installed")
+    servers = [row for row in rows if not row.deleted and _WEB.search(f"{row.get('service_name')}\n{_program(row)}")]
+    names = dict.fromkeys(row.get("service_name") for row in servers)
+    if names:
+        return Answer(None, [say("web.server", names=", ".join(names))], [])
+    if asked.reach.state("services") == "complete":
+        return Answer(None, [say("web.no_server")], [])
+    return Answer(None, [say("web.unknown")], [])
+
+
+def _program(row: Row) -> str:
+    return basename(split_command(row.first("wrapper_command_line", "command_line"))[0])
+
+
 def _remote(asked: Asked) -> Answer:
-    why, events = remote(asked.rows, asked.logons)
+    why, events = remote(asked.rows, asked.logons.sources)
+    if why and asked.logons.some:
+        why.append(say("logon.some"))
     return Answer(True if why else None, why, events)
 
 
@@ -245,8 +302,11 @@ _OWN: dict[str, Callable[[Asked], Answer]] = {
     "vscode.present": _present,
     "tunnel.traffic": _tunnels,
     "rdp.enabled": _refused,
+    "web.scripts": _web,
     "autostart.suspicious": _autostarts,
     "logon.remote": _remote,
 }
 
-__all__ = ["CANNOT_TELL", "NO", "YES", "Logons", "answers", "concluded"]
+__all__ = [
+    "CANNOT_TELL", "NO", "YES", "Logons", "answers", "concluded", "is_own", "is_shared", "with_shared",
+]  # fmt: skip

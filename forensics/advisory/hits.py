@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from forensics.locales import say
+from forensics.locales import quoted, say
 from forensics.model import Said
 from forensics.rules import load
 from forensics.sessions.rows import Row, Rows, short, stamp
 
 _TEXT = 16 * 1024
 _SHOWN = 160
+_OURS = frozenset({"trust_meaning", "trust_origin", "program_role", "policy_origin"})  # fields with words of ours
 
 
 @cache
@@ -44,7 +45,7 @@ class Hits:
 
     def __init__(self, question: Mapping[str, Any], rows: Rows) -> None:
         self._question = question
-        self._told: dict[str, tuple[Row, str]] = {}
+        self._told: dict[str, tuple[Row, Said]] = {}
         for hit in question.get("hits", ()):
             for row in _of(rows, hit["kinds"]):
                 if row.id not in self._told and _fits(row, hit):
@@ -60,17 +61,17 @@ class Hits:
 
     def said(self) -> list[Said]:
         """One sentence for each thing found, by its first time; what matters most first."""
-        once: dict[str, Row] = {}
+        once: dict[Said, Row] = {}
         for row, words in sorted(self._told.values(), key=lambda item: item[0].order):
             once.setdefault(words, row)
         front = self._question.get("first")
         if front:
             first = _pattern(front)
-            ranked = sorted(once.items(), key=lambda item: not first.search(item[0].casefold()))
+            ranked = sorted(once.items(), key=lambda item: not first.search(item[0].en.casefold()))
         else:
             ranked = list(once.items())
         most = load("advisory")["most_hits"]
-        told = [say("hit", time=when(row), what=words, marks=self._marks(words)) for words, row in ranked[:most]]
+        told = [say("hit", time=when(row), what=words, marks=self._marks(words.en)) for words, row in ranked[:most]]
         return [*told, say("hit.more", count=len(ranked) - most)] if len(ranked) > most else told
 
     def _marks(self, words: str) -> Said:
@@ -102,10 +103,14 @@ def _value(row: Row, name: str) -> str:
     return " ".join(value) if isinstance(value, tuple) else row.get(name)
 
 
-def _words(row: Row, fields: Iterable[str]) -> str:
+def _words(row: Row, fields: Iterable[str]) -> Said:
     """The fields that the question shows, each once; a row that has none of them is told by its place."""
-    said = [short(text, _SHOWN) for name in fields if (text := _value(row, name))]
-    return ", ".join(dict.fromkeys(said)) or short(f"{row.kind}: {row.source.path} {row.source.locator}", _SHOWN)
+    values = [(name, short(text, _SHOWN)) for name in fields if (text := _value(row, name))]
+    said = list(dict.fromkeys(quoted(text) if name in _OURS else Said(text, text) for name, text in values))
+    if not said:
+        place = short(f"{row.kind}: {row.source.path} {row.source.locator}", _SHOWN)
+        return Said(place, place)
+    return Said(", ".join(item.en for item in said), "、".join(item.ja for item in said))
 
 
 __all__ = ["Hits", "marks", "moment", "when"]

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from forensics.locales import texts
-from forensics.show.terminal import Document, in_zone, label_of, line
+from forensics.show.terminal import Document, in_zone, label_of, line, moment
 from forensics.text import one_line
 
 _STYLES = {"yes": "bold red", "no": "green", "cannot_tell": "magenta"}
@@ -27,7 +27,7 @@ def print_advisory(document: Document, zone: tzinfo, out: Console, language: str
         if host:
             out.print(line(words["host"].format(name=host), "bold"))
         for item in answers:
-            out.print(_head(item, language))
+            out.print(_head(item, language, zone))
             for sentence in item["why"]:
                 out.print(line(f"      · {one_line(in_zone(sentence[language], zone), _WIDTH)}"))
             if item["events"]:
@@ -51,11 +51,15 @@ def print_short(document: Document, out: Console, language: str = "en") -> None:
                 out.print(text.append(one_line(", ".join(named)), style="not bold default"))
 
 
-def _head(item: Document, language: str) -> Text:
+def _head(item: Document, language: str, zone: tzinfo) -> Text:
     text = Text("  ")
     answer = item["answer"]
     text.append(f"[{texts(language)[f'answer.{answer}']}]", style=_STYLES[answer])
-    return text.append(one_line(f" {item['question'][language]}  ({item['id']})"), style="bold")
+    text.append(one_line(f" {item['question'][language]}  ({item['id']})"), style="bold")
+    if answer == "yes" or not item.get("first"):
+        return text
+    span = {"first": moment(item["first"], zone), "last": moment(item["last"], zone)}
+    return text.append(f"  {texts(language)['period'].format(**span)}", style="dim")
 
 
 def _by_host(document: Document) -> Iterator[tuple[str, list[Document]]]:

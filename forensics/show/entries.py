@@ -8,7 +8,7 @@ from datetime import tzinfo
 
 from rich.text import Text
 
-from forensics.show.terminal import COLOURS, Document, in_zone, label_of, line, moment
+from forensics.show.terminal import COLOURS, Document, in_zone, label_of, line, moment, told
 from forensics.text import one_line
 
 _MOST_REASONS = 6
@@ -26,7 +26,7 @@ def on_host(document: Document, entry: Document) -> str:
 
 def judged(entry: Document) -> Text:
     """The certainty in its colour, as the beginning of a headline."""
-    return Text("  ").append(entry["certainty"], style=COLOURS.get(entry["certainty"], ""))
+    return Text("  ").append(told(entry["certainty"]), style=COLOURS.get(entry["certainty"], ""))
 
 
 def span(item: Document, zone: tzinfo) -> str:
@@ -49,10 +49,10 @@ def _end(item: Document, zone: tzinfo) -> str:
 def reasons(item: Document, zone: tzinfo, *, full: bool) -> list[Text]:
     """The reasons; in the short form what scored and what decided come first, without the event ids."""
     if full:
-        return [line(f"      · {in_zone(reason, zone)}", "dim") for reason in item["reasons"]]
+        return [line(f"      · {in_zone(told(reason), zone)}", "dim") for reason in item["reasons"]]
     ranked = sorted(item["reasons"], key=_rank)
     shown = [EVENT_IDS.sub("", reason) for reason in ranked[:_MOST_REASONS]]
-    lines = [line(f"      · {in_zone(reason, zone)}", "dim") for reason in shown]
+    lines = [line(f"      · {in_zone(told(reason), zone)}", "dim") for reason in shown]
     more = len(ranked) - len(lines)
     return [*lines, line(f"      · … {more} more reason{'' if more == 1 else 's'}", "dim")] if more > 0 else lines
 
@@ -64,10 +64,10 @@ def _rank(reason: str) -> tuple[int, int]:
     return (1, 0) if reason.startswith(("confirmed", "probable", "possible")) else (2, 0)
 
 
-def listed(label: str, told: Sequence[str], most: int, part: str) -> Iterator[Text]:
+def listed(label: str, texts: Sequence[str], most: int, part: str) -> Iterator[Text]:
     """Lines under one word; beyond `most` (0: no limit) the rest is counted, with the part of `show` that has it."""
-    shown = told[:most] if most else told
+    shown = texts[:most] if most else texts
     for text in shown:
         yield line(f"      {label:8}{one_line(text, 240 if most else 0)}")
-    if more := len(told) - len(shown):
+    if more := len(texts) - len(shown):
         yield line(f"      {label:8}… and {more} more: show {part}", "dim")

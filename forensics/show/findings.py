@@ -9,7 +9,7 @@ from rich.text import Text
 
 from forensics.sessions.others import NO_SANDBOX, OTHER_MACHINE, STARTED
 from forensics.show.entries import EVENT_IDS, on_host
-from forensics.show.terminal import Document, heading, in_zone, line, moment
+from forensics.show.terminal import Document, heading, in_zone, line, moment, told
 from forensics.text import one_line
 
 _TOP = 8
@@ -53,11 +53,10 @@ def _short(document: Document, found: list[Document], words: tuple[str, str], zo
         return
     out.print(heading(words[0], len(found), words[1]))
     for item in found[:_TOP]:
-        why = EVENT_IDS.sub("", in_zone(item["why"], zone))
-        if item["rule"] == OTHER_MACHINE:
-            why = _cause(item, why)
-        told = one_line(f"  {_times(item, zone)}{_network(item)}  {why}", 420)
-        out.print(line(f"{told}{on_host(document, item)}"))
+        why = EVENT_IDS.sub("", item["why"])
+        why = _cause(item, why) if item["rule"] == OTHER_MACHINE else told(why)
+        text = one_line(f"  {_times(item, zone)}{_network(item)}  {in_zone(why, zone)}", 420)
+        out.print(line(f"{text}{on_host(document, item)}"))
     if (more := len(found) - _TOP) > 0:
         out.print(Text(f"  … and {more} more: show findings", style="dim"))
 
@@ -65,7 +64,7 @@ def _short(document: Document, found: list[Document], words: tuple[str, str], zo
 def _cause(item: Document, why: str) -> str:
     """The cause without the words around it, which the heading says for all."""
     cause = why.removeprefix(NO_SANDBOX).rpartition(STARTED)[0]
-    return f"{cause}{'' if item.get('vm_id') is None else '  ' + item['vm_id']}" if cause else why
+    return f"{told(cause)}{'' if item.get('vm_id') is None else '  ' + item['vm_id']}" if cause else told(why)
 
 
 def _times(item: Document, zone: tzinfo) -> str:
@@ -76,16 +75,16 @@ def _times(item: Document, zone: tzinfo) -> str:
 def _network(item: Document) -> str:
     if item["rule"] != _UNATTRIBUTED:
         return ""
-    return "  networked" if item.get("networked") else "  no adapter recorded"
+    return "  " + told("networked" if item.get("networked") else "no adapter recorded")
 
 
 def print_findings(document: Document, zone: tzinfo, out: Console) -> None:
     """All findings, the gravest first, each with its whole sentence."""
     out.print(heading("Findings", len(document["findings"]), "rules that matched beside the sessions"))
     for item in sorted(document["findings"], key=_rank):
-        head = Text(f"  {item['level']}", style="bold yellow" if _rank(item) < _LEVELS.index("low") else "bold")
+        head = Text(f"  {told(item['level'])}", style="bold yellow" if _rank(item) < _LEVELS.index("low") else "bold")
         head.append(one_line(f"  {item['rule']}  {_times(item, zone)}{_network(item)}{on_host(document, item)}"))
         out.print(head)
         if item.get("vm_id"):
-            out.print(line(f"      machine {item['vm_id']}"))
-        out.print(line(f"      · {in_zone(item['why'], zone)}", "dim"))
+            out.print(line(f"      {told('machine')} {item['vm_id']}"))
+        out.print(line(f"      · {in_zone(told(item['why']), zone)}", "dim"))

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from forensics.sessions.sandbox_unknown import BY_DEFAULT
 from forensics.show.entries import judged, listed, on_host, reasons, span
-from forensics.show.terminal import Document, heading, line, moment
+from forensics.show.terminal import Document, heading, line, moment, told
 from forensics.text import one_line
 
 _MOST = 6
@@ -33,7 +33,7 @@ def print_sandbox(document: Document, zone: tzinfo, out: Console, *, full: bool)
     enabled = {True: "feature switched on", False: "feature off", None: "feature state unknown"}[capability["enabled"]]
     since = f" since {moment(capability['enabled_at'], zone)}" if capability.get("enabled_at") else ""
     where = on_host(document, capability).lstrip() if capability.get("host") else ""
-    note = f"{enabled}{since}{' ' + where if where else ''}"
+    note = f"{told(enabled + since)}{' ' + where if where else ''}"
     out.print(heading("Windows Sandbox sessions", len(document["sandbox_sessions"]), one_line(note)))
     for session in document["sandbox_sessions"]:
         out.print(_session(document, session, zone, full=full))
@@ -41,8 +41,8 @@ def print_sandbox(document: Document, zone: tzinfo, out: Console, *, full: bool)
         highest = max(config["score"] for config in configs)
         out.print(heading("Configurations", len(configs), f"highest score {highest}"))
     used = {session["config"]["source"] for session in document["sandbox_sessions"] if session["config"]}
-    told = [item for item in configs if full or (item["score"] >= _WORTH and item["source"] not in used)]
-    for config in told:
+    worth = [item for item in configs if full or (item["score"] >= _WORTH and item["source"] not in used)]
+    for config in worth:
         out.print(_configuration(document, config, zone, full=full))
 
 
@@ -60,7 +60,7 @@ def _session(document: Document, session: Document, zone: tzinfo, *, full: bool)
     head.append(one_line(on_host(document, session)))
     who = launch.get("user") or launch.get("user_sid") or "unknown user"
     task = f" {launch['task_name']}" if launch.get("task_name") else ""
-    how = f"by {launch['method']}{task}, as {who}, {network}, end: {session['end_kind'].replace('_', ' ')}"
+    how = f"by {launch['method']}{task}, as {who}, {told(network)}, end: {told(session['end_kind']).replace('_', ' ')}"
     what = one_line(launch.get("wsb_path") or launch.get("command_line") or "", 0 if full else 240)
     lines = [head, line(f"      {how}{': ' + what if what else ''}"), *_known(session, full=full)]
     return Group(*lines, *_done(session, zone, full=full), *reasons(session, zone, full=full))

@@ -14,7 +14,7 @@ from forensics.show.sandboxes import print_sandbox
 from forensics.show.stock import every_entry
 from forensics.show.summary import print_notices, print_persistence, show_summary
 from forensics.show.tables import print_coverage, problem_lines
-from forensics.show.terminal import Document, console
+from forensics.show.terminal import Document, console, speaking
 from forensics.show.tunnels import print_tunnels
 from forensics.text import one_line
 
@@ -96,6 +96,11 @@ def show_part(
     folder: Path, cases: list[tuple[str, Document]], part: str, zone: tzinfo, language: str = "en"
 ) -> None:  # fmt: skip
     """Print one part of each of these cases, which `saved_cases` found in `folder`."""
+    with speaking(language):
+        _show_part(folder, cases, part, zone, language)
+
+
+def _show_part(folder: Path, cases: list[tuple[str, Document]], part: str, zone: tzinfo, language: str) -> None:
     out = console()
     for name, document in cases:
         if name:

@@ -17,7 +17,7 @@ from forensics.show.entries import on_host, reasons
 from forensics.show.findings import print_leads, print_machines
 from forensics.show.sandboxes import print_sandbox
 from forensics.show.tables import coverage_lines, problem_lines
-from forensics.show.terminal import Document, console, counted, heading, in_zone, line, moment
+from forensics.show.terminal import Document, console, counted, heading, in_zone, line, moment, told
 from forensics.show.tunnels import print_tunnels
 from forensics.text import one_line
 
@@ -72,8 +72,8 @@ def show_summary(document: Document, zone: tzinfo, out: Console, language: str =
     if document["anti_forensics"]:
         out.print(heading("Traces removed", len(document["anti_forensics"]), ""))
         for sign in document["anti_forensics"][:_TOP]:
-            level = f" ({sign['level']})" if "level" in sign else ""
-            said = f"{sign['kind']}{level}: {in_zone(sign['detail'], zone)}{on_host(document, sign)}"
+            level = f" ({told(sign['level'])})" if "level" in sign else ""
+            said = f"{sign['kind']}{level}: {in_zone(told(sign['detail']), zone)}{on_host(document, sign)}"
             out.print(line(f"  {moment(sign['time'], zone)}  {said}"))
         if (more := len(document["anti_forensics"]) - _TOP) > 0:
             out.print(Text(f"  … {more} more in sessions.json", style="dim"))
@@ -113,9 +113,9 @@ def _host_line(evidence: Document, *, several: bool) -> Text:
 def _seen(entry: Document, zone: tzinfo) -> str:
     """When the entry was first there, if that is not the time of its key, which the line tells in any case."""
     if entry["first_seen"] != entry["last_write"]:
-        word = "there by" if entry.get("first_seen_bound") else "first seen"
+        word = told("there by" if entry.get("first_seen_bound") else "first seen")
         return f"  {word} {moment(entry['first_seen'], zone)}"
-    return "" if entry["mechanism"] == "run_key" or not entry["first_seen"] else "  first seen and"
+    return "" if entry["mechanism"] == "run_key" or not entry["first_seen"] else f"  {told('first seen and')}"
 
 
 def print_persistence(
@@ -124,24 +124,26 @@ def print_persistence(
     """An entry's lines: what and when, its command, what sets it off; with its reasons in the full form."""
     for entry in entries:
         head = Text("  ").append(f"score {entry['score']:>3}", style="bold yellow" if entry["score"] else "dim")
-        head.append(one_line(f"  {entry['mechanism']}  "), style="dim").append(one_line(entry["name"]), style="bold")
+        head.append(one_line(f"  {told(entry['mechanism'])}  "), style="dim").append(
+            one_line(entry["name"]), style="bold"
+        )
         whose = f"  as {entry['user']}" if entry["user"] else ""
-        whose += "  deleted" if entry.get("deleted") else ""
+        whose += f"  {told('deleted')}" if entry.get("deleted") else ""
         whose += _seen(entry, zone)
         # The registry dates keys, not values: every entry of a Run key has the time of the youngest change to any.
-        what = "key last written" if dated_by_key(entry["mechanism"]) else "last write"
-        whose += " " if whose.endswith(" and") else "  "
+        what = told("key last written" if dated_by_key(entry["mechanism"]) else "last write")
+        whose += " " if whose.endswith(told("first seen and")) else "  "
         written = f"{whose}{what} {moment(entry['last_write'], zone)}{on_host(document, entry)}"
         out.print(head.append(one_line(written), style="dim"))
         if entry["command"]:
             out.print(line(f"      {one_line(entry['command'], 0 if full else 240)}"))
         if entry.get("trigger"):
-            out.print(line(f"      trigger: {one_line(entry['trigger'], 0 if full else 240)}"))
+            out.print(line(f"      {told('trigger')}: {one_line(entry['trigger'], 0 if full else 240)}"))
         if full:
             if entry.get("first_seen") and entry.get("first_seen_source"):
-                out.print(line(f"      first seen by: {one_line(entry['first_seen_source'], 0)}"))
-            if told := _target(entry):
-                out.print(line(f"      target: {one_line(told, 0)}"))
+                out.print(line(f"      {told('first seen by')}: {one_line(told(entry['first_seen_source']), 0)}"))
+            if target := _target(entry):
+                out.print(line(f"      {told('target')}: {one_line(target, 0)}"))
             out.print(Group(*reasons(entry, zone, full=True)))
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from forensics.rules import load
-from forensics.show.terminal import COLOURS, Document, console, counted, label_of, line, moment
+from forensics.show.terminal import COLOURS, Document, console, counted, label_of, line, moment, told
 from forensics.text import one_line
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ def print_coverage(document: Document, zone: tzinfo, out: Console) -> None:
     table = Table(box=None, pad_edge=False)
     columns = ("artifact", "state", "files", "parsed / claimed", "facts", "of it context", "detail")
     for column in ("evidence", "host", *columns) if several else columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(told(column), overflow="fold")
     for row in document["coverage"]:
-        cells = [row["artifact"], row["state"], str(row["found"]), f"{row['parsed']} / {row['claimed']}",
-                 str(row["facts"]), str(row["context"]), row["detail"]]  # fmt: skip
+        cells = [row["artifact"], told(row["state"]), str(row["found"]), f"{row['parsed']} / {row['claimed']}",
+                 str(row["facts"]), str(row["context"]), _detail(row["detail"])]  # fmt: skip
         whose = [row["evidence"], labels.get(row["evidence"], "")] if several else []
         style = COLOURS.get(row["state"], "")
         shown = [Text(one_line(cell), style=style if cell is cells[1] else "") for cell in (*whose, *cells)]
@@ -45,6 +45,11 @@ def print_coverage(document: Document, zone: tzinfo, out: Console) -> None:
     _print_spans(document, zone, out, several=several)
     if any(row["state"] == "not_collected" for row in document["coverage"]):
         out.print(line("not collected is not clean; mirrortrace content export writes collector targets for it", "dim"))
+
+
+def _detail(text: str) -> str:
+    """What is said of it, part by part."""
+    return "; ".join(told(part) for part in text.split("; "))
 
 
 def _print_spans(document: Document, zone: tzinfo, out: Console, *, several: bool) -> None:
@@ -57,7 +62,7 @@ def _print_spans(document: Document, zone: tzinfo, out: Console, *, several: boo
     table = Table(box=None, pad_edge=False)
     columns = ("event log", "first record", "last record", "record ids")
     for column in ("evidence", *columns) if several else columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(told(column), overflow="fold")
     for (evidence, path), item in sorted(spans.items()):
         ids = "none" if item["first_record"] is None else f"{item['first_record']} to {item['last_record']}"
         cells = [path, moment(item["first"], zone), moment(item["last"], zone), ids]
@@ -74,10 +79,10 @@ def coverage_lines(document: Document) -> Iterator[Text]:
         if several and label_of(item) != item["name"]:
             whose += f" (host {label_of(item)})"
         counted = Counter(row["state"] for row in rows)
-        text = Text(one_line(f"Coverage{whose}: "), style="bold")
+        text = Text(one_line(f"{told('Coverage')}{whose}: "), style="bold")
         for state in _STATES:
             if counted[state]:
-                text.append(f"{counted[state]} {state.replace('_', ' ')}  ", style=COLOURS[state])
+                text.append(f"{counted[state]} {told(state).replace('_', ' ')}  ", style=COLOURS[state])
         yield text
         yield from _unseen(rows)
 
@@ -86,7 +91,7 @@ def _unseen(rows: list[Document]) -> Iterator[Text]:
     """What was not, or not wholly, looked at: a line for each state, what answers this tool's questions first."""
     if not any(row["state"] in _UNSEEN for row in rows):
         return
-    yield line("  not, or not wholly, looked at (finding nothing there proves nothing):")
+    yield line(f"  {told('not, or not wholly, looked at (finding nothing there proves nothing)')}:")
     order = {name: place for place, name in enumerate(load("coverage")["first"])}
     for state in _UNSEEN:
         names = [row["artifact"] for row in rows if row["state"] == state]
@@ -94,9 +99,9 @@ def _unseen(rows: list[Document]) -> Iterator[Text]:
             continue
         ranked = sorted(names, key=lambda name: (order.get(name, len(order)), name))
         more = len(ranked) - _NAMED
-        shown = "all of it" if len(names) == len(rows) else ", ".join(ranked[:_NAMED])
+        shown = told("all of it") if len(names) == len(rows) else ", ".join(ranked[:_NAMED])
         rest = f" … and {more} more: show coverage" if more > 0 and len(names) < len(rows) else ""
-        yield line(f"    {state.replace('_', ' ')}: {shown}{rest}", COLOURS[state])
+        yield line(f"    {told(state).replace('_', ' ')}: {shown}{rest}", COLOURS[state])
 
 
 def problem_lines(document: Document, *, verbose: bool) -> Group:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+from forensics.locales.japanese import in_language
 from forensics.text import one_line
 from forensics.times import from_iso, named_zone
 
@@ -21,6 +25,24 @@ _PIPE_WIDTH = 132
 _STAMP = re.compile(
     r"(?P<stamp>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) UTC|(?P<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00)"
 )
+
+
+_LANGUAGE: ContextVar[str] = ContextVar("language", default="en")
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """The language of everything that is printed inside: words and recorded sentences, as far as they are known."""
+    before = _LANGUAGE.set(language)
+    try:
+        yield
+    finally:
+        _LANGUAGE.reset(before)
+
+
+def told(text: str) -> str:
+    """A word or recorded sentence in the language that is shown."""
+    return in_language(text, _LANGUAGE.get())
 
 
 class _Console(Console):
@@ -80,8 +102,8 @@ def line(text: str, style: str = "") -> Text:
 
 def heading(title: str, count: int, note: str) -> Text:
     """The line above a list."""
-    text = Text(f"{title}: {count}", style="bold")
-    return text.append(f"  ({note})", style="not bold dim") if note else text
+    text = Text(f"{told(title)}: {count}", style="bold")
+    return text.append(f"  ({told(note)})", style="not bold dim") if note else text
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
