@@ -180,10 +180,10 @@ def _sought(table: TableReader, folders: Folders, wanted: frozenset[str], size: 
     tops = {path.rpartition("\\")[0] for path in wanted}
     parents = folders.within(lambda place: place.whole and place.path.casefold() in tops)
     found: dict[str, Listed] = {}
-    gaps = ""
+    gaps = "the first record of the $MFT, which tells its size, is not readable"
     for entry in table.children(parents, {0}):
-        if entry.number == 0 and (entry.size or 0) > size:
-            gaps = f"the $MFT is cut: {size} of {entry.size} bytes"
+        if entry.number == 0 and entry.size:
+            gaps = f"the $MFT is cut: {size} of {entry.size} bytes" if entry.size > size else ""
         for path in _paths(entry, folders, parents) if not entry.folder else ():
             told = Listed(entry.in_use, entry.number, _born(entry))
             if path in wanted and (path not in found or _rank(told) > _rank(found[path])):

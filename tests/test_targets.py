@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,12 @@ from typing import Any
 import pytest
 
 from forensics import targets
+from forensics.artifacts._filesystem import add_table
 from forensics.case import Case
+from forensics.formats.mft import TableReader
+from forensics.formats.ntfspaths import Folders
 from forensics.sessions.persistence_targets import target_of
-from forensics.targetplaces import Looked, Place
+from forensics.targetplaces import Looked, Place, Table, _sought
 from forensics.targetwords import Seen
 from forensics.workers import Limits, Workers
 from testdata.writers import mft, usn
@@ -168,6 +173,25 @@ def test_a_cut_table_proves_no_absence(tmp_path: Path, left: int) -> None:
     found = told(timeline(folder(tmp_path / "e", {"$MFT": table()[: left * 1024]}), tmp_path / "case", "-q"))
     assert found["Missing"]["target_exists"] is None
     assert "the $MFT is cut" in found["Missing"]["target_note"]
+
+
+def test_a_table_that_is_cut_or_broken_anywhere_never_proves_absence() -> None:
+    data, wanted = table(), frozenset({"\\users\\public\\missing.exe", "\\users\\public\\listed.exe"})
+
+    def asked(broken: bytes) -> Table:
+        reader, folders = TableReader(io.BytesIO(broken)), Folders()
+        add_table(folders, reader)
+        return _sought(reader, folders, wanted, len(broken))
+
+    assert (asked(data).gaps, set(asked(data).found)) == ("", {"\\users\\public\\listed.exe"})
+    for length in range(1024, len(data), 173):
+        assert asked(data[:length]).gaps, length
+    assert asked(bytes(1024) + data[1024:]).gaps
+    dice = random.Random(3)
+    for _ in range(300):
+        broken = bytearray(data)
+        broken[dice.randrange(1024, len(data))] ^= dice.randrange(1, 256)
+        assert set(asked(bytes(broken)).found) <= wanted
 
 
 def test_a_damaged_table_proves_no_absence(tmp_path: Path) -> None:
