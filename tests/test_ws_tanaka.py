@@ -21,6 +21,7 @@ ELSEWHERE = {
     "event_filter_platform",
     "event_process_exit",
     "event_share_access",
+    "event_sysmon_reach",
     "event_winsock",
     "update_orchestrator",
     "user_environment",

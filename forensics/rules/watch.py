@@ -122,3 +122,13 @@ def is_backdating(path: str, image: str) -> bool:
     """Whether a program's time was set by something that is neither Windows nor an installed program."""
     files, installers = _backdating()
     return files.search(path[:_LIMIT].casefold()) is not None and installers.search(image.casefold()) is None
+
+
+@cache
+def _installed() -> re.Pattern[str]:
+    return re.compile(load("watch")["installed"])
+
+
+def is_installed(image: str) -> bool:
+    """Whether a program lies where Windows and installed programs do."""
+    return _installed().search(image.casefold()) is not None

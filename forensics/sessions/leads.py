@@ -40,7 +40,7 @@ _OTHERS = (
     "pipe.created", "pipe.opened", "registry.value_set", "firewall.rule", "firewall.rule_added",
     "firewall.rule_changed", "registry.blob_suspected", "msbuild.inline_task", "beacon.config", "registry.key_changed",
     "network.connected", "connection.allowed", "rdp.client_reached", "share.accessed", "share.configured",
-    "account.changed", "logon.succeeded", "process.exit_monitored",
+    "account.changed", "logon.succeeded", "process.exit_monitored", "thread.started_elsewhere", "process.opened",
 )  # fmt: skip
 _PLAIN = (
     "file_description",
@@ -57,6 +57,8 @@ _PLAIN = (
     "sid_history",
     "value_data",
     "integrity_level",
+    "ended_by",
+    "target_executable",
 )
 _SEARCHED = ("command", "decoded", "path", "program")
 KINDS = (*_COMMANDS, *_RUNS, *_FILES, *_OTHERS)

@@ -142,7 +142,9 @@ COUNTS = {
     ("account.changed", 4720): 8, ("account.changed", 4724): 4, ("account.changed", 4738): 28,
     ("account.changed", 4742): 1, ("account.changed", 4765): 1, ("account.changed", 4781): 42,
     ("account.group_joined", 4728): 6, ("account.group_joined", 4732): 16, ("connection.allowed", 5156): 94,
-    ("file.time_changed", 2): 3, ("process.exit_monitored", 3001): 2, ("share.accessed", 5145): 946,
+    ("file.time_changed", 2): 3,
+    ("thread.started_elsewhere", 8): 100, ("process.opened", 10): 354,
+    ("process.exit_monitored", 3001): 2, ("share.accessed", 5145): 946,
     ("share.configured", 5142): 1, ("winsock.provider_added", 1): 2,
 }  # fmt: skip
 
