@@ -87,6 +87,9 @@ def _journal(scene: Scene, looked: Looked) -> Iterator[Found]:
     installed = next((row for row in scene.rows.of("host.described") if row.meaning == "Installation Time"), None)
     late = timedelta(hours=load("antiforensics")["young_after_hours"])
     for row in scene.rows.of("usn.journal_made"):
+        size = row.fields.get("maximum_bytes")
+        if isinstance(size, int) and size < load("antiforensics")["journal_small"]["least_bytes"] and not row.snapshot:
+            yield scene.sign("journal_small", row, [row], size=str(size))
         if row.snapshot or row.time is None:
             continue
         if row.get("lowest_usn") not in ("", "0"):

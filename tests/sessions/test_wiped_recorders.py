@@ -245,3 +245,9 @@ class TestOthers:
             ("exclusion_set", 2), ("exclusion_set", 1), ("service_switched_off", 2), ("service_switched_off", 1),
         ]  # fmt: skip
         assert "C:\\ab" in found[1].detail
+
+    @pytest.mark.parametrize(("size", "told"), [(32 << 20, []), (65536, ["journal_small"])])
+    def test_a_journal_that_was_made_small(self, size: int, told: list[str]) -> None:
+        scene = Scene()
+        scene.file("usn.journal_made", "C:/$Extend/$Max", {"Creation Time": 0}, lowest_usn="0", maximum_bytes=size)
+        assert kinds(scene) == told
