@@ -240,7 +240,12 @@ def _answers(entries: Iterable[AdvisoryAnswer]) -> tuple[AdvisoryAnswer, ...]:
         if first is not entry:
             best = min(first, entry, key=lambda item: _ANSWERS.index(item.answer))
             why, events = (*first.why, *entry.why), (*first.events, *entry.events)
-            whole = replace(best, why=tuple(dict.fromkeys(why)), events=tuple(dict.fromkeys(events)))
+            asked = sorted((*best.sources, *first.sources, *entry.sources), key=lambda item: not item.tells)
+            sources = {item.artifact: item for item in reversed(asked)}  # of each the one that tells
+            whole = replace(
+                best, why=tuple(dict.fromkeys(why)), events=tuple(dict.fromkeys(events)),
+                sources=tuple(sources[name] for name in sorted(sources)),
+            )  # fmt: skip
             found[(entry.host, entry.id)] = whole
     return tuple(found.values())
 

@@ -144,6 +144,16 @@ def test_no_where_all_was_read_and_nothing_found(ident: str) -> None:
     assert "該当なし" in said(answer, "ja")
 
 
+def test_hives_of_some_users_do_not_deny_for_all() -> None:
+    coverage = [seen("office_trust_records"), seen("event_firewall")]  # one hive
+    for people, expected in ((1, "no"), (2, "cannot_tell")):
+        found = answers(Rows([], []), Verdicts(), coverage, "WS-1", None, people)
+        answer = next(item for item in found if item.id == "office.macros")
+        assert answer.answer == expected
+    assert "of 1 of 2 users are in the evidence" in said(answer)
+    assert "2 人のうち 1 人分" in said(answer, "ja")
+
+
 def test_the_feature_is_off_or_nothing_says_so() -> None:
     off = Verdicts(sandbox_capability=SandboxCapability(False, None, ("the program is absent",), ("e2",)))
     assert asked("sandbox.enabled", Scene(), *everything(), verdicts=off).answer == "no"

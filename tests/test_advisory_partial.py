@@ -137,3 +137,12 @@ def test_what_was_left_out_of_a_collection_turns_no_into_cannot_tell(tmp_path: P
     assert found["web.scripts"]["answer"] == "cannot_tell"
     assert sources(found["web.scripts"])["mft_entries"] == ("unreadable", False)
     assert any(item["en"].startswith("mft_entries: could not be read") for item in found["web.scripts"]["why"])
+
+
+def test_the_hive_of_one_of_two_users_does_not_deny_for_both(tmp_path: Path) -> None:
+    shutil.copytree(KAPE_FOLDER, tmp_path / "kape")
+    (hive_of_one,) = [path for path in (tmp_path / "kape").rglob("NTUSER.DAT") if path.parent.name == "佐藤"]
+    for path in hive_of_one.parent.glob("NTUSER.DAT*"):
+        path.unlink()
+    answer = by_id(timeline(tmp_path / "kape", tmp_path / "case"))["office.macros"]
+    assert answer["answer"] == "cannot_tell"

@@ -28,6 +28,7 @@ from forensics.sessions.rows import Row, Rows, ids_of, stamp
 from forensics.sessions.texts import basename, split_command
 
 YES, NO, CANNOT_TELL = "yes", "no", "cannot_tell"
+_PERSONS = ("S-1-5-21-", "S-1-12-1-")
 _SUSPICIOUS = 40  # as the colours of the timeline have it
 _POINTS = re.compile(r"[A-Z]+-\d+[A-Z-]* \(\+\d+\): ")
 _IDS = re.compile(r" \[[0-9a-f]{16}[^\]]*\]$")
@@ -83,16 +84,18 @@ def concluded(
     verdicts = build(events, host, evidence_name, undated, coverage, prefetch)
     verdicts = look(verdicts) if look else verdicts
     known = logons or Logons()
+    people = sum((user.sid or "").startswith(_PERSONS) for user in host.users)
     asked = coverage if looked_at is None else looked_at
     rows = Rows([*events, *known.events], undated)
-    return replace(verdicts, advisory=answers(rows, verdicts, asked, host.name or evidence_name, known))
+    return replace(verdicts, advisory=answers(rows, verdicts, asked, host.name or evidence_name, known, people))
 
 
 def answers(
-    rows: Rows, verdicts: Verdicts, coverage: Sequence[Coverage], label: str, logons: Logons | None = None
+    rows: Rows, verdicts: Verdicts, coverage: Sequence[Coverage], label: str, logons: Logons | None = None,
+    people: int = 0,
 ) -> tuple[AdvisoryAnswer, ...]:  # fmt: skip
-    """Every question of `rules/advisory.yml`, answered for the host `label`."""
-    reach = Reach(coverage, rows, verdicts)
+    """Every question of `rules/advisory.yml`, answered for the host `label`, which has profiles of `people` persons."""
+    reach = Reach(coverage, rows, verdicts, people)
     return tuple(
         _answer(Asked(item, rows, verdicts, reach, logons or Logons()), label) for item in load("advisory")["questions"]
     )
@@ -106,7 +109,7 @@ def _answer(asked: Asked, label: str) -> AdvisoryAnswer:
     why = [sentence for part in parts for sentence in part.why]
     found = any(part.found for part in parts)
     denied = any(part.found is False for part in parts)
-    told = asked.reach.ask(question.get("tells", ()), question.get("records", ()), question.get("also", ()))
+    told = asked.reach.ask(question)
     answer = YES if found else NO if denied or told.tells else CANNOT_TELL
     if answer == NO and not denied:
         why.append(_within(told))

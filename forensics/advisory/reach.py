@@ -7,9 +7,10 @@ the answer is "cannot tell", and why is said for each source, with what is to be
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from forensics.locales import joined, quoted, say
 from forensics.model import AdvisorySource, Coverage, LogSpan, Said, Verdicts
@@ -20,6 +21,7 @@ from forensics.sessions.texts import basename
 _DETAIL = 160
 _PLACES = 2
 _YOUNG = timedelta(days=1)
+_HIVES = "office_trust_records"  # which reads the hives of users and nothing else
 _JOURNAL = "usn_journal"  # the one source beside the logs that has a period
 
 
@@ -37,8 +39,9 @@ class Told:
 class Reach:
     """The coverage of one host's evidence, asked about one artifact at a time."""
 
-    def __init__(self, coverage: Sequence[Coverage], rows: Rows, verdicts: Verdicts) -> None:
+    def __init__(self, coverage: Sequence[Coverage], rows: Rows, verdicts: Verdicts, people: int = 0) -> None:
         self._rows = {row.artifact: row for row in coverage}
+        self._people = people  # whose profiles the host knows
         self.spans = _longest(span for row in coverage for span in row.spans)
         self.cleared = {_log(row.get("cleared_channel")): row.time for row in rows.of("log.cleared") if row.time}
         self._journal = _span_of(row.time for row in rows.of("usn.journal") if row.time)
@@ -61,9 +64,10 @@ class Reach:
         row = self._rows.get(artifact)
         return row.state if row else "unknown"
 
-    def ask(self, groups: Sequence[Sequence[str]], records: Collection[str] = (), also: Sequence[str] = ()) -> Told:
-        """Whether of each group one source tells, and what is to be said of all of them; `also` is only spoken of."""
-        told = [[self._of(name, needs_facts=name in records) for name in group] for group in (*groups, also)]
+    def ask(self, question: Mapping[str, Any]) -> Told:
+        """Whether of each group of `tells` one source tells, and what is to be said of all that it names."""
+        groups, also = question.get("tells", ()), question.get("also", ())
+        told = [[self._of(name, question) for name in group] for group in (*groups, also)]
         asked = told[:-1]
         tells = bool(asked) and all(any(source.tells for source, _ in group) for group in asked)
         first, last = _period([[source for source, _ in group] for group in asked])
@@ -71,17 +75,21 @@ class Reach:
         words = [word for group in told for _, word in group]
         return Told(tells, list(dict.fromkeys(words)), tuple(every.values()), first, last)
 
-    def _of(self, artifact: str, *, needs_facts: bool) -> tuple[AdvisorySource, Said]:
+    def _of(self, artifact: str, question: Mapping[str, Any]) -> tuple[AdvisorySource, Said]:
         row = self._rows.get(artifact)
         if row is None:
             return AdvisorySource(artifact, "unknown", tells=False), say("source.unknown", artifact=artifact)
         is_log = any(path.casefold().endswith(".evtx") for path in row.sought)
         spans = _longest(row.spans)
         first, last = _common(spans) if is_log else (self._journal if artifact == _JOURNAL else (None, None))
-        silent = needs_facts and not row.facts
+        silent = artifact in question.get("records", ()) and not row.facts
         tells, word = self._judged(row, spans, is_log=is_log, silent=silent)
         if artifact == _JOURNAL and tells:
             tells, word = self._of_journal()
+        hives = self._rows[_HIVES].found if _HIVES in self._rows else 0
+        if tells and artifact in question.get("of_each_user", ()) and hives < self._people:
+            tells = False
+            word = say("source.some_users", artifact=artifact, found=hives, count=self._people)
         return AdvisorySource(artifact, row.state, tells, first, last), word
 
     def _judged(
