@@ -337,8 +337,8 @@ def test_inspect_parses_nothing_and_counts() -> None:
 def test_what_dates_an_entry_is_said(runs: dict[str, Run]) -> None:
     entries = {item["name"]: item for item in runs["e01"].document()["persistence"]}
     hello, tunnel = entries["HelloSync"], entries["Visual Studio Code Tunnel"]
-    assert hello["first_seen_bound"]
-    assert hello["first_seen_source"].startswith("the registry: its key was last written (a bound")
+    assert not hello["first_seen_bound"]
+    assert hello["first_seen_source"].startswith("Security 4688: a command that makes it was run by 田中 (inferred")
     # The project is context by its name and place: the entry that MSBuild is started by makes it more.
     assert any("by the change journal: C:\\ProgramData\\hello.xml" in reason for reason in hello["reasons"])
     assert not tunnel["first_seen_bound"]

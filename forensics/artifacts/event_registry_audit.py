@@ -22,6 +22,7 @@ from forensics.artifacts._evtx_kinds import REGISTRY_KEY_CHANGED, REGISTRY_VALUE
 from forensics.artifacts.base import EventArtifact
 from forensics.formats.evtx import Record
 from forensics.model import Fact, Source
+from forensics.rules.recording import is_recording_key
 from forensics.rules.watch import is_autostart_key, is_watched
 
 _ROOTS = (
@@ -50,7 +51,7 @@ def parse(record: Record, source: Source) -> Iterator[Fact]:
     name = known(record.data.get("ObjectValueName")) or "(Default)"
     old, new = (known(record.data.get(field)) for field in ("OldValue", "NewValue"))
     path = f"{key}\\{name}"
-    kept = is_autostart_key(path) or is_watched(path, old or "", new or "", image or "")
+    kept = is_autostart_key(path) or is_recording_key(path) or is_watched(path, old or "", new or "", image or "")
     if (pick(record, "OperationType") or "").strip().casefold() in _DELETED:
         fields = who | {"key_path": path, "action": "DeleteValue", "old_value_data": old}
         yield fact("registry.key_changed", record, source, fields, context=not kept)
@@ -64,7 +65,7 @@ def _accessed(record: Record, source: Source, key: str, who: Made) -> Iterator[F
     if (pick(record, "ObjectType") or "").casefold() != "key" or not any(mask & bit for bit in _WRITES):
         return
     used = ", ".join(word for bit, word in _WRITES.items() if mask & bit)
-    kept = is_autostart_key(key) or is_watched(key, str(who["executable"] or ""))
+    kept = is_autostart_key(key) or is_recording_key(key) or is_watched(key, str(who["executable"] or ""))
     fields = who | {"key_path": key, "action": f"right used: {used}"}
     yield fact("registry.key_changed", record, source, fields, context=not kept)
 

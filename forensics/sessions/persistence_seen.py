@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from forensics.sessions.persistence_commands import COMMANDED
 from forensics.sessions.rows import People, Row, Rows, because, stamp
 
 # What a time says: these are of the entry's making, the others are later changes or runs.
@@ -108,7 +109,9 @@ def first_seen(
 
 def _ranked(rows: list[Row], *, gone: bool) -> Iterable[tuple[list[Row], bool]]:
     """The rows that date an entry, what is best first, and whether they are only a bound."""
-    yield [row for row in _dated(rows, _BIRTH, _MADE) if not _is_listed(row)], False
+    made = [row for row in _dated(rows, _BIRTH, _MADE) if not _is_listed(row)]
+    yield [row for row in made if COMMANDED not in row.fields], False
+    yield [row for row in made if COMMANDED in row.fields], False
     yield _dated(rows, frozenset() if gone else _CHANGE, _CHANGED), True
     # A line may be younger than the file that it stands in: only where its last change is not known.
     yield _dated(rows, _BIRTH, ()), False
@@ -263,6 +266,8 @@ def _of_record(row: Row, people: People) -> str:
     what = _CHANGED.get(row.kind) if row.kind == "task.updated" or old else _MADE.get(row.kind)
     name, _sid = people.of(row)
     who = f" by {name}" if name else ""
+    if COMMANDED in row.fields:
+        what, who = "a command that makes it was run", f"{who} (inferred: how it ended is not recorded)"
     program = f" with {row.get('executable')}" if row.get("executable") else ""
     held = f" (a bound: it held {old} before)" if old and row.kind == "registry.value_set" else ""
     what = what or f"{_GONE.get(row.kind, row.kind)} (a bound: known only from that)"
