@@ -50,7 +50,8 @@ def _bits(rows: Rows) -> Iterator[Logged]:
         if first is None or not _one_job(first, row):
             continue
         what = f"copies a file of this machine ({first.get('url')}), as a job does that is made for its command"
-        yield Logged("bits_job", row.get("bits_job"), row, f"{what}; which command it starts is not in this log")
+        job = f"; job {first.get('bits_job_id')}" if first.get("bits_job_id") else ""
+        yield Logged("bits_job", row.get("bits_job"), row, f"{what}; which command it starts is not in this log{job}")
 
 
 def _one_job(one: Row, two: Row) -> bool:
