@@ -114,6 +114,7 @@ EXPECTED = {
 }  # fmt: skip
 # Every fact of the 281 samples, by kind and event id.
 COUNTS = {
+    ("filter.unloaded", 1): 4, ("shadow_copy.lost", 33): 2, ("wmi.operation_failed", 5858): 1,
     ("clock.changed", 1): 66, ("log.events_dropped", 1101): 6, ("log.service_stopped", 1100): 77,
     ("sysmon.configured", 16): 3, ("sysmon.state_changed", 4): 1, ("system.kernel_started", 12): 15,
     ("system.kernel_stopped", 13): 12,
