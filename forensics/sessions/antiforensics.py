@@ -10,7 +10,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from forensics.model import AntiForensic, Host
-from forensics.rules.engine import Hit, hits, rules_of
+from forensics.rules.clearing import clearing
+from forensics.rules.engine import Hit
 from forensics.sessions.looked import Looked
 from forensics.sessions.rows import Row, Rows, grouped, ids_of, is_service_sid, short
 from forensics.sessions.sandbox_removed import Removal
@@ -150,8 +151,7 @@ def _config_removed(scene: Scene, removal: Removal, session: str) -> Found:
 
 def _commands(rows: Rows) -> list[tuple[Row, list[Hit]]]:
     """The rows whose command removes traces or blinds a recorder, with what it does."""
-    rules = rules_of("antiforensics")
-    found = [(row, hits(rules, {"command": row.get(name)})) for kind, name in _TEXTS.items() for row in rows.of(kind)]
+    found = [(row, list(clearing(row.get(name)))) for kind, name in _TEXTS.items() for row in rows.of(kind)]
     return [(row, told) for row, told in found if told]
 
 
