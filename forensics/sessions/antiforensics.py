@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from forensics.model import AntiForensic, Host
+from forensics.rules import load
 from forensics.rules.clearing import clearing
 from forensics.rules.engine import Hit
 from forensics.sessions.looked import Looked
@@ -174,8 +175,10 @@ def _commands(rows: Rows) -> list[tuple[Row, list[Hit]]]:
 def _clearing(scene: Scene, used: Collection[str]) -> Iterator[Found]:
     """One sign for a command, whatever number of sources tells of it (4688, Sysmon, PowerShell's own logs)."""
     acts: list[tuple[Row, str, list[Row]]] = []
+    points: dict[str, int] = {}
     for row, told in _commands(scene.rows):
         what = _what(told)
+        points[what] = max(hit.weight for hit in told)
         act = next((item for item in acts[-_LAST_ACTS:] if item[1] == what and _one_act(item[0], row)), None)
         if act is None:
             acts.append((row, what, [row]))
@@ -183,7 +186,8 @@ def _clearing(scene: Scene, used: Collection[str]) -> Iterator[Found]:
             act[2].append(row)
     for row, what, rows in acts:
         if not any(item.id in used for item in rows):
-            yield scene.sign("clearing_command", row, rows, what=what, command=_text(row), by=scene.by(row))
+            sign = scene.sign("clearing_command", row, rows, what=what, command=_text(row), by=scene.by(row))
+            yield weakened(sign, points[what] <= load("antiforensics")["weakening"], "medium")
 
 
 def _one_act(one: Row, two: Row) -> bool:

@@ -102,9 +102,9 @@ class Scene:
         return crashed or self._starts.within(row.time, boot.time + _BOOT)
 
 
-def weakened(found: Found, weak: bool) -> Found:
-    """The sign as a weak one where it is what Windows does by itself (`weak_when` of the rules)."""
-    return (found[0], replace(found[1], level="weak")) if weak else found
+def weakened(found: Found, weak: bool, level: str = "weak") -> Found:
+    """The sign as one of less weight where the rules say so (`weak_when`, `medium_when`)."""
+    return (found[0], replace(found[1], level=level)) if weak else found
 
 
 def capped(found: Iterable[Found]) -> list[AntiForensic]:
