@@ -196,6 +196,14 @@ def test_the_normal_form() -> None:
     assert plain("curl.exe http://x/-y:z") == "curl.exe http://x/-y:z"
 
 
+@pytest.mark.parametrize(
+    "padding", [" " * 30_000, "^" * 30_000, "# a\n" * 5_000, "x" * 15_365 + " ", "x" * 16_380 + " "]
+)
+def test_what_stands_before_hides_nothing(padding: str) -> None:
+    assert clearing(f"cmd /c {padding}wevtutil cl Security")
+    assert is_watched(f"cmd /c {padding}wevtutil cl Security")
+
+
 @pytest.mark.parametrize("piece", PIECES)
 def test_long_lines_take_no_long(piece: str) -> None:
     began = time.monotonic()
