@@ -12,7 +12,7 @@ import yaml
 from forensics import locales
 from forensics.artifacts.office_trust_records import _MEANINGS, _ORIGINS
 from forensics.locales import joined, quoted
-from forensics.locales.japanese import CATALOGUES, in_language, japanese, pieces, raw, rule_texts
+from forensics.locales.japanese import CATALOGUES, RULES, in_language, japanese, pieces, raw, rule_texts
 from forensics.rules import load
 from forensics.rules.collection import hint
 from forensics.rules.engine import hits, make_rule
@@ -25,7 +25,7 @@ ROOT = Path(locales.__file__).parent
 SIGNS = {kind: item for kind, item in load("antiforensics").items() if isinstance(item, dict) and "detail" in item}
 SCORING = [
     item
-    for name in ("antiforensics", "group", "tools", "persistence", "autoruns", "sandbox", "tunnel")
+    for name in RULES
     for section in load(name).values()
     if isinstance(section, list)
     for item in section
