@@ -1,0 +1,87 @@
+"""What the checklist says by settings and autostart entries: a "no" needs every place where they may stand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from forensics.advisory import answers
+from forensics.model import Verdicts
+from forensics.sessions.persistence_entries import _DEFINITIONS
+from forensics.sessions.rows import Rows
+from tests.sessions.factory import Scene
+from tests.test_advisory import ENTRY, FEEDING, QUESTIONS, asked, everything, let_in, said, seen
+
+
+def test_remote_desktop_is_denied_only_where_all_that_could_let_it_in_was_read() -> None:
+    scene = Scene()
+    let_in(scene, allowed=False)
+    answer = asked("rdp.enabled", scene, seen("rdp_settings"))
+    assert answer.answer == "no"
+    assert "fDenyTSConnections = 1" in said(answer)
+    for coverage in ((), (seen("rdp_settings", "partial"),)):
+        answer = asked("rdp.enabled", scene, *coverage)
+        assert answer.answer == "cannot_tell", "a policy that was not read may let it in"
+        assert "the setting refuses remote desktop" in said(answer)
+    scene.process(9, "reg.exe", "reg add HKLM\\x /v fDenyTSConnections /t REG_DWORD /d 0 /f")
+    assert asked("rdp.enabled", scene, seen("rdp_settings")).answer == "yes"
+
+
+@pytest.mark.parametrize(("current", "answer"), [("ControlSet001", "no"), ("ControlSet002", "yes"), ("", "yes")])
+def test_only_the_control_set_in_use_lets_remote_desktop_in(current: str, answer: str) -> None:
+    """Where the hive does not say which one that is, each may be."""
+    scene = Scene()
+    let_in(scene, allowed=False)
+    let_in(scene, allowed=True, control_set="ControlSet002")
+    if current:
+        system = "C:/Windows/System32/config/SYSTEM"
+        scene.file("host.described", system, {"Content Modification Time": 5}, "Select", control_set=current)
+    found = asked("rdp.enabled", scene, seen("rdp_settings"))
+    assert found.answer == answer
+    assert ("a control set that is not in use lets it in" in said(found)) == (answer == "no")
+
+
+class TestAutostarts:
+    def test_every_artifact_that_gives_entries_has_to_be_read(self) -> None:
+        """The list is that of the declarations, and its kinds are those that the join takes for what is there."""
+        assert set(QUESTIONS["autostart.suspicious"]["feeds"]) == _DEFINITIONS
+        assert {"services", "run_keys", "task_cache", "startup_folders", "wmi_consumers", "bits_jobs", "com_hijacks",
+                "powershell_profiles", "policy_scripts", "winlogon", "ifeo", "lsa_packages",
+        } <= set(FEEDING)  # fmt: skip
+        assert asked("autostart.suspicious", Scene(), *everything()).answer == "no"
+        for lost in FEEDING:
+            coverage = [item for item in everything() if item.artifact != lost]
+            answer = asked("autostart.suspicious", Scene(), *coverage, seen(lost, "not_collected"))
+            assert answer.answer == "cannot_tell", lost
+            assert said(answer).startswith(f"{lost}: not collected"), lost
+
+    @pytest.mark.parametrize(
+        ("score", "answer"), [(0, "no"), (1, "no"), (20, "no"), (21, "cannot_tell"), (39, "cannot_tell"), (40, "yes")]
+    )
+    def test_entries_below_the_mark_are_named_and_not_denied(self, score: int, answer: str) -> None:
+        entry = replace(ENTRY, score=score, deleted=True)
+        found = asked("autostart.suspicious", Scene(), *everything(), verdicts=Verdicts(persistence=(entry,)))
+        assert found.answer == answer
+        assert (f"run_key x (score {score} (deleted, no longer in effect)): a.exe" in said(found)) == (score > 0)
+        assert f"スコア {score}(削除済み、現在は無効)" in said(found, "ja") or not score
+        assert ("which a person has to judge: 1" in said(found)) == (0 < score < 40)
+
+    def test_many_lesser_entries_are_counted(self) -> None:
+        many = tuple(replace(ENTRY, id=f"pe-{n}", name=f"n{n}", score=10) for n in range(100))
+        found = asked("autostart.suspicious", Scene(), *everything(), verdicts=Verdicts(persistence=many))
+        assert found.answer == "no"
+        assert "and 60 more; show persistence has them" in said(found)
+
+    @pytest.mark.parametrize("hive", ["NTUSER.DAT", "UsrClass.dat"])
+    def test_each_persons_hives_are_needed(self, hive: str) -> None:
+        """Of two people both have a hive of settings and one of classes, or nothing is denied for both."""
+        counts = {"NTUSER.DAT": {"office_trust_records": 1, "mui_cache": 3}, "UsrClass.dat": {"mui_cache": 3}}[hive]
+        counts = {"office_trust_records": 2, "mui_cache": 4} | counts
+        coverage = [replace(item, found=counts.get(item.artifact, item.found)) for item in everything()]
+        coverage.append(replace(seen("mui_cache"), found=counts["mui_cache"]))
+        rows = Rows(Scene().events, ())
+        found = {item.id: item for item in answers(rows, Verdicts(), coverage, "WS-1", None, 2)}
+        answer = found["autostart.suspicious"]
+        assert answer.answer == "cannot_tell"
+        assert f"the hives ({hive}) of 1 of 2 users are in the evidence" in said(answer)
