@@ -8,10 +8,11 @@ import pytest
 
 from forensics.advisory import answers
 from forensics.model import Verdicts
+from forensics.rules import load
 from forensics.sessions.persistence_entries import _DEFINITIONS
 from forensics.sessions.rows import Rows
-from tests.sessions.factory import Scene
-from tests.test_advisory import ENTRY, FEEDING, QUESTIONS, asked, everything, let_in, said, seen
+from tests.sessions.factory import Scene, at
+from tests.test_advisory import ENTRY, FEEDING, QUESTIONS, SIGN, asked, everything, let_in, said, seen
 
 
 def test_remote_desktop_is_denied_only_where_all_that_could_let_it_in_was_read() -> None:
@@ -26,6 +27,39 @@ def test_remote_desktop_is_denied_only_where_all_that_could_let_it_in_was_read()
         assert "the setting refuses remote desktop" in said(answer)
     scene.process(9, "reg.exe", "reg add HKLM\\x /v fDenyTSConnections /t REG_DWORD /d 0 /f")
     assert asked("rdp.enabled", scene, seen("rdp_settings")).answer == "yes"
+
+
+def test_remote_desktop_without_its_switch_is_not_denied() -> None:
+    scene = Scene()
+    system = "C:/Windows/System32/config/SYSTEM"
+    scene.file("rdp.setting", system, {"Content Modification Time": 5}, "x", value_name="PortNumber", value_data="3389")
+    answer = asked("rdp.enabled", scene, seen("rdp_settings"))
+    assert answer.answer == "cannot_tell"
+    assert "no setting in use says whether" in said(answer)
+    assert "fDenyTSConnections)がない" in said(answer, "ja")
+
+
+class TestWiped:
+    def test_what_weighs_most_is_told_first(self) -> None:
+        """Fifteen weak signs before a cleared log do not push it out of what is told one by one."""
+        weak = [replace(SIGN, time=at(n), detail=f"records {n} to 99 are missing") for n in range(15)]
+        cleared = replace(SIGN, time=at(500), kind="log_cleared", detail="the Security log was cleared", level="strong")
+        verdicts = Verdicts(anti_forensics=(*weak, cleared))
+        answer = asked("logs.erased", Scene(), *everything(), verdicts=verdicts)
+        told = [item for item in answer.why if "innocent causes" in item.en]
+        assert "the Security log was cleared (strong sign; innocent causes: a crash)" in told[0].en
+        assert "Security ログが消去された(イベントログ消去)(強い兆候、無害な原因" in told[0].ja
+        assert "weak sign" in told[1].en
+        assert len(told) == load("advisory")["most_hits"]
+
+    def test_a_no_says_less_where_traces_were_wiped(self) -> None:
+        words = "there are signs that traces were removed"
+        for signs in ((SIGN,), ()):
+            found = asked("office.macros", Scene(), *everything(), verdicts=Verdicts(anti_forensics=signs))
+            assert found.answer == "no"
+            assert (words in said(found)) == bool(signs)
+        wiped = Verdicts(anti_forensics=(SIGN,))
+        assert words not in said(asked("office.macros", Scene(), verdicts=wiped)), "it is no no"
 
 
 @pytest.mark.parametrize(("current", "answer"), [("ControlSet001", "no"), ("ControlSet002", "yes"), ("", "yes")])
@@ -55,6 +89,7 @@ class TestAutostarts:
             answer = asked("autostart.suspicious", Scene(), *coverage, seen(lost, "not_collected"))
             assert answer.answer == "cannot_tell", lost
             assert said(answer).startswith(f"{lost}: not collected"), lost
+            assert f"… (+{len(FEEDING) - 11}): read; no entry there scores 40 or more" in said(answer)
 
     @pytest.mark.parametrize(
         ("score", "answer"), [(0, "no"), (1, "no"), (20, "no"), (21, "cannot_tell"), (39, "cannot_tell"), (40, "yes")]

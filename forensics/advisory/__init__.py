@@ -31,6 +31,8 @@ from forensics.sessions.texts import basename, split_command
 
 YES, NO, CANNOT_TELL = "yes", "no", "cannot_tell"
 _PERSONS = ("S-1-5-21-", "S-1-12-1-")
+_WIPED = "logs.erased"  # the question whose yes takes weight from every no
+_LEVELS = ("strong", "medium", "weak")
 # IIS, Apache, nginx, Tomcat by the names of their services and programs. [M]
 _WEB = re.compile(
     r"^(?:w3svc|apache[\w.]*|nginx|tomcat\w*)$|^(?:httpd|nginx|tomcat\w*|w3wp)\.exe$", re.IGNORECASE | re.MULTILINE
@@ -96,8 +98,12 @@ def answers(
 ) -> tuple[AdvisoryAnswer, ...]:  # fmt: skip
     """Every question of `rules/advisory.yml`, answered for the host `label`, which has profiles of `people` persons."""
     reach = Reach(coverage, rows, verdicts, people)
-    return tuple(
+    found = [
         _answer(Asked(item, rows, verdicts, reach, logons or Logons()), label) for item in load("advisory")["questions"]
+    ]
+    wiped = any(item.id == _WIPED and item.answer == YES for item in found)
+    return tuple(
+        replace(item, why=(*item.why, say("no.wiped"))) if wiped and item.answer == NO else item for item in found
     )
 
 
@@ -136,15 +142,19 @@ def _hits(asked: Asked) -> Answer:
 
 
 def _verdicts(asked: Asked) -> Answer:
-    """Conclusions of the joins that answer the question."""
+    """Conclusions of the joins that answer the question; of signs of wiping those that weigh most come first."""
     named = asked.question.get("verdicts", {})
     kinds, fronts = set(named.get("anti_forensics", ())), tuple(named.get("findings", ()))
     signs = [sign for sign in asked.verdicts.anti_forensics if sign.kind in kinds]
     findings = [item for item in asked.verdicts.findings if fronts and item.rule.startswith(fronts)]
+    signs.sort(key=lambda sign: _LEVELS.index(sign.level) if sign.level in _LEVELS else len(_LEVELS))
     why = [
-        say("sign", time=moment(sign.time), what=quoted(sign.detail), causes=joined(map(quoted, sign.innocent_causes)))
+        say(
+            "sign", time=moment(sign.time), level=say(f"level.{sign.level}"), what=quoted(sign.detail),
+            causes=joined(map(quoted, sign.innocent_causes)),
+        )
         for sign in signs
-    ]
+    ]  # fmt: skip
     why += [
         say("finding", time=moment(item.first), rule=item.rule, level=quoted(item.level), what=quoted(item.why))
         for item in findings
@@ -247,7 +257,7 @@ def _refused(asked: Asked) -> Answer:
     """Remote desktop is refused where the setting in use says so and all that could say otherwise was read."""
     rows, why = settings(asked.rows)
     sure = bool(rows) and not _hits(asked).found and asked.reach.ask(asked.question).tells
-    return Answer(False if sure else None, why, list(ids_of(rows)))
+    return Answer(False if sure else None, why, list(ids_of(rows)), unsettled=not rows)
 
 
 def _autostarts(asked: Asked) -> Answer:

@@ -30,7 +30,9 @@ def settings(rows: Rows) -> tuple[list[Row], list[Said]]:
     said = [
         say("rdp.elsewhere", what=_shown([row])) for row in switches if row.id in aside and row.fields["rdp_allowed"]
     ]
-    if not used or any(row.fields["rdp_allowed"] for row in used):
+    if not used:
+        return [], [say("rdp.unsaid"), *said]
+    if any(row.fields["rdp_allowed"] for row in used):
         return [], said
     return used, [say("rdp.off", what=_shown(used)), *said]
 

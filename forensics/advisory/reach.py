@@ -22,6 +22,7 @@ from forensics.sessions.texts import basename
 
 _DETAIL = 160
 _PLACES = 2
+_NAMED = 10
 _YOUNG = timedelta(days=1)
 _HIVES = "office_trust_records"  # which reads the hives of users and nothing else
 _CLASSES = "mui_cache"  # which reads these and the hives of users' classes
@@ -56,9 +57,14 @@ def _together(told: Iterable[tuple[str, Word]]) -> list[Said]:
     found: dict[Word, list[str]] = {}
     for artifact, word in told:
         found.setdefault(word, []).append(artifact)
-    return [
-        say(word.key, artifact=", ".join(dict.fromkeys(names)), **dict(word.parts)) for word, names in found.items()
-    ]
+    return [say(word.key, artifact=_names(names), **dict(word.parts)) for word, names in found.items()]
+
+
+def _names(artifacts: Iterable[str]) -> str:
+    """The first of them and how many more; the answer's `sources` have each."""
+    named = list(dict.fromkeys(artifacts))
+    more = f", … (+{len(named) - _NAMED})" if len(named) > _NAMED else ""
+    return ", ".join(named[:_NAMED]) + more
 
 
 @cache
@@ -164,7 +170,7 @@ class Reach:
             names = ", ".join(path.rpartition("/")[2] for path in row.sought[:_PLACES])
             return False, _word("source.absent", names=names)
         if silent:
-            return False, _word("source.silent")
+            return False, _word("source.silent" if is_log else "source.lacking")
         return self._of_log(spans) if is_log else (True, _word("source.nothing"))
 
     def _of_log(self, spans: dict[str, LogSpan]) -> tuple[bool, Word]:
