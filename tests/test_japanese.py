@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,16 @@ from docs.persistence import TEXTS
 from forensics import locales
 from forensics.artifacts.office_trust_records import _MEANINGS, _ORIGINS
 from forensics.locales import joined, quoted
-from forensics.locales.japanese import CATALOGUES, RULES, in_language, japanese, pieces, raw, rule_texts
+from forensics.locales.japanese import (
+    CATALOGUES,
+    RULES,
+    _with_why,
+    in_language,
+    japanese,
+    pieces,
+    raw,
+    rule_texts,
+)
 from forensics.rules import load
 from forensics.rules.collection import hint
 from forensics.rules.engine import hits, make_rule
@@ -45,6 +55,12 @@ def test_the_catalogues_say_nothing_twice() -> None:
             for key in entries if isinstance(entries, dict) else ():
                 assert (part, key) not in seen, f"{file} and {seen[part, key]}: {key}"
                 seen[part, key] = file
+
+
+def test_an_id_is_that_of_one_rule() -> None:
+    """The sentence of a rule is found by its id, here and by whoever reads a reason."""
+    ids = [item["id"] for name in RULES for item in _with_why(load(name))]
+    assert [ident for ident, count in Counter(ids).items() if count > 1] == []
 
 
 @pytest.mark.parametrize("ident", sorted(rule_texts()))
@@ -123,6 +139,21 @@ def test_hostile_values_do_not_hold_the_matcher_up() -> None:
     hostile = " of session was by after that sandbox began; when is not recorded: " * 55
     for text in (f"the sandbox configuration {hostile} of session s was deleted", hostile, f"PER-24 (+5): {hostile}"):
         japanese(text[:4096])
+    begin = (
+        "recording was switched off: ",
+        "Defender: ",
+        "Sysmon 13: the value was set",
+        "the times of x were set by a program: ",
+    )
+    for part in (
+        " is (is for ",
+        " by a with b (a bound: it held ",
+        ", written by x was set",
+        ": the ( to (",
+        "; near that time ran ",
+    ):
+        for text in begin:
+            japanese((text + part * 900)[:4096])
 
 
 @pytest.mark.parametrize("text", sorted({item["remark"] for item in load("autostart_values")["values"]} - {""}))

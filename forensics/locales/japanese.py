@@ -15,7 +15,9 @@ A catalogue has these parts, each optional:
     words:      {confirmed: "…"}           # a whole text that is one of our words
 
 Parts of a Japanese template: `{x}` stays as it is, `{x:any}` is translated where it can be, `{x:list}` is several of
-them joined by `and` or `;` (`{x:items}`: by commas, `{x:parts}`: by `;`), `{x:name}` is one of the phrases `name`.
+them joined by `and` or `;` (`{x:items}`: by commas, `{x:parts}`: by `;`), `{x:name}` is one of the phrases `name`;
+`{x:~name}` is found as any text and held against them afterwards: for phrases with values of their own, which would
+make the search for the whole sentence go back and forth.
 """
 
 from __future__ import annotations
@@ -191,6 +193,7 @@ def _filled(template: str, values: Mapping[str, str | None]) -> str:
 def _part(value: str, manner: str) -> str:
     if not manner:
         return value
+    manner = manner.removeprefix("~")
     if manner in _JOINED:
         return "、".join(japanese(item) for item in _JOINED[manner].split(value))
     if manner == "any":
