@@ -108,6 +108,12 @@ class TestAutostarts:
         assert found.answer == "no"
         assert "and 60 more; show persistence has them" in said(found)
 
+    def test_a_command_without_end_is_cut(self) -> None:
+        long = "a" * 20_000
+        entry = replace(ENTRY, command=long, reasons=(f"PER-02 (+20): it opens a tunnel: {long}",))
+        found = asked("autostart.suspicious", Scene(), verdicts=Verdicts(persistence=(entry,)))
+        assert all(len(item.en) < 1_500 and len(item.ja) < 1_500 for item in found.why)
+
     @pytest.mark.parametrize("hive", ["NTUSER.DAT", "UsrClass.dat"])
     def test_each_persons_hives_are_needed(self, hive: str) -> None:
         """Of two people both have a hive of settings and one of classes, or nothing is denied for both."""

@@ -9,8 +9,10 @@ from forensics.advisory.hits import marks, moment
 from forensics.locales import joined, quoted, say
 from forensics.model import PersistenceEntry, Said
 from forensics.rules import load
+from forensics.sessions.rows import short
 
 _POINTS = re.compile(r"[A-Z]+-\d+[A-Z-]* \(\+\d+\): ")
+_SHOWN = 400
 _IDS = re.compile(r" \[[0-9a-f]{16}[^\]]*\]$")
 
 
@@ -33,9 +35,15 @@ def told(entries: Sequence[PersistenceEntry]) -> tuple[bool, bool, list[Said], l
 def _entry(item: PersistenceEntry) -> Said:
     return say(
         "entry", time=moment(item.first_seen or item.last_write), mechanism=quoted(item.mechanism), name=item.name,
-        score=item.score, command=item.command or "?", reasons=joined(map(quoted, _scored(item.reasons))),
+        score=item.score, command=short(item.command or "?", _SHOWN), reasons=joined(map(_cut, _scored(item.reasons))),
         marks=marks(["deleted"] if item.deleted else []),
     )  # fmt: skip
+
+
+def _cut(reason: str) -> Said:
+    """The reason in both languages, without the rest of a command that is long (or what damage made of one)."""
+    said = quoted(reason)
+    return Said(short(said.en, _SHOWN), short(said.ja, _SHOWN))
 
 
 def _scored(reasons: Iterable[str]) -> list[str]:
