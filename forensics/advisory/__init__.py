@@ -142,12 +142,15 @@ def _hits(asked: Asked) -> Answer:
 
 
 def _verdicts(asked: Asked) -> Answer:
-    """Conclusions of the joins that answer the question; of signs of wiping those that weigh most come first."""
+    """Conclusions of the joins that answer the question.
+
+    Signs of wiping that weigh most come first, among these in the order in which the question lists their kinds.
+    """
     named = asked.question.get("verdicts", {})
-    kinds, fronts = set(named.get("anti_forensics", ())), tuple(named.get("findings", ()))
+    kinds, fronts = list(named.get("anti_forensics", ())), tuple(named.get("findings", ()))
     signs = [sign for sign in asked.verdicts.anti_forensics if sign.kind in kinds]
     findings = [item for item in asked.verdicts.findings if fronts and item.rule.startswith(fronts)]
-    signs.sort(key=lambda sign: _LEVELS.index(sign.level) if sign.level in _LEVELS else len(_LEVELS))
+    signs.sort(key=lambda sign: (_LEVELS.index(sign.level), kinds.index(sign.kind)))
     why = [
         say(
             "sign", time=moment(sign.time), level=say(f"level.{sign.level}"), what=quoted(sign.detail),
