@@ -25,7 +25,7 @@ ROOT = Path(locales.__file__).parent
 SIGNS = {kind: item for kind, item in load("antiforensics").items() if isinstance(item, dict) and "detail" in item}
 SCORING = [
     item
-    for name in ("antiforensics", "group", "tools", "persistence", "autoruns", "sandbox", "tunnel")
+    for name in ("antiforensics", "group", "tools", "persistence", "autoruns", "products", "sandbox", "tunnel")
     for section in load(name).values()
     if isinstance(section, list)
     for item in section
