@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from forensics.locales.japanese import japanese
 from forensics.rules import load
 from forensics.rules.engine import Hit, rules_of, total
 from forensics.rules.products import product, quieted
@@ -44,6 +45,16 @@ def test_each_kind_has_one_rule_that_stays_below_what_counts() -> None:
         assert 0 < rule.weight <= 25
     kinds = {item["kind"] for item in ITEMS}
     assert sorted(str(rule.example["product_kind"]) for rule in rules) == sorted(kinds)
+
+
+@pytest.mark.parametrize("what", sorted({item["what"] for item in ITEMS}))
+def test_every_product_has_its_words_in_japanese(what: str) -> None:
+    """One of each kind of rule, as it stands in an entry's reasons."""
+    item = next(item for item in ITEMS if item["what"] == what)
+    (hit,) = quieted(item["example"].get("command", ""), item["example"], [Hit("PER-00", 45, "x", ())])
+    shown = japanese(str(hit))
+    assert "known" not in shown
+    assert what not in shown
 
 
 def elsewhere(command: str) -> Iterator[str]:
