@@ -50,7 +50,7 @@ def _system(kind: str) -> Tree:
         for name, path in (*stock, *given["network_providers"])
     ]
     packages = at("Control\\Lsa", {name: tuple(items) for name, items in given["lsa"].items()})
-    return system(packages, order, *providers, *monitors, *_services(kind))
+    return system(packages, order, *providers, *monitors, *_services(kind), *_values(kind, "system"))
 
 
 def _values(kind: str, hive_name: str) -> Iterator[Tree]:
@@ -141,6 +141,8 @@ def test_what_an_attacker_makes_of_them_stands_out(tmp_path: Path) -> None:
 _LISTS = (("print_monitor", "print_monitors"), ("network_provider", "network_providers"))
 _SINGLE = {
     ("winlogon", "igfxcui"), ("winlogon", "Kit"), ("screen_saver", "SCRNSAVE.EXE"), ("command_processor", "AutoRun"),
-    ("logon_script", "UserInitMprLogonScript"), ("powershell_profile", "profile.ps1"),
+    ("winlogon", '"C:\\ProgramData\\VMware\\VMware View\\Agent\\bin\\wssm.exe"'),
+    ("app_init", "C:\\PROGRA~3\\Sophos\\SOPHOS~1.DLL"), ("cor_profiler", "COR_PROFILER"),
+    ("cor_profiler", "COR_PROFILER_PATH"), ("logon_script", "UserInitMprLogonScript"), ("powershell_profile", "profile.ps1"),
     *(("browser_policy", f"{letter}aaalhdlnbpafiamejdnhcphjbkeiagm") for letter in "abc"),
 }  # fmt: skip

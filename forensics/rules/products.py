@@ -33,6 +33,7 @@ _WORDS = {
     "<sub>": rf"(?:{_NAME}\\){{0,4}}",
     "<version>": r"\d+(?:\.\d+){0,4}",
     "<sys>": r"(?:(?:%systemroot%|%windir%|[a-z]:\\windows)\\(?:system32|syswow64)\\)?",
+    "<system>": r"(?:%systemroot%|%windir%|[a-z]:\\windows)\\(?:system32|syswow64)\\",
     "<programs>": r"(?:[a-z]:\\program files(?: \(x86\))?|%programfiles(?:\(x86\))?%|%programw6432%)",
     "<data>": r"(?:[a-z]:\\programdata|%programdata%|%allusersprofile%)",
     "<user>": _USER,
