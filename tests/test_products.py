@@ -143,6 +143,7 @@ _SINGLE = {
     ("winlogon", "igfxcui"), ("winlogon", "Kit"), ("screen_saver", "SCRNSAVE.EXE"), ("command_processor", "AutoRun"),
     ("winlogon", '"C:\\ProgramData\\VMware\\VMware View\\Agent\\bin\\wssm.exe"'),
     ("app_init", "C:\\PROGRA~3\\Sophos\\SOPHOS~1.DLL"), ("cor_profiler", "COR_PROFILER"),
-    ("cor_profiler", "COR_PROFILER_PATH"), ("logon_script", "UserInitMprLogonScript"), ("powershell_profile", "profile.ps1"),
+    ("cor_profiler", "COR_PROFILER_PATH"),
+    ("logon_script", "UserInitMprLogonScript"), ("powershell_profile", "profile.ps1"),
     *(("browser_policy", f"{letter}aaalhdlnbpafiamejdnhcphjbkeiagm") for letter in "abc"),
 }  # fmt: skip
