@@ -147,3 +147,16 @@ _SINGLE = {
     ("logon_script", "UserInitMprLogonScript"), ("powershell_profile", "profile.ps1"),
     *(("browser_policy", f"{letter}aaalhdlnbpafiamejdnhcphjbkeiagm") for letter in "abc"),
 }  # fmt: skip
+
+
+@pytest.mark.samples
+def test_no_product_stands_out_on_a_real_machine(samples: Path, tmp_path: Path) -> None:
+    """Services and the rest of its SYSTEM hive; the examiner's own driver is the only one that weighs anything."""
+    folder = tmp_path / "evidence" / "C" / "Windows" / "System32" / "config"
+    folder.mkdir(parents=True)
+    for name in ("", ".LOG1", ".LOG2"):
+        (folder / f"SYSTEM{name}").write_bytes((samples / "hives" / f"SYSTEM_B{name}").read_bytes())
+    run = timeline(tmp_path / "evidence", tmp_path / "case", "-q")
+    found = {entry["name"]: entry["score"] for entry in run.document()["persistence"] if entry["score"]}
+    assert {name for name, score in found.items() if score >= HALF} == set()
+    assert found["ad_driver"] == 25
