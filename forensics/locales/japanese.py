@@ -36,9 +36,11 @@ from forensics.rules import load
 
 CATALOGUES = (
     "ja_reasons", "ja_signs", "ja_feature", "ja_findings", "ja_attacks", "ja_persistence", "ja_seen", "ja_sandbox",
-    "ja_tunnel", "ja_coverage", "ja_show",
+    "ja_tunnel", "ja_coverage", "ja_show", "ja_products",
 )  # fmt: skip
-RULES = ("antiforensics", "group", "tools", "attacks", "persistence", "autoruns", "targets", "sandbox", "tunnel")
+RULES = (
+    "antiforensics", "group", "tools", "attacks", "persistence", "autoruns", "products", "targets", "sandbox", "tunnel",
+)  # fmt: skip
 _LIMIT = 4096
 _LITERAL = 8  # letters that a template must have to be tried on a sentence whose rule is not known
 _SURE = 3  # length of a text between two values from which its first place ends the value before it
