@@ -14,7 +14,7 @@ from forensics.rules import load
 # Where libraries and programs of Windows lie; a bare name is looked up there first, or only there.
 _SYSTEM = r"(?:(?:%systemroot%|%windir%|[a-z]:\\windows|\\systemroot)\\(?:system32|syswow64|sysnative)\\)?"
 LONGEST_SHOWN = 255  # characters: regedit shows no longer name of a value
-_LONGEST_KNOWN = 2048  # characters: no command of Windows is as long
+LONGEST_KNOWN = 2048  # characters: no command of Windows is as long
 _PROGRAMS = r"(?:[a-z]:\\program files(?: \(x86\))?|%programfiles(?:\(x86\))?%|%programw6432%)"
 
 
@@ -24,12 +24,13 @@ class _Stock:
     place: re.Pattern[str]
     entry: re.Pattern[str]
     command: re.Pattern[str]
+    joined: bool  # it joins two programs, which nothing else that is known does
 
 
 def stock(mechanism: str, location: str, name: str, command: str) -> str | None:
     """Whose entry this is when its place, name and command are those of Windows or of a known product."""
     line = command.strip()
-    if len(line) > _LONGEST_KNOWN:
+    if len(line) > LONGEST_KNOWN:
         return None
     for known in _known().get(mechanism, ()):
         # A log names key and value where a hive's row has the item of a list.
@@ -37,6 +38,11 @@ def stock(mechanism: str, location: str, name: str, command: str) -> str | None:
         if placed and known.entry.search(name) and known.command.fullmatch(line):
             return known.what
     return None
+
+
+def joined(mechanism: str, command: str) -> bool:
+    """Whether the command is one of Windows' own that joins two programs."""
+    return any(item.joined and item.command.fullmatch(command.strip()) for item in _known().get(mechanism, ()))
 
 
 def dated_by_key(mechanism: str) -> bool:
@@ -88,4 +94,5 @@ def _read(item: dict[str, str | list[str]]) -> _Stock:
         command = rf'"?{_SYSTEM}(?:{names})(?:\.dll)?"?'
     flags = re.IGNORECASE | re.DOTALL
     place, entry = str(item.get("place", "")), str(item.get("entry", ""))
-    return _Stock(str(item["what"]), re.compile(place, flags), re.compile(entry, flags), re.compile(command, flags))
+    where, called, line = (re.compile(text, flags) for text in (place, entry, command))
+    return _Stock(str(item["what"]), where, called, line, bool(item.get("joined")))

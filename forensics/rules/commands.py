@@ -20,7 +20,7 @@ _DEEPEST, _MOST = 5, 16  # commands within commands
 _SOMEBODY = "C:\\Users\\%username%"
 _VARIABLE = re.compile(r"%([^%\\/:\s]{1,40})%")
 _FILE_URL = re.compile(r"(?<![a-z])file:(?:[\\/]{3,}(?=[a-z]:)|[\\/]{2}(?=[^\\/]))", re.IGNORECASE)
-_SLASHED = re.compile(r"(?<![\w/-])[a-z]:/[^\s\"'<>|,;&]*|(?<![\w/-])[a-z]:\\[^\s\"'<>|,;&]*|\\\\[^\s\"'<>|,;&]*", re.I)
+_SLASHED = re.compile(r"(?:(?<![\w/-])[a-z]:[\\/]|\\\\)[^\s\"'<>|,;&]*", re.IGNORECASE)
 _QUOTED_SLASHED = re.compile(r'"(?:[a-z]:|\\\\|//)[^"]*"', re.IGNORECASE)
 # A run of backslashes within a path; one that begins a path, also behind a switch (`/i:\\host`), names a host.
 _DOUBLED = re.compile(r"(?<=[^\s\"'=,(;])(?<![/-]\w:)\\{2,}")
@@ -60,11 +60,11 @@ def shortened(text: str) -> str:
 
 
 def foreign(told: str) -> bool:
-    """Whether a command holds what no stock command does: `..` in a path, or a second command behind `&` and the like."""
+    """Whether a command holds what no stock command does: `..` in a path, or another command behind `&`."""
     return _FOREIGN.search(told) is not None
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def normal(command: str, profile: str | None = None) -> str:
     """The command line in the form that rules compare; see the module's text."""
     text = _plain_carets(" ".join(shortened(command).split()))
@@ -76,6 +76,12 @@ def normal(command: str, profile: str | None = None) -> str:
     text = _OWN_SHARE.sub(r"\1:", _DEVICE.sub(_volume, text))
     text = _ROOT.sub(r"\1C:\\Windows\\", text)
     return _renamed(_without_dots(text))
+
+
+def normal_path(path: str, profile: str | None = None) -> str:
+    """One path alone, with or without quotes, in its normal form."""
+    bare = path.strip().strip('"').strip()
+    return normal(f'"{bare}"', profile).strip('" ').rstrip(". ") if bare else ""
 
 
 def taken_apart(command: str, profile: str | None = None) -> Command:
@@ -123,8 +129,8 @@ def started_by(command: Command) -> list[str]:
 def split(text: str) -> tuple[str, str]:
     """(program, arguments) of a line in normal form.
 
-    A known program of Windows ends at its name; an unquoted path with spaces at its extension, unless another path or a
-    switch comes before that; a bare name at the first space. That is the order in which Windows looks, without the disk.
+    A known program of Windows ends at its name; an unquoted path with spaces at its extension, unless another path or
+    a switch comes before that; a bare name at the first space. So Windows looks, without what the disk would tell.
     """
     if text.startswith('"'):
         image, _, rest = text[1:].partition('"')

@@ -6,7 +6,7 @@ import pytest
 
 from forensics.rules import load
 from forensics.rules.engine import Hit, Rule, hits, make_rule, rules_of, total
-from forensics.sessions.persistence import known_entry
+from forensics.sessions.persistence_scored import known_entry
 
 SECTIONS = [
     ("sandbox", "config_rules"),
