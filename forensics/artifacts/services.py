@@ -4,6 +4,7 @@ A service is a classic way of coming back, and older VS Code builds registered t
 For a shared host process (svchost) the code is in `ServiceDll`, which counts as much as the command line.
 Wrappers (NSSM, srvany) run what `Parameters\\Application` and `AppParameters` say: that is then the command line, and
 the service's own program is told as `wrapper_command_line`; NSSM's `AppStdout` is where the output goes.
+`FailureCommand` is a program that starts, mostly as SYSTEM, whenever the service is made to fail.
 A stock Windows has some 700 entries. Those whose program and DLL lie directly in a folder of Windows, and which are no
 interpreter, become context; that is a judgement by path, not by content.
 The time is the key's last write: any later change of the entry moves it. A removed service is recovered from free cells
@@ -38,6 +39,7 @@ class _Service:
     wrapped: str | None
     account: str | None
     start: str | None
+    after_failure: str | None
 
 
 def parse(hive: Hive, given: FileInput) -> Output:
@@ -78,7 +80,14 @@ def _read(key: Key) -> _Service | None:
     label = None if start is None else _START.get(start, str(start))
     if label == "auto" and number_of(key, "DelayedAutostart"):
         label = "auto (delayed)"
-    return _Service(key.name, image, library, _wrapped(parameters), text_of(key, "ObjectName"), label)
+    return _Service(
+        key.name, image, library, _wrapped(parameters), text_of(key, "ObjectName"), label, _after_failure(key)
+    )
+
+
+def _after_failure(key: Key) -> str | None:
+    """The program that starts whenever the service fails; Windows' text for "none" is empty or blank."""
+    return (text_of(key, "FailureCommand") or "").strip() or None
 
 
 def _wrapped(parameters: Key | None) -> str | None:
@@ -91,7 +100,7 @@ def _wrapped(parameters: Key | None) -> str | None:
 
 
 def _row(given: FileInput, key: Key, service: _Service, control_set: str | None) -> Iterator[Fact]:
-    programs = (service.image, service.library, service.wrapped)
+    programs = (service.image, service.library, service.wrapped, service.after_failure)
     stock = all(looks_stock(path) for path in programs if path)
     watched = is_watched(service.name, *(path or "" for path in programs))
     wrapper = key.subkey("Parameters") if service.wrapped else None
@@ -109,6 +118,7 @@ def _row(given: FileInput, key: Key, service: _Service, control_set: str | None)
             "wrapper_command_line": service.image if service.wrapped else None,
             "working_directory": text_of(wrapper, "AppDirectory"),
             "output_path": text_of(wrapper, "AppStdout") or text_of(wrapper, "AppStderr"),
+            "failure_command": service.after_failure,
             "target_path": service.library,
             "start_type": service.start,
             "service_account": service.account,
@@ -142,7 +152,7 @@ ARTIFACT = RegistryArtifact(
     emits={
         "service.configured": Kind(
             "Service {service_name}[ ({start_type})][ runs {command_line}][ with {target_path}][ as {service_account}]"
-            "[, through {wrapper_command_line}][, output to {output_path}]",
+            "[, through {wrapper_command_line}][, output to {output_path}][, after a failure {failure_command}]",
             {
                 "mechanism": str,
                 "location": str,
@@ -153,6 +163,7 @@ ARTIFACT = RegistryArtifact(
                 "wrapper_command_line": str,
                 "working_directory": str,
                 "output_path": str,
+                "failure_command": str,
                 "target_path": str,
                 "start_type": str,
                 "service_account": str,

@@ -16,9 +16,9 @@ _HOSTS = frozenset({
     "rundll32.exe", "regsvr32.exe", "wscript.exe", "cscript.exe", "mshta.exe", "powershell.exe", "pwsh.exe", "cmd.exe",
     "msbuild.exe", "msiexec.exe", "installutil.exe",
 })  # fmt: skip
-_WORD = re.compile(r"\"[^\"]*\"?|[^\s\",]+")
+_WORD = re.compile(r"\"[^\"]*\"?|[^\s\",;]+")
 _FILE = re.compile(
-    r"(?:[a-z]:|%[^%\s]+%|\\\\).*\.(?:dll|ocx|cpl|vbs|vbe|jse?|wsf|hta|ps1|bat|cmd|exe|xml|csproj|msi)",
+    r"(?:[a-z]:|%[^%\s]+%|\\\\).*\.(?:dll|ocx|cpl|vbs|vbe|jse?|wsf|hta|ps1|bat|cmd|exe|xml|[a-z]{0,8}proj|targets|log|txt|msi|sct|inf|hta)",
     re.IGNORECASE,
 )
 
