@@ -9,13 +9,18 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from forensics.rules import load
+from forensics.rules import commands, load
 
 # Where libraries and programs of Windows lie; a bare name is looked up there first, or only there.
 _SYSTEM = r"(?:(?:%systemroot%|%windir%|[a-z]:\\windows|\\systemroot)\\(?:system32|syswow64|sysnative)\\)?"
 LONGEST_SHOWN = 255  # characters: regedit shows no longer name of a value
 LONGEST_KNOWN = 2048  # characters: no command of Windows is as long
-_PROGRAMS = r"(?:[a-z]:\\program files(?: \(x86\))?|%programfiles(?:\(x86\))?%|%programw6432%)"
+_MACROS = {
+    "<programs>": r"(?:[a-z]:\\program files(?: \(x86\))?|%programfiles(?:\(x86\))?%|%programw6432%)",
+    "<sys>": _SYSTEM,
+    "<dirs>": r"(?:\\(?!\.)[\w .()~+-]+)*",
+    "<switches>": r"(?: [-/][\w:=.-]+)*",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +34,19 @@ class _Stock:
 
 def stock(mechanism: str, location: str, name: str, command: str) -> str | None:
     """Whose entry this is when its place, name and command are those of Windows or of a known product."""
-    line = command.strip()
-    if len(line) > LONGEST_KNOWN:
+    if len(command) > LONGEST_KNOWN:
         return None
+    line = command.strip()
+    # A stock entry may name its folder by a variable or in full, so either form may fit.
+    forms = dict.fromkeys((line, commands.normal(line)))
+    foreign = commands.foreign(line)
     for known in _known().get(mechanism, ()):
         # A log names key and value where a hive's row has the item of a list.
         placed = known.place.search(location) or known.place.search(f"{location}\\{name}")
-        if placed and known.entry.search(name) and known.command.fullmatch(line):
+        fits = placed and known.entry.search(name) and any(known.command.fullmatch(form) for form in forms)
+        if fits and (known.joined or not foreign):
             return known.what
     return None
-
-
-def joined(mechanism: str, command: str) -> bool:
-    """Whether the command is one of Windows' own that joins two programs."""
-    return any(item.joined and item.command.fullmatch(command.strip()) for item in _known().get(mechanism, ()))
 
 
 def dated_by_key(mechanism: str) -> bool:
@@ -88,7 +92,9 @@ def _known() -> dict[str, tuple[_Stock, ...]]:
 
 
 def _read(item: dict[str, str | list[str]]) -> _Stock:
-    command = str(item.get("command", "")).replace("<sys>", _SYSTEM).replace("<programs>", _PROGRAMS)
+    command = str(item.get("command", ""))
+    for macro, pattern in _MACROS.items():
+        command = command.replace(macro, pattern)
     if libraries := item.get("libraries"):
         names = "|".join(re.escape(name) for name in libraries)
         command = rf'"?{_SYSTEM}(?:{names})(?:\.dll)?"?'

@@ -143,10 +143,7 @@ def _same(command: str, profile: str | None) -> str:
 
 def _judge(item: Judged, facts: dict[str, object], profile: str | None) -> None:
     mechanism, name, location = (str(facts[part]) for part in ("mechanism", "name", "location"))
-    for text in dict.fromkeys((item.command, commands.normal(item.command, profile))):
-        item.known = item.known or _known(mechanism, name, text) or autoruns.stock(mechanism, location, name, text)
-    if commands.foreign(item.command) and not autoruns.joined(mechanism, item.command):
-        item.known = None
+    item.known = _known(mechanism, name, item.command) or autoruns.stock(mechanism, location, name, item.command)
     if not item.known:
         facts["inline_task"] = told(item.built) or None
         facts["library"] = commands.normal(item.library, profile) or None
@@ -186,19 +183,17 @@ def _known_entries() -> tuple[tuple[str, str, re.Pattern[str], re.Pattern[str]],
 
 def _known(mechanism: str, name: str, command: str) -> str | None:
     """The name of the known harmless entry that this one is, by place and command."""
-    line = command.strip()
-    if len(line) > autoruns.LONGEST_KNOWN:
+    if len(command) > autoruns.LONGEST_KNOWN or commands.foreign(command):
         return None
+    forms = dict.fromkeys((command.strip(), commands.normal(command)))
     for label, kind, entry, known in _known_entries():
-        if kind == mechanism and entry.search(name) and known.fullmatch(line):
+        if kind == mechanism and entry.search(name) and any(known.fullmatch(form) for form in forms):
             return label
     return None
 
 
 def known_entry(facts: Mapping[str, str]) -> str | None:
     """As the list of known entries sees it; for the rules' own examples."""
-    if commands.foreign(facts["command"]):
-        return None
     return _known(facts["mechanism"], facts["name"], facts["command"])
 
 
