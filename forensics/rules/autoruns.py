@@ -91,10 +91,15 @@ def _known() -> dict[str, tuple[_Stock, ...]]:
     }
 
 
+def expanded(pattern: str) -> str:
+    """A pattern of the data with what its short words stand for."""
+    for word, meant in _MACROS.items():
+        pattern = pattern.replace(word, meant)
+    return pattern
+
+
 def _read(item: dict[str, str | list[str]]) -> _Stock:
-    command = str(item.get("command", ""))
-    for macro, pattern in _MACROS.items():
-        command = command.replace(macro, pattern)
+    command = expanded(str(item.get("command", "")))
     if libraries := item.get("libraries"):
         names = "|".join(re.escape(name) for name in libraries)
         command = rf'"?{_SYSTEM}(?:{names})(?:\.dll)?"?'
