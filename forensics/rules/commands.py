@@ -95,7 +95,9 @@ def taken_apart(command: str, profile: str | None = None) -> Command:
 def chain(command: str, profile: str | None = None) -> tuple[Command, ...]:
     """The command and what it starts, the outer one first; bounded in depth and number."""
     found = [taken_apart(command, profile)]
-    seen, level = {found[0].normal}, _pieces(found[0].normal)[1:] + started_by(found[0])
+    seen, level = {found[0].normal}, started_by(found[0])
+    if not _is_shell(found[0]):
+        level = _pieces(found[0].normal)[1:] + level
     for _ in range(_DEEPEST):
         inner = [taken_apart(text, profile) for text in dict.fromkeys(level) if text.strip()]
         inner = [item for item in inner if item.normal not in seen][: _MOST - len(found)]
@@ -228,6 +230,11 @@ def _unquoted(text: str) -> str:
 def _pieces(text: str) -> list[str]:
     """The commands that `&`, `|` and line ends join."""
     return [piece for found in _JOINED.findall(text) if (piece := found.strip(" @(\t"))]
+
+
+def _is_shell(command: Command) -> bool:
+    wrapper = _wrappers().get(command.name.removesuffix(".exe"))
+    return wrapper is not None and wrapper[1]
 
 
 @cache
