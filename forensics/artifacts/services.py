@@ -101,7 +101,8 @@ def _wrapped(parameters: Key | None) -> str | None:
 
 def _row(given: FileInput, key: Key, service: _Service, control_set: str | None) -> Iterator[Fact]:
     programs = (service.image, service.library, service.wrapped, service.after_failure)
-    stock = all(looks_stock(path) for path in programs if path)
+    own = load("registry")["failure_commands"]
+    stock = all(looks_stock(path) for path in programs if path and path.casefold() not in own)
     watched = is_watched(service.name, *(path or "" for path in programs))
     wrapper = key.subkey("Parameters") if service.wrapped else None
     yield make_fact(

