@@ -15,6 +15,7 @@ from forensics.rules import commands, load
 _SYSTEM = r"(?:(?:%systemroot%|%windir%|[a-z]:\\windows|\\systemroot)\\(?:system32|syswow64|sysnative)\\)?"
 LONGEST_SHOWN = 255  # characters: regedit shows no longer name of a value
 LONGEST_KNOWN = 2048  # characters: no command of Windows is as long
+_CARRIERS = frozenset({"mscoree.dll", "mscoree"})
 _MACROS = {
     "<programs>": r"(?:[a-z]:\\program files(?: \(x86\))?|%programfiles(?:\(x86\))?%|%programw6432%)",
     "<sys>": _SYSTEM,
@@ -32,9 +33,12 @@ class _Stock:
     joined: bool  # it joins two programs, which nothing else that is known does
 
 
-def stock(mechanism: str, location: str, name: str, command: str) -> str | None:
-    """Whose entry this is when its place, name and command are those of Windows or of a known product."""
-    if len(command) > LONGEST_KNOWN:
+def stock(mechanism: str, location: str, name: str, command: str, carried: str = "") -> str | None:
+    """Whose entry this is when its place, name and command are those of Windows or of a known product.
+
+    `carried` is the assembly that .NET's own library loads for it: then that library says nothing.
+    """
+    if len(command) > LONGEST_KNOWN or (carried and commands.taken_apart(command).name in _CARRIERS):
         return None
     line = command.strip()
     # A stock entry may name its folder by a variable or in full, so either form may fit.

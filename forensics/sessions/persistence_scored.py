@@ -28,7 +28,7 @@ _EFFECT = {
 }  # fmt: skip
 _SOURCE = {
     "service.wrapper_config": "the wrapper's configuration", "task.cached": "the task cache",
-    "service.configured": "the services' keys", "autorun.configured": "where it is configured",
+    "service.configured": "the service's key", "autorun.configured": "where it is configured",
     "task.defined": "the task's XML", "task.updated": "a log's record of the change",
     "task.registered": "a log's record of the making", "service.installed": "a log's record of the installation",
     "registry.value_set": "a log's record of the write", "registry.key_changed": "a log's record of the deletion",
@@ -143,7 +143,10 @@ def _same(command: str, profile: str | None) -> str:
 
 def _judge(item: Judged, facts: dict[str, object], profile: str | None) -> None:
     mechanism, name, location = (str(facts[part]) for part in ("mechanism", "name", "location"))
-    item.known = _known(mechanism, name, item.command) or autoruns.stock(mechanism, location, name, item.command)
+    own = mechanism != "service" or not item.library  # no known service loads a library
+    item.known = (own and _known(mechanism, name, item.command)) or autoruns.stock(
+        mechanism, location, name, item.command, item.library
+    )
     if not item.known:
         facts["inline_task"] = told(item.built) or None
         facts["library"] = commands.normal(item.library, profile) or None

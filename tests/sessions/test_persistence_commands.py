@@ -8,6 +8,7 @@ import time
 import pytest
 
 from forensics.model import PersistenceEntry, Value
+from forensics.rules.autoruns import stock
 from forensics.sessions.persistence import persistence
 from forensics.sessions.rows import Rows
 from tests.sessions.factory import HOST, SYSTEM, Scene
@@ -161,6 +162,19 @@ class TestKnown:
         entry = only(scene)
         assert entry.score >= 45
         assert not any("known autostart" in reason for reason in entry.reasons)
+
+    def test_not_with_a_library_beside_it(self) -> None:
+        """Neither a service's own, nor what .NET's library carries for a class."""
+        defender = '"C:\\ProgramData\\Microsoft\\Windows Defender\\Platform\\4.18.24090.11-0\\MsMpEng.exe"'
+        for library, known in (("", True), ("C:\\Users\\Public\\evil.dll", False)):
+            scene = Scene()
+            more: dict[str, Value] = {"target_path": library} if library else {}
+            scene.file("service.configured", f"{HIVES}SYSTEM", {MTIME: 1}, "x", service_name="WinDefend",
+                       command_line=defender, mechanism="service", location="x", **more)  # fmt: skip
+            assert any("known autostart" in reason for reason in only(scene).reasons) is known
+        handler = ("protocol_handler", "x\\PROTOCOLS\\Handler\\a", "a", "C:\\Windows\\System32\\mscoree.dll")
+        assert stock(*handler)
+        assert stock(*handler, "file:///C:/Users/bob/e.dll") is None
 
 
 def test_a_long_command_says_that_it_was_cut() -> None:
