@@ -60,6 +60,12 @@ def test_nothing_can_be_added_to_what_is_known(item: dict[str, dict[str, str]]) 
         assert known_entry({**facts, "command": text}) is None, text
 
 
+def test_no_pattern_of_a_known_command_takes_anything_whatever() -> None:
+    known = [str(item.get("command", "")) for _, item in ITEMS]
+    known += [str(item["command"]) for item in load("persistence")["known"]]
+    assert [pattern for pattern in known if ".*" in pattern or ".+" in pattern] == []
+
+
 @pytest.mark.parametrize(
     ("kind", "place", "command"),
     [
