@@ -36,9 +36,10 @@ class _Stock:
 def stock(mechanism: str, location: str, name: str, command: str, carried: str = "") -> str | None:
     """Whose entry this is when its place, name and command are those of Windows or of a known product.
 
-    `carried` is the assembly that .NET's own library loads for it: then that library says nothing.
+    `carried` is the assembly that .NET's own library loads for it, then that library says nothing; or only a class id.
     """
-    if len(command) > LONGEST_KNOWN or (carried and commands.taken_apart(command).name in _CARRIERS):
+    loads = carried and not carried.startswith("{")
+    if len(command) > LONGEST_KNOWN or (loads and commands.taken_apart(command).name in _CARRIERS):
         return None
     line = command.strip()
     # A stock entry may name its folder by a variable or in full, so either form may fit.
