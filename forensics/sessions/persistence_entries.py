@@ -38,6 +38,7 @@ class Entry:
     rows: list[Row] = field(default_factory=list)
     remark: str = ""  # of its place, where no artifact says more
     name: str = ""  # where the rows' own names are of something else
+    key: str = ""  # what keeps it apart from others of its mechanism and owner
 
     @property
     def deleted(self) -> list[Row]:
@@ -117,7 +118,7 @@ def _defined(rows: Rows, definitions: set[str]) -> Iterator[tuple[_Key, Row]]:
 
 
 def _into(entries: dict[_Key, Entry], mechanism: str, owner: str, name: str, row: Row) -> None:
-    entries.setdefault((mechanism, owner, name), Entry(mechanism, owner)).rows.append(row)
+    entries.setdefault((mechanism, owner, name), Entry(mechanism, owner, key=name)).rows.append(row)
 
 
 def _into_named(entries: dict[_Key, Entry], by_command: Iterable[Row]) -> None:

@@ -54,7 +54,7 @@ def _namespace(row: Row) -> str:
 
 
 def _fitting(row: Row, stored: Iterable[str]) -> str:
-    """The stored consumer that a log means: where it does not say the class or the namespace, the only one that fits."""
+    """The stored consumer that a log means; where it leaves out class or namespace, the only one that fits."""
     own = consumer(row)
     if own in stored:
         return own

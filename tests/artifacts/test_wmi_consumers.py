@@ -141,6 +141,7 @@ def test_the_name_of_a_stock_consumer_hides_nothing() -> None:
     told = {entry.command: entry.score for entry in listed(facts) if entry.name == "SCM Event Log Consumer"}
     assert told["Service Control Manager"] == 0
     assert told[COMMAND] > 40
+    assert len({entry.id for entry in listed(facts)}) == len(listed(facts))
 
 
 def test_names_are_the_same_in_any_case() -> None:
