@@ -34,7 +34,7 @@ from forensics.rules import load
 
 CATALOGUES = (
     "ja_reasons", "ja_signs", "ja_feature", "ja_findings", "ja_persistence", "ja_sandbox", "ja_tunnel", "ja_coverage",
-    "ja_show",
+    "ja_show", "ja_places",
 )  # fmt: skip
 RULES = ("antiforensics", "group", "tools", "persistence", "autoruns", "sandbox", "tunnel")
 _LIMIT = 4096
