@@ -128,6 +128,14 @@ def test_a_copy_of_the_domains_policy_is_quiet() -> None:
     assert scores(facts) == {"Startup 0": 0}
 
 
+def test_scripts_beyond_the_most_are_a_problem() -> None:
+    text = "[Startup]\r\n" + "".join(f"{number}CmdLine=a{number}.cmd\r\n" for number in range(1500))
+    facts, problems = run_file(logon_scripts.FILES, f"{GROUP}/scripts.ini", text + "3Parameters=/q\r\n", MADE)
+    assert len(facts) == 1000
+    assert facts[3].fields["command_line"] == "a3.cmd /q"
+    assert [(problem.fault, problem.detail[:3]) for problem in problems] == [("partial", "500")]
+
+
 def test_a_file_without_scripts() -> None:
     assert run_file(logon_scripts.FILES, f"{GROUP}/scripts.ini", "\r\n".encode("utf-16"), MADE) == ([], [])
     assert len(run_file(logon_scripts.FILES, f"{GROUP}/scripts.ini", b"\x01\x02nonsense", MADE)[1]) == 1
