@@ -9,7 +9,7 @@ Inline tasks are also a developer's tool. In the folders of sources and packages
 calls what loaders call (`code_signs`, rules/group.yml).
 
 The usual places and endings are looked at; a file that an autostart entry hands to MSBuild is, whatever it is called
-(`forensics/targets.py`). Format: `formats/msbuildproject.py`.
+(`forensics/handedprojects.py`). Format: `formats/msbuildproject.py`.
 """
 
 from __future__ import annotations
