@@ -40,8 +40,9 @@ def test_what_entries_hand_to_msbuild_is_read(tmp_path: Path) -> None:
         assert sum(reason.startswith("PER-60 ") for reason in entries[name]["reasons"]) == 1
         assert entries[name]["score"] >= 30
         assert "T1127.001" in entries[name]["attack"]
-    rows = [row for row in (*run.lines("timeline.jsonl"), *run.lines("undated.jsonl")) if code in str(row)]
-    told = {row["file_path"] for row in rows}
+    lines = (*run.lines("timeline.jsonl"), *run.lines("undated.jsonl"))
+    rows = [row for row in lines if row["kind"] == "msbuild.inline_task"]
+    told = {row.get("fields", row)["file_path"] for row in rows}
     assert told == {f"C:\\{name}".replace("/", "\\") for name in PROJECTS[:3]}
     uids = {row["event_uid"] for row in rows}
     assert uids & set(entries["Text"]["events"])
