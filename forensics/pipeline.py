@@ -21,6 +21,7 @@ from forensics import (
     apart,
     collect,
     guestwrites,
+    handedprojects,
     jobs,
     logontally,
     reading,
@@ -191,6 +192,10 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
         reach = partial(_coverage, survey, results=results, problems=problems, artifacts=artifacts)
 
         def look(found: Verdicts) -> Verdicts:
+            who = (name, host, naming.label)
+            found = handedprojects.with_projects(
+                workers, found, who, lambda facts: builder.keep(facts, naming), problems
+            )
             ground = _ground(plan.host(), naming, survey, problems)
             return targets.with_targets(workers, found, ground, lambda facts: builder.keep(facts, naming))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -31,6 +32,9 @@ _PIECES = {
 }
 _CLSID = re.compile(r"\{[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}", re.IGNORECASE)
 _MOST_ITEMS = 4096
+_TEXTS = frozenset({1, 2, 7})  # REG_SZ, REG_EXPAND_SZ, REG_MULTI_SZ
+_NO_TEXT = frozenset({"Cc", "Cn", "Co", "Cs"})  # what random bytes have a tenth or more of, and no command has
+_JUDGED, _LEAST_JUDGED = 4096, 16
 # Names of keys that stand in many places: alone they do not tell that a key whose way up is lost is an autostart's.
 _COMMON = frozenset(
     ("control", "dns", "dhcpserver", "environment", "explorer", "parameters", "services", "setup", "system", "windows")
@@ -219,8 +223,9 @@ def _of_value(spot: Spot, base: Base, key: Key, value: RegValue) -> Iterator[Ent
     if spot.named == "name":  # the value's name is what is loaded, its data is of no account
         yield Entry(spot.mechanism, key, value.name, shown, shown, enabled=switched, reason=value.lost)
         return
-    for item in pieces(value, spot.split):
-        found = Entry(spot.mechanism, key, value.name, shown, item, "", switched, reason=value.lost)
+    garbled = _garbled(base, value)
+    for item in ("",) if garbled else pieces(value, spot.split):
+        found = Entry(spot.mechanism, key, value.name, shown, item, "", switched, reason=garbled or value.lost)
         if spot.named == "key":
             found = replace(found, name=key.name, place=f"\\{shown}" if len(spot.values) > 1 else "")
         elif spot.named == "item" and item:
@@ -237,6 +242,15 @@ def pieces(value: RegValue, split: str = "") -> Iterator[str]:
     for text in texts[:_MOST_ITEMS]:
         parts = _PIECES[split].findall(text) if split else (text,)
         yield from (part for part in map(str.strip, parts[:_MOST_ITEMS]) if part.strip('" '))
+
+
+def _garbled(base: Base, value: RegValue) -> str:
+    """Why a text of a damaged hive is told as lost: other bytes lie over it, and it is no text at all."""
+    text = value.text()[:_JUDGED]
+    if value.type not in _TEXTS or len(text) < _LEAST_JUDGED or not base.hive.live.problems:
+        return ""
+    odd = sum(unicodedata.category(sign) in _NO_TEXT and sign not in "\n\r\t\0" for sign in text)
+    return "not known: in the damaged hive its data is overwritten and no text" if odd * 20 > len(text) else ""
 
 
 def _switch(base: Base, name: str, key: Key) -> bool | None:

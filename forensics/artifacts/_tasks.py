@@ -1,8 +1,18 @@
-"""The kind that all definitions of tasks on disk share, XML or of the old format."""
+"""What the artifacts of tasks share: the kind of all definitions on disk, and which tasks are Windows' own."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from functools import cache
+
+from forensics.artifacts._autostart import writable
+from forensics.artifacts._registry import looks_stock
 from forensics.artifacts.base import Kind
+from forensics.rules import load
+
+_FOLDER = "\\microsoft\\windows\\"
+_WORDS = re.compile(r"[\s\",;=|&]+")
 
 TASK_DEFINED = Kind(
     "Scheduled task {task_name}[ runs {command_line}][ as {task_run_as}][, author {task_author}]",
@@ -30,3 +40,20 @@ TASK_DEFINED = Kind(
         "result_code": str,
     },
 )
+
+
+def of_windows(name: str | None, programs: Iterable[str]) -> bool:
+    """Whether a task is one that Windows brings, as far as its folder and what it starts tell.
+
+    A program of Windows' own folder that is no interpreter, and no word of its command where users can write. A
+    replaced system file looks the same, and a class is not looked up here.
+    """
+    folder, _, _ = (name or "").casefold().rpartition("\\")
+    if not f"{folder}\\".startswith(_FOLDER) or f"{folder}\\"[len(_FOLDER) : -1] not in _folders():
+        return False
+    return all(looks_stock(program) and not any(map(writable, _WORDS.split(program))) for program in programs)
+
+
+@cache
+def _folders() -> frozenset[str]:
+    return frozenset(load("stock_tasks")["folders"])

@@ -77,16 +77,22 @@ def parse_file(given: FileInput) -> Output:
         yield Problem("truncated", "policy_scripts", given.source(), f"only the first {_LIMIT} bytes were read")
     found: dict[tuple[str, int], dict[str, str]] = {}
     lines: dict[tuple[str, int], int] = {}
-    section = ""
+    section, over = "", 0
     for number, line in enumerate(decode(data).text.splitlines(), 1):
         if match := _SECTION.match(line):
             section = match.group(1).capitalize()
-        elif (match := _LINE.match(line)) and section in _EVENTS and len(found) < _MOST:
+        elif (match := _LINE.match(line)) and section in _EVENTS:
             key = (section, int(match.group(1)))
+            if key not in found and len(found) >= _MOST:
+                over += match.group(2).casefold() == "cmdline"
+                continue
             found.setdefault(key, {})[match.group(2).casefold()] = match.group(3)
             lines.setdefault(key, number)
     if not found and data.strip(b"\x00\r\n \xff\xfe"):
         yield Problem("bad_record", "policy_scripts", given.source(), "no script is named in this file")
+    if over:
+        detail = f"{over} further scripts behind the first {_MOST} are not told"
+        yield Problem("partial", "policy_scripts", given.source(), detail)
     for (event, index), parts in found.items():
         command = _joined(parts.get("cmdline", ""), parts.get("parameters", ""))
         if command:

@@ -28,11 +28,18 @@ def listed(base: Base) -> Iterator[Entry]:
             for name in pieces(value, "comma") if value else ():
                 service = base.live(f"Services\\{name}\\NetworkProvider") if "\\" not in name else None
                 library = text_of(service, "ProviderPath")
-                reason = "" if library else "no library is registered for it"
+                reason = "" if library else _why_none(base)
                 yield Entry(
                     "network_provider", key, "ProviderOrder", name, library or "",
                     target=name if library else None, reason=reason or _class(service),
                 )  # fmt: skip
+
+
+def _why_none(base: Base) -> str:
+    """Why a listed provider has no library: in a damaged hive its service's key may be one of those that are lost."""
+    if base.hive.live.problems:
+        return "not known: its service's key or library is not in what is left of the damaged hive"
+    return "no library is registered for it"
 
 
 def unlisted(base: Base) -> Iterator[Entry]:

@@ -13,6 +13,7 @@ https://learn.microsoft.com/visualstudio/vsto/registry-entries-for-vsto-add-ins
 
 from __future__ import annotations
 
+import posixpath
 import re
 import struct
 import zipfile
@@ -46,6 +47,14 @@ _AUTO = re.compile(
 _RELATION = re.compile(r"<relationship\b[^<>]{0,8192}>", re.IGNORECASE)
 _TARGET = re.compile(r"\btarget=[\"']((?:https?:|file:/{0,5}(?![a-z]:|/)|\\\\)[^\"'<>]{1,2048})", re.IGNORECASE)
 _RELATIONS = 256 * 1024
+_USUAL_PROJECT = "vbaproject.bin"
+_PROJECT_TYPE = r"application/vnd\.ms-office\.vbaproject\b"
+_PROJECT_PART = re.compile(
+    rf"<override\b(?=[^<>]{{0,4096}}\bcontenttype=[\"']{_PROJECT_TYPE})[^<>]{{0,4096}}?\bpartname=[\"']([^\"'<>]{{1,1024}})",
+    re.IGNORECASE,
+)
+_ANY_TARGET = re.compile(r"\btarget=[\"']([^\"'<>]{1,2048})", re.IGNORECASE)
+_MOST_PARTS, _LEAST_COMPOUND = 5000, 512
 _VBA = "_VBA_PROJECT".encode("utf-16-le")
 # What a damaged, encrypted or unknown package ends in.
 _UNREADABLE = (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, zlib.error, struct.error, RuntimeError)
@@ -161,15 +170,49 @@ def _held(given: FileInput, data: bytes) -> _Held:
 
 
 def _package(archive: zipfile.ZipFile) -> _Held:
-    more, macros = "", False
+    more = ""
+    projects = _projects(archive)
     for name in archive.namelist():
-        folded = name.casefold()
-        if folded.endswith("vbaproject.bin"):
-            macros = True
+        if name in projects:
             more += _by_itself(_part(archive, name, _LIMIT))
-        elif folded.endswith("settings.xml.rels"):
+        elif name.casefold().endswith("settings.xml.rels"):
             more += _template(_part(archive, name, _RELATIONS).decode("utf-8", "replace"))
-    return _Held(macros, more)
+    renamed = sorted(name for name in projects if not name.casefold().endswith(_USUAL_PROJECT))
+    if renamed:
+        more += f"; its project is called {', '.join(renamed[:4])[:300]}"
+    return _Held(bool(projects), more)
+
+
+def _projects(archive: zipfile.ZipFile) -> set[str]:
+    """The parts that hold a VBA project: by content type, by relationship, by name, or by what is in them.
+
+    Office goes by relationship and type; the usual name is a habit.
+    """
+    names = {name.casefold(): name for name in archive.namelist()}
+    meant = {folded for folded in names if folded.endswith(_USUAL_PROJECT)}
+    for folded, name in list(names.items())[:_MOST_PARTS]:
+        if folded == "[content_types].xml":
+            text = _part(archive, name, _RELATIONS).decode("utf-8", "replace")
+            meant |= {path.casefold().lstrip("/") for path in _PROJECT_PART.findall(text)}
+        elif folded.endswith(".rels"):
+            text = _part(archive, name, _RELATIONS).decode("utf-8", "replace")
+            meant |= {_resolved(folded, item) for item in _RELATION.findall(text) if "/vbaproject" in item.casefold()}
+        elif "/embeddings/" not in folded and _is_project(archive, name):
+            meant.add(folded)
+    return {names[folded] for folded in meant if folded in names}
+
+
+def _resolved(relations: str, item: str) -> str:
+    """The part that a relationship in `word/_rels/document.xml.rels` leads to."""
+    target = _ANY_TARGET.search(item)
+    folder = posixpath.dirname(posixpath.dirname(relations))
+    return posixpath.normpath(posixpath.join("/", folder, target.group(1).casefold())).lstrip("/") if target else ""
+
+
+def _is_project(archive: zipfile.ZipFile, name: str) -> bool:
+    if archive.getinfo(name).file_size < _LEAST_COMPOUND or not vbatext.is_compound(_part(archive, name, 8)):
+        return False
+    return _VBA in _part(archive, name, _LIMIT)
 
 
 def _template(relations: str) -> str:

@@ -22,6 +22,7 @@ from forensics.formats.hive import Hive, Key, RegValue
 from forensics.model import Fact, make_fact
 from forensics.rules import load
 
+_COMMON = frozenset({"setup"})  # keys of this name stand in many places: alone it says nothing
 _APPROVED = "Microsoft\\Windows\\CurrentVersion\\Explorer\\StartupApproved"
 
 
@@ -44,14 +45,21 @@ def parse(hive: Hive, given: FileInput) -> Output:
         key = hive.key(spot.path)
         if key is None:
             continue
-        for holder in key.subkeys() if spot.depth else (key,):
+        for holder in _holders(key) if spot.depth else (key,):
             yield from _entries(hive, given, spot, holder, user, sid)
-    names = {spot.path.rpartition("\\")[2].lower() for spot in _places(of_user=of_user) if not spot.values}
+    names = {spot.path.rpartition("\\")[2].lower() for spot in _places(of_user=of_user) if not spot.values} - _COMMON
     for key in hive.unplaced():
         if key.name.lower() in names:
             yield from _entries(hive, given, _Place(key.path, key.path, 0, (), ""), key, user, sid)
         else:
             yield from recovered_values(given, key)
+
+
+def _holders(key: Key) -> Iterator[Key]:
+    """The sections of RunOnceEx, and the libraries that a section loads first (`Depend`)."""
+    for section in key.subkeys():
+        yield section
+        yield from (below for below in section.subkeys() if below.name.casefold() == "depend")
 
 
 def _places(*, of_user: bool) -> Iterator[_Place]:
@@ -72,7 +80,7 @@ def _entries(hive: Hive, given: FileInput, spot: _Place, key: Key, user: str | N
             continue
         if not value.name and not value.raw:
             continue  # an empty default value is no entry
-        location = spot.location if not spot.depth else f"{spot.location}\\{key.name}"
+        location = f"{spot.location}{key.path[len(spot.path) :]}"
         yield make_fact(
             "autorun.configured",
             place(given, key, value.name),

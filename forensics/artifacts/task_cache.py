@@ -16,7 +16,8 @@ import re
 from dataclasses import dataclass, replace
 
 from forensics.artifacts._autostart import writable
-from forensics.artifacts._registry import looks_stock, lost, place
+from forensics.artifacts._registry import lost, place
+from forensics.artifacts._tasks import of_windows
 from forensics.artifacts.base import FileInput, Kind, Output, RegistryArtifact
 from forensics.formats import FormatError, taskcache, tasktriggers
 from forensics.formats.hive import Hive, Key
@@ -27,7 +28,6 @@ from forensics.times import Moment, NoTime
 
 _NAME = "task_cache"
 _CACHE = "Microsoft\\Windows NT\\CurrentVersion\\Schedule\\TaskCache"
-_STOCK_FOLDER = "\\microsoft\\windows\\"
 _GUID = re.compile(r"\{[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}", re.IGNORECASE)
 _CLASS = re.compile(rf"^COM handler ({_GUID.pattern})", re.IGNORECASE)
 _NO_RUNS = NoTime("no DynamicInfo", "")
@@ -83,11 +83,13 @@ def _tree(hive: Hive) -> dict[str, _Shown]:
 def _task(given: FileInput, key: Key, shown: _Shown | None, hidden: str | None, live: Hive) -> Output:
     problems: list[Problem] = []
     actions = _actions(given, key, problems)
+    readable = not problems  # what a damaged task runs is not known to be Windows' own
     runs = _runs(given, key, problems)
     triggers = key.value("Triggers")
     name = text_of(key, "Path") or (shown.path if shown else None) or text_of(key, "URI")
     fires = _triggers(given, key, problems)
-    stock = _is_stock(name, [action.command_line for action in actions if action.command_line])
+    programs = [action.command_line for action in actions if action.command_line]
+    stock = readable and of_windows(name, programs) and not is_watched(name or "", *programs)
     common: dict[str, Value | None] = {
         "mechanism": "scheduled_task",
         "location": f"HKLM\\SOFTWARE\\{key.path}",
@@ -177,12 +179,6 @@ def _hidden(shown: _Shown | None, *, keeps_descriptors: bool) -> str | None:
     if keeps_descriptors and not shown.has_descriptor:
         return "no SD under TaskCache\\Tree: hidden from schtasks and the Task Scheduler window"
     return None
-
-
-def _is_stock(name: str | None, programs: list[str]) -> bool:
-    if not name or not name.casefold().startswith(_STOCK_FOLDER):
-        return False
-    return not is_watched(name, *programs) and all(looks_stock(program) for program in programs)
 
 
 def _orphan(given: FileInput, identifier: str, shown: _Shown) -> Fact:

@@ -2,8 +2,9 @@ r"""Scheduled tasks as the Task Scheduler stores them: XML files under `System32
 
 A task can start Windows Sandbox or a tunnel without a window, as SYSTEM, and come back after each boot; the published
 MirrorFace case did. The file's name is the task's name; `Author`, `Date` and `URI` inside are whatever the creator
-wrote. Windows' own tasks (below `Microsoft\Windows`) are context unless they name something of interest: intruders
-hide there too. Format: [MS-TSCH]; see `formats/taskxml.py`. Those of the old scheduler: `task_jobs`.
+wrote. Windows' own tasks (below `Microsoft\Windows`, with a program of Windows) are context unless they name something
+of interest; any other task there is an entry like all others: intruders hide there. Format: [MS-TSCH]; see
+`formats/taskxml.py`. Those of the old scheduler: `task_jobs`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from forensics.artifacts._tasks import TASK_DEFINED
+from forensics.artifacts._tasks import TASK_DEFINED, of_windows
 from forensics.artifacts._tunnel import times, windows_path
 from forensics.artifacts._xmlfile import malformed
 from forensics.artifacts.base import FileArtifact, FileInput, Output
@@ -25,7 +26,6 @@ from forensics.times import Moment, from_iso
 _NAME = "task_files"
 _SHOWN = 32 * 1024
 _TASKS = re.compile(r"(?:^|/)(?:system32|syswow64)/tasks/(.+)$", re.IGNORECASE)
-_STOCK = "\\microsoft\\windows\\"
 
 
 def _registered(given: FileInput, text: str) -> Moment:
@@ -92,7 +92,7 @@ def parse(given: FileInput) -> Output:
         yield from malformed(_NAME, given, task.notes)
     name = _name(given)
     lines = [action.command_line for action in task.actions]
-    context = name.casefold().startswith(_STOCK) and not is_watched(name, *lines, task.xml)
+    context = of_windows(name, filter(None, lines)) and not is_watched(name, *lines, task.xml)
     moments = times(given)
     if task.date:
         moments["Registration Time"] = _registered(given, task.date)

@@ -90,23 +90,21 @@ def _same(carved: CimInstance, other: CimInstance) -> bool:
 
 
 def _rows(given: FileInput, items: list[CimInstance]) -> Iterator[Fact]:
-    filters = {(item.namespace, item.name): item for item in items if item.class_name == FILTER}
+    """Names in references and of objects are the same whatever their case."""
+    filters = {(item.namespace, item.name.casefold()): item for item in items if item.class_name == FILTER}
     bound: dict[tuple[str, str, str], list[str]] = {}
     for item in items:
         if item.class_name == BINDING:
             kind, name = _referred(item.values.get("Consumer", ""))
-            bound.setdefault((item.namespace, kind, name), []).append(_referred(item.values.get("Filter", ""))[1])
-    used = {(place[0], name) for place, names in bound.items() for name in names}
+            key = (item.namespace, kind, name.casefold())
+            bound.setdefault(key, []).append(_referred(item.values.get("Filter", ""))[1])
+    used = {(place[0], name.casefold()) for place, names in bound.items() for name in names}
     for item in items:
         if item.class_name not in (FILTER, BINDING):
-            names = bound.get((item.namespace, item.class_name.casefold(), item.name), [])
-            yield _row(
-                given,
-                item,
-                [filters[item.namespace, name] for name in names if (item.namespace, name) in filters],
-                names,
-            )
-        elif item.class_name == FILTER and (item.namespace, item.name) not in used:
+            names = bound.get((item.namespace, item.class_name.casefold(), item.name.casefold()), [])
+            keys = [(item.namespace, name.casefold()) for name in names]
+            yield _row(given, item, [filters[key] for key in keys if key in filters], names)
+        elif item.class_name == FILTER and (item.namespace, item.name.casefold()) not in used:
             yield _row(given, item, [item], [])
 
 

@@ -13,14 +13,17 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import BinaryIO
 
-_BLOCK, _OVERLAP = 8 * 1024 * 1024, 64 * 1024
-_MOST_CHARS = 4096
+_BLOCK, _OVERLAP = 8 * 1024 * 1024, 640 * 1024
+_MOST_CHARS = 4096  # of an address or a path
+_MOST_TEXT = 32 * 1024  # of a job's own texts: longer than any command line of Windows
 _MOST_FILES = 100_000
 _MARK = re.compile(re.escape("://".encode("utf-16-le")))
 _SCHEMES = tuple(scheme.encode("utf-16-le") for scheme in ("https", "http", "ftp", "file"))
-_SID = re.compile("S-1-5-".encode("utf-16-le"))
+_SID = re.compile(b"|".join(re.escape(text.encode("utf-16-le")) for text in ("S-1-5-", "S-1-12-1-")))
+_OWNER = re.compile(r"S-1-(?:5|12-1)-[\d-]{2,180}")
 _MOST_JOBS = 10_000
 _UNKNOWN = 2**64 - 1
 _BAD = re.compile(r"[\x00-\x1f\ufffe\uffff\ud800-\udfff]")
@@ -80,21 +83,26 @@ def commands(fh: BinaryIO) -> Iterator[JobCommand]:
 def _job(block: bytes, at: int, start: int) -> JobCommand | None:
     """The job whose owner's SID stands at `at`; None when no command stands before it."""
     owner, _ = _counted(block, at - 4)
-    if not re.fullmatch(r"S-1-5-[\d-]{2,180}", owner):
+    if not _OWNER.fullmatch(owner):
         return None
     texts: list[str] = []
-    end = at - 4
+    ends = [at - 4]
     for _ in range(4):
-        text, end = _text_before(block, end)
+        text, end = _text_before(block, ends[-1])
         texts.append(text)
+        ends.append(end)
     arguments, program, description, name = texts
-    likely = re.search(r"[\\/.]", program) is not None
+    # A bare word is a program only where all four texts are there: without the two of the command it is the name.
+    whole = all(before > after for before, after in pairwise(ends))
+    likely = re.search(r"[\\/.]", program) is not None or (
+        whole and bool(name and program) and not _OWNER.match(program)
+    )
     return JobCommand(start + at, name, description, program, arguments, owner) if likely else None
 
 
 def _text_before(block: bytes, end: int) -> tuple[str, int]:
     """The counted text that ends at `end` and where it begins; an empty one is a count of 0, or of 1 and its NUL."""
-    if text := _before(block, end):
+    if text := _before(block, end, _MOST_TEXT):
         return text, end - 2 * len(text.encode("utf-16-le")) // 2 - 2 - 4
     if block[max(0, end - 6) : end] == b"\x01\x00\x00\x00\x00\x00":
         return "", end - 6
@@ -153,19 +161,19 @@ def _at(block: bytes, at: int, start: int) -> QueuedFile | None:
     return QueuedFile(start + at, url, _before(block, at - 4), temporary, size, transferred)
 
 
-def _counted(block: bytes, at: int) -> tuple[str, int]:
+def _counted(block: bytes, at: int, most: int = _MOST_CHARS) -> tuple[str, int]:
     """The text at a count of characters (its NUL is one of them), and where it ends; "" when there is none."""
     if at < 0 or at + 4 > len(block):
         return "", at
     count = struct.unpack_from("<I", block, at)[0]
     end = at + 4 + 2 * count
-    if not 2 <= count <= _MOST_CHARS or end > len(block) or block[end - 2 : end] != b"\x00\x00":
+    if not 2 <= count <= most or end > len(block) or block[end - 2 : end] != b"\x00\x00":
         return "", at
     text = block[at + 4 : end - 2].decode("utf-16-le", "replace")
     return ("", at) if _BAD.search(text) else (text, end)
 
 
-def _before(block: bytes, end: int) -> str:
+def _before(block: bytes, end: int, most: int = _MOST_CHARS) -> str:
     """The counted text that ends at `end`.
 
     A text has no NUL but its last character, and its count is below 2^16: so the zero before the text's own is the
@@ -173,9 +181,9 @@ def _before(block: bytes, end: int) -> str:
     """
     if end < 2 or block[end - 2 : end] != b"\x00\x00":
         return ""
-    least = max(0, end - 2 * _MOST_CHARS - 4)
+    least = max(0, end - 2 * most - 4)
     zero = block.rfind(b"\x00\x00", least, end - 2)
     while zero >= 0 and (end - zero) % 2:  # across two characters
         zero = block.rfind(b"\x00\x00", least, zero + 1)
-    text, stop = _counted(block, zero - 2) if zero >= 2 else ("", -1)
+    text, stop = _counted(block, zero - 2, most) if zero >= 2 else ("", -1)
     return text if stop == end else ""

@@ -10,11 +10,14 @@ https://learn.microsoft.com/visualstudio/msbuild/msbuild-inline-tasks and msbuil
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
-from forensics.formats.xmlguard import Node, parse
+from forensics.formats.xmlguard import Node, parse, without_comments
 
 TASKS_LIMIT = 64  # inline tasks told of one file; projects have one or two
+_OPENED = re.compile(r"<usingtask\b([^<>]{0,8192}+)>", re.IGNORECASE)
+_CLOSED = re.compile(r"</usingtask\s{0,64}>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,9 @@ def read(text: str) -> Project | None:
         return None
     document = parse(text)
     nodes = document.root.walk()
-    uses = [node for node in nodes if node.name.casefold() == "usingtask" and _attribute(node, "taskfactory")]
+    uses = _uses(nodes)
+    if not uses and not document.well_formed:
+        return _carved(text, document.notes)
     if not uses:
         return None
     runs = [node for node in nodes if node.name.casefold() == "exec"]
@@ -61,8 +66,38 @@ def read(text: str) -> Project | None:
     return Project(tasks, tuple(commands[:TASKS_LIMIT]), notes, len(uses) > TASKS_LIMIT)
 
 
+def _uses(nodes: list[Node]) -> list[Node]:
+    return [node for node in nodes if node.name.casefold() == "usingtask" and _attribute(node, "taskfactory")]
+
+
+def _carved(text: str, notes: tuple[str, ...]) -> Project | None:
+    """The tasks of a text that is too deep or too large to be read whole, each by its own tags."""
+    plain = without_comments(text)
+    pieces = [plain[begin:end] for begin, end in spans(plain)]
+    uses = [node for piece in pieces for node in _uses(parse(piece).root.walk())]
+    if not uses:
+        return None
+    notes = (*notes, "its tasks were sought by their tags")
+    return Project(tuple(_task(node) for node in uses[:TASKS_LIMIT]), (), notes, len(uses) > TASKS_LIMIT)
+
+
+def spans(text: str) -> list[tuple[int, int]]:
+    """Where the elements `UsingTask` with a factory begin and end in a text, one more than are told."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    while len(found) <= TASKS_LIMIT and (begin := _OPENED.search(text, at)):
+        at = begin.end()
+        if "taskfactory" not in begin.group(1).casefold():
+            continue
+        if not begin.group(1).endswith("/"):
+            end = _CLOSED.search(text, at)
+            at = end.end() if end else len(text)
+        found.append((begin.start(), at))
+    return found
+
+
 def _task(node: Node) -> InlineTask:
-    code = next((item for item in node.walk() if item.name.casefold() in ("code", "script")), None)
+    code = _code(node)
     return InlineTask(
         name=_attribute(node, "taskname"),
         factory=_attribute(node, "taskfactory"),
@@ -71,6 +106,18 @@ def _task(node: Node) -> InlineTask:
         code=code.text if code else "",
         source=_attribute(code, "source"),
     )
+
+
+def _code(task: Node) -> Node | None:
+    """The element that holds a task's program text. A task inside it, when it was never closed, has its own."""
+    left = list(reversed(task.children))
+    while left:
+        node = left.pop()
+        if node.name.casefold() in ("code", "script"):
+            return node
+        if node.name.casefold() != "usingtask":
+            left.extend(reversed(node.children))
+    return None
 
 
 def _attribute(node: Node | None, name: str) -> str:

@@ -16,7 +16,6 @@ from forensics.formats import FormatError
 from forensics.times import Moment, NoTime, from_filetime
 
 EXECUTE, COM_HANDLER, SEND_MAIL, SHOW_MESSAGE = 0x6666, 0x7777, 0x8888, 0x9999
-_MAX_ACTIONS = 64  # Windows allows 32
 _PADDING_UNIT = 8
 # Strings of an action before the next one, by its magic; a COM handler and a mail hold more than strings.
 _STRINGS = {EXECUTE: 3, SHOW_MESSAGE: 2, SEND_MAIL: 8}
@@ -110,7 +109,7 @@ def read_actions(raw: bytes) -> Actions:
         raise FormatError(f"unknown version {version} of a task's actions", 0)
     context = reader.text() if version > 1 else ""
     actions: list[Action] = []
-    while reader.left >= 2 and len(actions) < _MAX_ACTIONS:
+    while reader.left >= 2:
         actions.append(_action(reader, version))
     return Actions(context, tuple(actions))
 

@@ -16,6 +16,9 @@ _BLOCK = 1024 * 1024
 _HOLE = 8
 _ZEROS = re.compile(rb"\x00{%d,}" % _HOLE)
 _MARKS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8"))
+_WIDEST = {
+    b"\xff\xfe\0\0": "utf-32-le", b"\0\0\xfe\xff": "utf-32-be", b"<\0\0\0": "utf-32-le", b"\0\0\0<": "utf-32-be",
+}  # fmt: skip
 _DECLARED = re.compile(rb"^\s{0,64}<\?xml[^>]{0,200}?encoding\s{0,8}=\s{0,8}[\"']([A-Za-z0-9_.-]{1,40})[\"']")
 # What a declaration may make us use when the bytes are not UTF-8: the code pages of Windows, nothing exotic.
 _CODE_PAGES = {
@@ -41,6 +44,11 @@ class Decoded(NamedTuple):
     damaged: bool
 
 
+def _widest(data: bytes) -> str | None:
+    """UTF-32, by its mark or by the first sign of XML; UTF-16 that begins so has a NUL for its first character."""
+    return _WIDEST.get(data[:4])
+
+
 def _wide(data: bytes) -> str | None:
     """UTF-16 without a mark: ASCII text then has a NUL in (nearly) every second byte."""
     head = data[:512]
@@ -62,6 +70,9 @@ def _strictly(data: bytes, encoding: str) -> str | None:
 
 def decode(data: bytes) -> Decoded:
     """The text of a small file by byte order mark, byte pattern, UTF-8, or the code page its XML declaration names."""
+    widest = _widest(data)
+    if widest and (text := _strictly(data[: len(data) // 4 * 4], widest)) is not None:
+        return Decoded(text.removeprefix("\ufeff"), widest, damaged=len(data) % 4 != 0)
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None) or _wide(data) or "utf-8"
     odd = encoding != "utf-8" and len(data) % 2 == 1
     data = data[:-1] if odd else data

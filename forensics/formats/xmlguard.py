@@ -57,8 +57,13 @@ class Node:
         return node
 
     def walk(self) -> list[Node]:
-        """This element and all below it, in document order (depth is bounded by the readers)."""
-        return [self, *(below for child in self.children for below in child.walk())]
+        """This element and all below it, in document order."""
+        found, left = list[Node](), [self]
+        while left:
+            node = left.pop()
+            found.append(node)
+            left.extend(reversed(node.children))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +148,11 @@ def _without_spans(text: str, start: str, end: str) -> str:
             return "".join(kept) + text[begin + len(start) :].replace(start, "")
         position = stop + len(end)
     return "".join(kept) + text[position:]
+
+
+def without_comments(text: str) -> str:
+    """A text without its comments; one that is never closed loses only its opening mark."""
+    return _without_spans(text, "<!--", "-->")
 
 
 def _without_doctype(text: str) -> str:

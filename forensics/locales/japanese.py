@@ -36,7 +36,7 @@ from forensics.rules import load
 
 CATALOGUES = (
     "ja_reasons", "ja_signs", "ja_feature", "ja_findings", "ja_attacks", "ja_persistence", "ja_seen", "ja_sandbox",
-    "ja_tunnel", "ja_coverage", "ja_show", "ja_products",
+    "ja_tunnel", "ja_coverage", "ja_show", "ja_products", "ja_places",
 )  # fmt: skip
 RULES = (
     "antiforensics", "group", "tools", "attacks", "persistence", "autoruns", "products", "targets", "sandbox", "tunnel",

@@ -84,6 +84,8 @@ def _library(entry: Entry) -> str:
 
 def _key_of(entry: Entry, location: str) -> str:
     """The part of a location that does not depend on which artifact told it (tasks and services have their name)."""
+    if entry.mechanism == "wmi":
+        return entry.key  # two consumers of one name and namespace differ by their class
     folded = location.casefold()
     if entry.mechanism not in _BY_NAME | {"run_key"}:
         return folded

@@ -35,7 +35,7 @@ _ROOTS = {
     "hkey_users": "HKU", "hkcr": "HKCR", "hkey_classes_root": "HKCR",
 }  # fmt: skip
 _CONSUMER = re.compile(
-    r"\b(?:commandlineeventconsumer|activescripteventconsumer)\b.{0,40}\bcreate\s(.*)", re.IGNORECASE
+    r"\b(?P<kind>commandlineeventconsumer|activescripteventconsumer)\b.{0,40}\bcreate\s(?P<given>.*)", re.IGNORECASE
 )
 _ASSIGNED = re.compile(r'(\w+)\s{0,4}=\s{0,4}(?:"((?:[^"\\]|\\.)*)"|\'([^\']*)\'|([^,\s]+))')
 _SCRIPT = re.compile(
@@ -154,11 +154,15 @@ def _wmic(text: str, _whole: str) -> _Made | None:
     match = _CONSUMER.search(text)
     if match is None or re.search(r"/node:", text, re.IGNORECASE):
         return None
-    given = {name.casefold(): next(filter(None, values), "") for name, *values in _ASSIGNED.findall(match.group(1))}
+    given = {
+        name.casefold(): next(filter(None, values), "") for name, *values in _ASSIGNED.findall(match.group("given"))
+    }
     command = given.get("commandlinetemplate") or given.get("executablepath") or given.get("scripttext", "")
     if not given.get("name") or not command:
         return None
-    return "wmi.consumer_changed", {"entry_name": given["name"], "command_line": command, "action": "Created"}
+    return "wmi.consumer_changed", {
+        "entry_name": given["name"], "command_line": command, "action": "Created", "consumer_type": match.group("kind"),
+    }  # fmt: skip
 
 
 _READERS: dict[str, Callable[[str, str], _Made | None]] = {

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from forensics.rules import autoruns
+from forensics.sessions import persistence_wmi
 from forensics.sessions.persistence_commands import COMMANDED, commanded
 from forensics.sessions.persistence_logged import Logged, logged
 from forensics.sessions.persistence_values import by_place, meaning, place_of, sid_in, startup_files
@@ -19,7 +20,6 @@ _WRAPPED = "service.wrapper_config"
 _SERVICES = ("service.configured", "service.installed")
 # Kinds whose rows say that an entry is there, not that it was made once.
 _DEFINITIONS = frozenset({"task.defined", "task.cached", "service.configured", "autorun.configured"})
-_GONE = "\0deleted"  # behind the name of a deleted entry beside a live one
 _Key = tuple[str, str, str]  # mechanism, owner, name
 _AUTORUN_VALUE = re.compile(
     r"\\(?:currentversion\\(?:run|runonce|runonceex|runservices|policies\\explorer\\run))$", re.IGNORECASE
@@ -42,6 +42,7 @@ class Entry:
     versions: list[tuple[str, Row]] = field(default_factory=list)  # commands in a logged list that no entry has
     _items: set[str] = field(default_factory=set)  # rows that write a list of which this entry is one item
     _ranked: list[Row] = field(default_factory=list)
+    key: str = ""  # what keeps it apart from others of its mechanism and owner
 
     @property
     def deleted(self) -> list[Row]:
@@ -86,7 +87,7 @@ class _Entries(dict[_Key, Entry]):
         """The row into its entry, which is made where there is none."""
         key = (mechanism, owner, name)
         if key not in self:
-            self[key] = Entry(mechanism, owner)
+            self[key] = Entry(mechanism, owner, key=name)
             insort(self._named.setdefault((mechanism, name), []), key)
         self[key].rows.append(row)
         if row.get("key_path"):
@@ -139,7 +140,7 @@ def merged(rows: Rows, people: People) -> list[Entry]:
     for (mechanism, owner, name), row in recovered:
         there = entries.get((mechanism, owner, name))
         lives = there is not None and any(not item.deleted and item.kind in _DEFINITIONS for item in there.rows)
-        entries.put(mechanism, owner, f"{name}{_GONE}" if lives else name, row)
+        entries.put(mechanism, owner, f"{name}{persistence_wmi.GONE}" if lives else name, row)
     _into_named(entries, by_command)
     for row in rows.of(_WRAPPED):
         wrapped = entries.get(("service", "", row.get("service_name").casefold()))
@@ -167,22 +168,12 @@ def _defined(rows: Rows, definitions: set[str]) -> Iterator[tuple[_Key, Row]]:
             yield ("scheduled_task", "", _task_name(row)), row
     for row in rows.of(*_SERVICES):
         yield ("service", "", row.first("service_name", "entry_name").casefold()), row
-    yield from _subscriptions(rows)
+    yield from persistence_wmi.subscriptions(rows)
     for row in rows.of("autorun.configured", "mft.program_odd"):
         if row.get("mechanism") == "wmi":
             continue
         owner = (row.get("user_sid") or row.get("profile_user")).casefold()
         yield (row.get("mechanism") or "run_key", owner, _place_and_name(row)), row
-
-
-def _subscriptions(rows: Rows) -> Iterator[tuple[_Key, Row]]:
-    """Those of WMI, of one name in the repository and in the logs; a carved one stands apart from a live one."""
-    stored = [row for row in rows.of("autorun.configured") if row.get("mechanism") == "wmi"]
-    live = {row.get("entry_name").casefold() for row in stored if "carved" not in row.get("reason")}
-    for row in (*stored, *rows.of("wmi.consumer_changed", "wmi.subscribed")):
-        name = row.get("entry_name").casefold()
-        apart = name in live and "carved" in row.get("reason")
-        yield ("wmi", "", f"{name}{_GONE}" if apart else name), row
 
 
 def _into_named(entries: _Entries, by_command: Iterable[Row]) -> None:
@@ -193,7 +184,7 @@ def _into_named(entries: _Entries, by_command: Iterable[Row]) -> None:
         elif row.kind == "service.installed":
             entries.put("service", "", row.get("service_name").casefold(), row)
         elif row.kind == "wmi.consumer_changed":
-            entries.put("wmi", "", row.get("entry_name").casefold(), row)
+            entries.put("wmi", "", persistence_wmi.consumer(row), row)
 
 
 def _into_logged(entries: _Entries, told: Iterable[Logged]) -> None:

@@ -36,6 +36,29 @@ def test_jobs_without_a_command_are_none(bare: bool) -> None:
     assert run(ARTIFACT, PATH, data) == ([], [])
 
 
+@pytest.mark.parametrize("owner", [OWNER, "S-1-5-18", "S-1-12-1-1111111111-2222222222-3333333333-4444444444"])
+@pytest.mark.parametrize(
+    ("program", "arguments"), [("cmd", "/c C:\\x\\a.bat"), ("C:\\a.exe", ""), ("a.exe", "k" * 30_000)]
+)
+def test_owners_of_every_kind_and_commands_of_every_length(owner: str, program: str, arguments: str) -> None:
+    facts, problems = run(ARTIFACT, PATH, b"\x11" * 64 + bits.job("Upd", "", program, arguments, owner) + b"\x22" * 64)
+    assert problems == []
+    assert [fact.fields["command_line"] for fact in facts] == [f"{program} {arguments}".strip()]
+    assert facts[0].fields["user_sid"] == owner
+
+
+def test_a_name_is_no_program() -> None:
+    """A head without the two texts of a command: the texts before the owner are name and description."""
+    data = b"\x11" * 64 + bits.counted("Font Download") + bits.counted("fonts") + bits.counted(OWNER) + bytes(40)
+    assert run(ARTIFACT, PATH, data) == ([], [])
+
+
+def test_a_long_job_across_two_blocks() -> None:
+    one = bits.job("Upd", "d" * 20_000, "C:\\a.exe", "k" * 30_000, OWNER)
+    facts, _ = run(ARTIFACT, PATH, b"\x11" * (8 * 1024 * 1024 - len(one) // 2) + one + b"\x22" * 1024)
+    assert [fact.fields["entry_name"] for fact in facts] == ["Upd"]
+
+
 def test_a_job_is_told_once_and_damage_costs_only_itself() -> None:
     one = job("A", "", "C:\\a.exe", "")
     facts, _ = run(ARTIFACT, PATH, one + bytes(100) + one + job("B", "x", "C:\\b c.exe", "-q"))

