@@ -92,7 +92,7 @@ PLANTED: list[tuple[RegistryArtifact, Tree, str, dict[str, bool]]] = [
                                  key(f"{APPS}\\kit.exe", Default="C:\\Users\\x\\AppData\\Local\\Kit\\kit.exe"),
                                  key(f"{APPS}\\odd.exe", Default="C:\\Program Files\\..\\ProgramData\\odd.exe"),
                                  key(f"{APPS}\\bad.exe", Default="C:\\ProgramData\\bad.exe")), NTUSER,
-     {"control.exe": True, "kit.exe": False, "odd.exe": False, "bad.exe": True}),
+     {"control.exe": True, "kit.exe": False, "odd.exe": True, "bad.exe": True}),
     (router_managers.ARTIFACT, system(key(f"{ROUTERS}\\Ip", DllPath="C:\\ProgramData\\r.dll"),
                                       key(f"{ROUTERS}\\Ipx", DllPath="%SystemRoot%\\System32\\ipxrtmgr.dll")), SYSTEM,
      {"Ip": True, "Ipx": False}),
