@@ -322,7 +322,8 @@ class PersistenceEntry:
 class AntiForensic:
     """A sign that traces were removed, with the innocent causes that look the same.
 
-    `level`: weak | medium | strong, how far such a sign goes by itself; no verdict on who did it or why.
+    `level`: weak | medium | strong, how far such a sign goes by itself; no verdict on who did it or why. `user`: the
+    account that the record names, which may be one that somebody else used.
     """
 
     time: datetime | None
@@ -332,6 +333,7 @@ class AntiForensic:
     events: tuple[str, ...]
     host: str = ""
     level: str = "weak"
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

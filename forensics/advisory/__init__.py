@@ -26,6 +26,7 @@ from forensics.rules import load
 from forensics.sessions import build
 from forensics.sessions.rows import Row, Rows, ids_of, stamp
 from forensics.sessions.texts import basename, split_command
+from forensics.sessions.wiped_signs import strength
 
 YES, NO, CANNOT_TELL = "yes", "no", "cannot_tell"
 _PERSONS = ("S-1-5-21-", "S-1-12-1-")
@@ -139,6 +140,7 @@ def _verdicts(asked: Asked) -> Answer:
     named = asked.question.get("verdicts", {})
     kinds, fronts = set(named.get("anti_forensics", ())), tuple(named.get("findings", ()))
     signs = [sign for sign in asked.verdicts.anti_forensics if sign.kind in kinds]
+    signs.sort(key=lambda sign: strength(sign.level))  # in order of time within each level
     findings = [item for item in asked.verdicts.findings if fronts and item.rule.startswith(fronts)]
     why = [
         say("sign", time=moment(sign.time), what=quoted(sign.detail), causes=joined(map(quoted, sign.innocent_causes)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,6 +18,12 @@ _SHUTDOWN = timedelta(minutes=10)
 _KERNEL = timedelta(minutes=5)
 _BOOT = timedelta(minutes=2)
 _MOST_EVENTS = 50
+_LEVELS = ("strong", "medium", "weak")
+
+
+def strength(level: str) -> int:
+    """The place of a level among the levels, the strongest first; one that is not known comes last."""
+    return _LEVELS.index(level) if level in _LEVELS else len(_LEVELS)
 
 
 class Moments:
@@ -59,7 +65,8 @@ class Scene:
             detail += f" (the record was recovered from {row.recovered_from})"
         if row.deleted:
             detail += " (a deleted entry of the registry)"
-        return row, AntiForensic(row.time, kind, detail, causes, ids_of(rows)[:_MOST_EVENTS], self.label, data["level"])
+        level, user = data["level"], _named(parts)
+        return row, AntiForensic(row.time, kind, detail, causes, ids_of(rows)[:_MOST_EVENTS], self.label, level, user)
 
     @property
     def is_server(self) -> bool:
@@ -84,6 +91,11 @@ class Scene:
         return crashed or self._starts.within(row.time, boot.time + _BOOT)
 
 
+def _named(parts: Mapping[str, str]) -> str | None:
+    """Whom the words of a sign name as the one who did it."""
+    return parts.get("by", "").removeprefix(" by ") or None
+
+
 def capped(found: Iterable[Found]) -> list[AntiForensic]:
     """The signs in order of time, undated last; of one kind the first, and one more that counts the rest."""
     most = load("antiforensics")["most_told"]
@@ -103,4 +115,5 @@ def _rest(signs: list[AntiForensic]) -> AntiForensic:
     span = f", {stamp(times[0])} to {stamp(times[-1])}" if times else ""
     events = tuple(dict.fromkeys(event for sign in signs for event in sign.events))[:_MOST_EVENTS]
     detail = f"{len(signs)} more of the same kind{span}"
-    return replace(signs[0], detail=detail, events=events)
+    users = {sign.user for sign in signs}
+    return replace(signs[0], detail=detail, events=events, user=users.pop() if len(users) == 1 else None)

@@ -10,6 +10,7 @@ from rich.text import Text
 from forensics.sessions.others import NO_SANDBOX, OTHER_MACHINE, STARTED
 from forensics.show.entries import EVENT_IDS, on_host
 from forensics.show.terminal import Document, heading, in_zone, line, moment, told
+from forensics.show.wiping import print_number
 from forensics.text import one_line
 
 _TOP = 8
@@ -79,7 +80,8 @@ def _network(item: Document) -> str:
 
 
 def print_findings(document: Document, zone: tzinfo, out: Console) -> None:
-    """All findings, the gravest first, each with its whole sentence."""
+    """All findings, the gravest first, each with its whole sentence; what was wiped is only counted."""
+    print_number(document, out)
     out.print(heading("Findings", len(document["findings"]), "rules that matched beside the sessions"))
     for item in sorted(document["findings"], key=_rank):
         head = Text(f"  {told(item['level'])}", style="bold yellow" if _rank(item) < _LEVELS.index("low") else "bold")

@@ -16,6 +16,7 @@ from forensics.show.summary import print_notices, print_persistence, show_summar
 from forensics.show.tables import print_coverage, problem_lines
 from forensics.show.terminal import Document, console, speaking
 from forensics.show.tunnels import print_tunnels
+from forensics.show.wiping import print_wiping, strongest_first
 from forensics.text import one_line
 
 _SESSIONS, _RUN = "sessions.json", "run.json"
@@ -23,6 +24,7 @@ _PIECES = {
     "sandbox": ("sandbox_sessions", "sandbox_configs", "sandbox_capability"),
     "tunnel": ("tunnel_sessions",),
     "persistence": ("persistence",),
+    "wiping": ("anti_forensics",),
     "findings": ("findings",),
     "advisory": ("advisory",),
     "coverage": ("coverage",),
@@ -51,7 +53,10 @@ def saved_cases(folder: Path) -> list[tuple[str, Document]]:
 
 def piece_of(document: Document, part: str) -> Document:
     """The piece of a document that `show PART` is about."""
-    return document if part == "summary" else {name: document.get(name, []) for name in _PIECES[part]}
+    if part == "summary":
+        return document
+    piece = {name: document.get(name, []) for name in _PIECES[part]}
+    return {"anti_forensics": strongest_first(piece["anti_forensics"])} if part == "wiping" else piece
 
 
 def as_json(cases: list[tuple[str, Document]], part: str = "summary") -> str:
@@ -117,6 +122,8 @@ def _show_part(folder: Path, cases: list[tuple[str, Document]], part: str, zone:
             print_tunnels(document, zone, out, full=True)
         elif part == "persistence":
             print_persistence(document, document["persistence"], zone, out, full=True)
+        elif part == "wiping":
+            print_wiping(document, zone, out)
         elif part == "findings":
             print_findings(document, zone, out)
             print_refused(_rules(folder / name), out)

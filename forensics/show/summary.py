@@ -17,8 +17,9 @@ from forensics.show.entries import on_host, reasons
 from forensics.show.findings import print_leads, print_machines
 from forensics.show.sandboxes import print_sandbox
 from forensics.show.tables import coverage_lines, problem_lines
-from forensics.show.terminal import Document, console, counted, heading, in_zone, line, moment, told
+from forensics.show.terminal import Document, console, counted, heading, line, moment, speaking, told
 from forensics.show.tunnels import print_tunnels
+from forensics.show.wiping import print_strongest
 from forensics.text import one_line
 
 if TYPE_CHECKING:
@@ -27,10 +28,17 @@ if TYPE_CHECKING:
 _TOP = 8
 
 
-def summary(document: Document, case: Case, output: Path, zone: tzinfo, *, verbose: bool) -> None:
+def summary(
+    document: Document, case: Case, output: Path, zone: tzinfo, language: str = "en", *, verbose: bool
+) -> None:  # fmt: skip
     """The short answer after a run."""
+    with speaking(language):
+        _summary(document, case, output, zone, language, verbose=verbose)
+
+
+def _summary(document: Document, case: Case, output: Path, zone: tzinfo, language: str, *, verbose: bool) -> None:
     out = console()
-    show_summary(document, zone, out)
+    show_summary(document, zone, out, language)
     out.print(problem_lines(document, verbose=verbose))
     print_notices(case.run.get("notices", ()), out, several=len(case.evidence) > 1)
     out.print(line(f"{_counted(row_counts(case))} Written to {output}:"))
@@ -69,14 +77,7 @@ def show_summary(document: Document, zone: tzinfo, out: Console, language: str =
     print_persistence(document, top, zone, out, full=False)
     if (more := len(entries) - _TOP) > 0:
         out.print(Text(f"  … {more} more: show persistence", style="dim"))
-    if document["anti_forensics"]:
-        out.print(heading("Traces removed", len(document["anti_forensics"]), ""))
-        for sign in document["anti_forensics"][:_TOP]:
-            level = f" ({told(sign['level'])})" if "level" in sign else ""
-            said = f"{sign['kind']}{level}: {in_zone(told(sign['detail']), zone)}{on_host(document, sign)}"
-            out.print(line(f"  {moment(sign['time'], zone)}  {said}"))
-        if (more := len(document["anti_forensics"]) - _TOP) > 0:
-            out.print(Text(f"  … {more} more in sessions.json", style="dim"))
+    print_strongest(document, zone, out)
     print_leads(document, zone, out)
     print_short(document, out, language)
     for text in coverage_lines(document):
