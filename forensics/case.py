@@ -208,6 +208,9 @@ def merge_verdicts(verdicts: Sequence[Verdicts]) -> Verdicts:
     There is one capability in a case: switched on when any host has it on, unknown when any host cannot tell, and its
     evidence says which host each sentence is about.
     """
+    from forensics.sessions.persistence_inert import worst_first  # a case alone needs no joins
+    from forensics.sessions.ranking import gravest_first
+
     if len(verdicts) == 1:
         return verdicts[0]
     return Verdicts(
@@ -215,9 +218,9 @@ def merge_verdicts(verdicts: Sequence[Verdicts]) -> Verdicts:
         sandbox_configs=_once(entry for item in verdicts for entry in item.sandbox_configs),
         sandbox_capability=_merge_capabilities([item.sandbox_capability for item in verdicts]),
         tunnel_sessions=_once(entry for item in verdicts for entry in item.tunnel_sessions),
-        persistence=_once(entry for item in verdicts for entry in item.persistence),
+        persistence=worst_first(_once(entry for item in verdicts for entry in item.persistence)),
         anti_forensics=_once(entry for item in verdicts for entry in item.anti_forensics),
-        findings=_once(entry for item in verdicts for entry in item.findings),
+        findings=gravest_first(_once(entry for item in verdicts for entry in item.findings)),
         advisory=_answers(entry for item in verdicts for entry in item.advisory),
     )
 

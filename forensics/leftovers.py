@@ -27,9 +27,9 @@ def left_behind() -> list[Path]:
     found = []
     for folder in sorted(Path(tempfile.gettempdir()).glob(f"{_NAME}*-*")):
         number = folder.name.removeprefix(_NAME).partition("-")[0]
-        if number.isdecimal() and not psutil.pid_exists(int(number)) and folder.is_dir() and not folder.is_symlink():
-            if _is_still(folder):
-                found.append(folder)
+        ended = number.isdecimal() and not psutil.pid_exists(int(number))
+        if ended and folder.is_dir() and not folder.is_symlink() and _is_still(folder):
+            found.append(folder)
     return found
 
 

@@ -24,9 +24,9 @@ from forensics.logontally import LogonSource
 from forensics.model import AdvisoryAnswer, Coverage, Event, Fact, Host, Said, Verdicts
 from forensics.rules import load
 from forensics.sessions import build
+from forensics.sessions.ranking import strength
 from forensics.sessions.rows import Row, Rows, ids_of, stamp
 from forensics.sessions.texts import basename, split_command
-from forensics.sessions.wiped_signs import strength
 
 YES, NO, CANNOT_TELL = "yes", "no", "cannot_tell"
 _PERSONS = ("S-1-5-21-", "S-1-12-1-")

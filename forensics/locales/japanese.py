@@ -36,7 +36,7 @@ CATALOGUES = (
     "ja_reasons", "ja_signs", "ja_feature", "ja_findings", "ja_persistence", "ja_sandbox", "ja_tunnel", "ja_coverage",
     "ja_show",
 )  # fmt: skip
-RULES = ("antiforensics", "group", "tools", "persistence", "autoruns", "sandbox", "tunnel")
+RULES = ("antiforensics", "group", "tools", "persistence", "autoruns", "sandbox", "tunnel", "inert")
 _LIMIT = 4096
 _LITERAL = 8  # letters that a template must have to be tried on a sentence whose rule is not known
 _SURE = 3  # length of a text between two values from which its first place ends the value before it

@@ -18,6 +18,7 @@ from forensics.sessions.leads import findings as lead_findings
 from forensics.sessions.looked import Looked
 from forensics.sessions.others import dated, others
 from forensics.sessions.persistence import persistence
+from forensics.sessions.ranking import gravest_first
 from forensics.sessions.remote_tools import findings as remote_tool_findings
 from forensics.sessions.rows import Rows
 from forensics.sessions.sandbox import Sandboxes
@@ -64,7 +65,7 @@ def build(
                 *tunnels.removed,
             )
         ),
-        findings=tuple(dated(item, rows) for item in (*found, *leads)),
+        findings=gravest_first(dated(item, rows) for item in (*found, *leads)),
     )
 
 

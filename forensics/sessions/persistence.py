@@ -18,6 +18,7 @@ from forensics.rules import autoruns, load
 from forensics.rules.engine import hits, rules_of, total
 from forensics.sessions.persistence_commands import COMMANDED
 from forensics.sessions.persistence_entries import Entry, merged
+from forensics.sessions.persistence_inert import with_inertness, worst_first
 from forensics.sessions.persistence_seen import Files, first_seen, last_write
 from forensics.sessions.persistence_targets import target_of
 from forensics.sessions.projects import Projects, told
@@ -39,7 +40,7 @@ def persistence(rows: Rows, host: Host, label: str) -> tuple[PersistenceEntry, .
     """
     people, projects, files = People(host.users), Projects(rows), Files(rows)
     found = [_entry(entry, people, projects, files, label) for entry in merged(rows, people)]
-    return tuple(sorted(found, key=lambda item: (-item.score, item.mechanism, item.name.casefold(), item.id)))
+    return worst_first(with_inertness(entry, host) for entry in found)
 
 
 def _entry(entry: Entry, people: People, projects: Projects, files: Files, label: str) -> PersistenceEntry:

@@ -18,12 +18,6 @@ _SHUTDOWN = timedelta(minutes=10)
 _KERNEL = timedelta(minutes=5)
 _BOOT = timedelta(minutes=2)
 _MOST_EVENTS = 50
-_LEVELS = ("strong", "medium", "weak")
-
-
-def strength(level: str) -> int:
-    """The place of a level among the levels, the strongest first; one that is not known comes last."""
-    return _LEVELS.index(level) if level in _LEVELS else len(_LEVELS)
 
 
 class Moments:

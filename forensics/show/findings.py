@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from datetime import tzinfo
 
 from rich.console import Console
 from rich.text import Text
 
 from forensics.sessions.others import NO_SANDBOX, OTHER_MACHINE, STARTED
+from forensics.sessions.ranking import gravity
 from forensics.show.entries import EVENT_IDS, on_host
 from forensics.show.terminal import Document, heading, in_zone, line, moment, told
 from forensics.show.wiping import print_number
@@ -15,7 +18,8 @@ from forensics.text import one_line
 
 _TOP = 8
 _UNATTRIBUTED = "sandbox.unattributed_vm"
-_LEVELS = ("critical", "high", "medium", "low", "informational")
+# As sessions/sigma_matches.py words it; the title is whatever the rule's author wrote.
+_SIGMA = re.compile(r"Sigma rule .+?\.ya?ml(?:#\d+)?, (?P<title>.+?)(?: \([\w., ]+\))?, matches \d+ records?\b")
 _LISTS = (
     (_UNATTRIBUTED, "Machines that nothing attributes", "each may have been a sandbox whose other traces are gone"),
     (OTHER_MACHINE, "Machines that ran and are no sandbox", "by cause; show findings has their events"),
@@ -32,7 +36,7 @@ def print_leads(document: Document, zone: tzinfo, out: Console) -> None:
     """The other findings in the short form."""
     machines = {rule for rule, _, _ in _LISTS}
     rest = [item for item in document["findings"] if item["rule"] not in machines]
-    _short(document, sorted(rest, key=_rank), ("Other findings", ""), zone, out)
+    _short(document, gravest(rest), ("Other findings", ""), zone, out)
 
 
 def print_refused(rules: list[Document], out: Console) -> None:
@@ -45,8 +49,13 @@ def print_refused(rules: list[Document], out: Console) -> None:
         out.print(line(f"  {item['file']}{named}  · {item['why']}"))
 
 
-def _rank(item: Document) -> int:
-    return _LEVELS.index(item["level"])
+def gravest(findings: Iterable[Document]) -> list[Document]:
+    """The findings by their level, then by time, undated ones last."""
+    return sorted(findings, key=_rank)
+
+
+def _rank(item: Document) -> tuple[int, bool, str]:
+    return gravity(item["level"]), not item.get("first"), item.get("first") or ""
 
 
 def _short(document: Document, found: list[Document], words: tuple[str, str], zone: tzinfo, out: Console) -> None:
@@ -79,13 +88,20 @@ def _network(item: Document) -> str:
     return "  " + told("networked" if item.get("networked") else "no adapter recorded")
 
 
+def _title(item: Document) -> str:
+    """The rule's name; of a Sigma rule its title, with the id behind it."""
+    sigma = _SIGMA.match(item["why"])
+    return f"{sigma['title']}  (Sigma {item['rule']})" if sigma else str(item["rule"])
+
+
 def print_findings(document: Document, zone: tzinfo, out: Console) -> None:
     """All findings, the gravest first, each with its whole sentence; what was wiped is only counted."""
     print_number(document, out)
     out.print(heading("Findings", len(document["findings"]), "rules that matched beside the sessions"))
-    for item in sorted(document["findings"], key=_rank):
-        head = Text(f"  {told(item['level'])}", style="bold yellow" if _rank(item) < _LEVELS.index("low") else "bold")
-        head.append(one_line(f"  {item['rule']}  {_times(item, zone)}{_network(item)}{on_host(document, item)}"))
+    for item in gravest(document["findings"]):
+        grave = gravity(item["level"]) < gravity("low")
+        head = Text(f"  {told(item['level'])}", style="bold yellow" if grave else "bold")
+        head.append(one_line(f"  {_title(item)}  {_times(item, zone)}{_network(item)}{on_host(document, item)}"))
         out.print(head)
         if item.get("vm_id"):
             out.print(line(f"      {told('machine')} {item['vm_id']}"))

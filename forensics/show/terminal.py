@@ -46,6 +46,11 @@ def told(text: str) -> str:
     return in_language(text, _LANGUAGE.get())
 
 
+def said(template: str, **parts: object) -> str:
+    """Words of the terminal with values in them, in the language that is shown: the template is what is looked up."""
+    return told(template).format(**parts)
+
+
 class _Console(Console):
     """A console whose reader may go away: who prints hears of it, instead of the process ending with an error."""
 

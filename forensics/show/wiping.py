@@ -13,7 +13,7 @@ from itertools import chain, zip_longest
 from rich.console import Console
 from rich.text import Text
 
-from forensics.sessions.wiped_signs import strength
+from forensics.sessions.ranking import strength
 from forensics.show.entries import on_host
 from forensics.show.terminal import Document, heading, in_zone, line, moment, told
 from forensics.text import one_line
@@ -81,7 +81,7 @@ def _by_host(signs: list[Document]) -> dict[str, list[Document]]:
 def _each_kind_first(signs: list[Document]) -> list[Document]:
     """Of each strength the first of every kind before the second of any: ten commands do not hide a cleared log."""
     before: Counter[tuple[str, str]] = Counter()
-    placed = []
+    placed: list[tuple[int, int, int]] = []
     for sign in signs:
         kind = (sign.get("level", ""), sign["kind"])
         placed.append((strength(kind[0]), before[kind], len(placed)))
