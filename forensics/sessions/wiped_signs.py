@@ -12,6 +12,7 @@ from forensics.model import AntiForensic, Host
 from forensics.rules import load
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.rows import People, Row, Rows, ids_of, stamp
+from forensics.text import worded
 
 Found = tuple[Row, AntiForensic]
 _SHUTDOWN = timedelta(minutes=10)
@@ -54,7 +55,7 @@ class Scene:
     def sign(self, kind: str, row: Row, rows: Sequence[Row], **parts: str) -> Found:
         """A sign at the time of `row` that rests on `rows`; its words and innocent causes are data."""
         data = load("antiforensics")[kind]
-        detail, causes = data["detail"].format(**parts), tuple(data["innocent_causes"])
+        detail, causes = worded(data["detail"], parts), tuple(data["innocent_causes"])
         if row.recovered_from:
             detail += f" (the record was recovered from {row.recovered_from})"
         if row.deleted:

@@ -9,10 +9,12 @@ from datetime import tzinfo
 from rich.console import Console
 from rich.text import Text
 
+from forensics.artifacts.sigma_rules import NAME as RULES
 from forensics.sessions.others import NO_SANDBOX, OTHER_MACHINE, STARTED
 from forensics.sessions.ranking import gravity
 from forensics.show.entries import EVENT_IDS, on_host
-from forensics.show.terminal import Document, heading, in_zone, line, moment, told
+from forensics.show.tables import detail_of
+from forensics.show.terminal import Document, heading, in_zone, line, moment, said, told
 from forensics.show.wiping import print_number
 from forensics.text import one_line
 
@@ -37,6 +39,15 @@ def print_leads(document: Document, zone: tzinfo, out: Console) -> None:
     machines = {rule for rule, _, _ in _LISTS}
     rest = [item for item in document["findings"] if item["rule"] not in machines]
     _short(document, gravest(rest), ("Other findings", ""), zone, out)
+
+
+def print_unasked(document: Document, out: Console) -> None:
+    """The logs that the user's rules ask and that are missing or silent: a rule about them could not find anything."""
+    for row in document["coverage"]:
+        if row["artifact"] == RULES and row["state"] != "complete" and row["detail"]:
+            whose = f" ({row['evidence']})" if len(document["evidence"]) > 1 else ""
+            out.print(Text(told("Logs that the rules ask"), style="bold").append(one_line(f"{whose}:"), style="bold"))
+            out.print(line(f"  {detail_of(row['detail'])}", "magenta"))
 
 
 def print_refused(rules: list[Document], out: Console) -> None:
@@ -68,7 +79,7 @@ def _short(document: Document, found: list[Document], words: tuple[str, str], zo
         text = one_line(f"  {_times(item, zone)}{_network(item)}  {in_zone(why, zone)}", 420)
         out.print(line(f"{text}{on_host(document, item)}"))
     if (more := len(found) - _TOP) > 0:
-        out.print(Text(f"  … and {more} more: show findings", style="dim"))
+        out.print(Text(f"  {said('… and {n} more: show {part}', n=more, part='findings')}", style="dim"))
 
 
 def _cause(item: Document, why: str) -> str:

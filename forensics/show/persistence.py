@@ -69,10 +69,12 @@ def _when(entry: Document, zone: tzinfo) -> str:
     """
     written = told("key last written" if dated_by_key(entry["mechanism"]) else "last write")
     first, last = (moment(entry[name], zone) for name in ("first_seen", "last_write"))
+    if not (entry["first_seen"] or entry["last_write"]):
+        return f"  {told('undated')}"
     bound = entry.get("first_seen_bound")
     if not entry["first_seen"] or first != last:
         return f"  {told('there by' if bound else 'first seen')} {first}  {written} {last}"
-    return f"  {told('there by and' if bound else 'first seen and')} {written} {last}"
+    return f"  {said('there by and {written}' if bound else 'first seen and {written}', written=written)} {last}"
 
 
 def _more(entry: Document, zone: tzinfo, places: dict[str, Place]) -> Iterator[Text]:
@@ -95,7 +97,7 @@ def _sources(entry: Document, places: dict[str, Place]) -> Iterator[Text]:
     found = places_told(entry, places)
     for path, locator, digest in found[:_PLACES]:
         hashed = f"  SHA-256 {digest}" if digest else ""
-        yield line(f"      {told('source')}: {path}  {locator or told('file')}{hashed}", "dim")
+        yield line(f"      {told('source')}: {path}  {locator or told('whole file')}{hashed}", "dim")
     if (more := len(found) - _PLACES) > 0:
         yield line(f"      {told('source')}: {said('… and {n} more', n=more)}", "dim")
     if not found and entry["events"]:

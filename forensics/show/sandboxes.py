@@ -11,7 +11,7 @@ from rich.text import Text
 
 from forensics.sessions.sandbox_unknown import BY_DEFAULT
 from forensics.show.entries import judged, listed, on_host, reasons, span
-from forensics.show.terminal import Document, heading, line, moment, told
+from forensics.show.terminal import Document, heading, line, moment, said, told
 from forensics.text import one_line
 
 _MOST = 6
@@ -54,13 +54,17 @@ def _configuration(document: Document, config: Document, zone: tzinfo, *, full: 
 
 def _session(document: Document, session: Document, zone: tzinfo, *, full: bool) -> Group:
     launch = session["launch"]
-    network = {True: "networked", False: "no network", None: "network unknown"}[session["networked"]]
-    network += " (inferred)" if any(_NETWORK_INFERRED.match(reason) for reason in session["reasons"]) else ""
+    network = told({True: "networked", False: "no network", None: "network unknown"}[session["networked"]])
+    if any(_NETWORK_INFERRED.match(reason) for reason in session["reasons"]):
+        network = said("{network} (inferred)", network=network)
     head = judged(session).append(f"  {span(session, zone)}  {_score(session)}", style="bold")
     head.append(one_line(on_host(document, session)))
-    who = launch.get("user") or launch.get("user_sid") or "unknown user"
+    who = launch.get("user") or launch.get("user_sid") or told("unknown user")
     task = f" {launch['task_name']}" if launch.get("task_name") else ""
-    how = f"by {launch['method']}{task}, as {who}, {told(network)}, end: {told(session['end_kind']).replace('_', ' ')}"
+    how = said(
+        "by {method}, as {who}, {network}, end: {end}", method=f"{told(launch['method'])}{task}", who=who,
+        network=network, end=told(session["end_kind"]).replace("_", " "),
+    )  # fmt: skip
     what = one_line(launch.get("wsb_path") or launch.get("command_line") or "", 0 if full else 240)
     lines = [head, line(f"      {how}{': ' + what if what else ''}"), *_known(session, full=full)]
     return Group(*lines, *_done(session, zone, full=full), *reasons(session, zone, full=full))
@@ -68,7 +72,7 @@ def _session(document: Document, session: Document, zone: tzinfo, *, full: bool)
 
 def _score(session: Document) -> str:
     unread = session["config"] is None and not session["score"] and not _by_default(session)
-    return f"score {session['score']}{' (configuration not read: no judgement)' if unread else ''}"
+    return f"{told('score')} {session['score']}{' (configuration not read: no judgement)' if unread else ''}"
 
 
 def _known(session: Document, *, full: bool) -> Iterator[Text]:

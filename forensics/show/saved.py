@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.text import Text
 
 from forensics.show.advisory import print_advisory
-from forensics.show.findings import gravest, print_findings, print_machines, print_refused
+from forensics.show.findings import gravest, print_findings, print_machines, print_refused, print_unasked
 from forensics.show.persistence import print_persistence, worst
 from forensics.show.sandboxes import print_sandbox
 from forensics.show.sources import places_of
@@ -136,6 +136,7 @@ def _show_part(folder: Path, cases: list[tuple[str, Document]], part: str, zone:
         elif part == "findings":
             print_findings(document, zone, out)
             print_refused(_rules(folder / name), out)
+            print_unasked(document, out)
         elif part == "advisory":
             print_advisory(document, zone, out, language)
         elif part == "coverage":

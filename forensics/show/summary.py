@@ -16,7 +16,7 @@ from forensics.show.findings import print_leads, print_machines
 from forensics.show.persistence import print_persistence, worst
 from forensics.show.sandboxes import print_sandbox
 from forensics.show.tables import coverage_lines, problem_lines
-from forensics.show.terminal import Document, console, counted, heading, line, speaking
+from forensics.show.terminal import Document, console, counted, heading, line, said, speaking
 from forensics.show.tunnels import print_tunnels
 from forensics.show.wiping import print_strongest
 from forensics.text import one_line
@@ -74,7 +74,7 @@ def show_summary(document: Document, zone: tzinfo, out: Console, language: str =
     out.print(heading("Persistence", len(entries), _autostarts(document["persistence"])))
     print_persistence(document, worst(entries)[:_TOP], zone, out, full=False)
     if (more := len(entries) - _TOP) > 0:
-        out.print(Text(f"  … {more} more: show persistence", style="dim"))
+        out.print(Text(f"  {said('… {n} more: show {part}', n=more, part='persistence')}", style="dim"))
     print_strongest(document, zone, out)
     print_leads(document, zone, out)
     print_short(document, out, language)

@@ -36,7 +36,7 @@ def print_coverage(document: Document, zone: tzinfo, out: Console) -> None:
         table.add_column(told(column), overflow="fold")
     for row in document["coverage"]:
         cells = [row["artifact"], told(row["state"]), str(row["found"]), f"{row['parsed']} / {row['claimed']}",
-                 str(row["facts"]), str(row["context"]), _detail(row["detail"])]  # fmt: skip
+                 str(row["facts"]), str(row["context"]), detail_of(row["detail"])]  # fmt: skip
         whose = [row["evidence"], labels.get(row["evidence"], "")] if several else []
         style = COLOURS.get(row["state"], "")
         shown = [Text(one_line(cell), style=style if cell is cells[1] else "") for cell in (*whose, *cells)]
@@ -47,7 +47,7 @@ def print_coverage(document: Document, zone: tzinfo, out: Console) -> None:
         out.print(line("not collected is not clean; mirrortrace content export writes collector targets for it", "dim"))
 
 
-def _detail(text: str) -> str:
+def detail_of(text: str) -> str:
     """What is said of it, part by part."""
     return "; ".join(told(part) for part in text.split("; "))
 

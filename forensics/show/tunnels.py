@@ -9,7 +9,7 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from forensics.show.entries import judged, listed, on_host, reasons, span
-from forensics.show.terminal import Document, counted, heading, in_zone, line, moment
+from forensics.show.terminal import Document, counted, heading, in_zone, line, moment, told
 from forensics.text import one_line
 
 _MOST = 6
@@ -23,7 +23,7 @@ def print_tunnels(document: Document, zone: tzinfo, out: Console, *, full: bool)
         head = judged(session)
         name = session["tunnel_name"] or session["tunnel_id"] or "unnamed"
         head.append(one_line(f"  {name}"), style="bold cyan")
-        head.append(f"  {session['product']}  score {session['score']}", style="bold")
+        head.append(f"  {session['product']}  {told('score')} {session['score']}", style="bold")
         head.append(one_line(on_host(document, session)))
         out.print(Group(head, *_about(session), *_lists(session, zone, full=full), *reasons(session, zone, full=full)))
 

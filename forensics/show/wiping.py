@@ -15,7 +15,7 @@ from rich.text import Text
 
 from forensics.sessions.ranking import strength
 from forensics.show.entries import on_host
-from forensics.show.terminal import Document, heading, in_zone, line, moment, told
+from forensics.show.terminal import Document, heading, in_zone, line, moment, said, told
 from forensics.text import one_line
 
 _TOP = 8
@@ -52,22 +52,30 @@ def print_strongest(document: Document, zone: tzinfo, out: Console) -> None:
     chosen = _in_turn({host: _each_kind_first(own) for host, own in _by_host(signs).items()})[:_TOP]
     for sign in strongest_first(chosen):
         level = f" ({told(sign['level'])})" if "level" in sign else ""
-        said = f"{sign['kind']}{level}: {in_zone(told(sign['detail']), zone)}{on_host(document, sign)}"
-        out.print(line(f"  {moment(sign['time'], zone)}  {said}"))
+        text = f"{sign['kind']}{level}: {in_zone(told(sign['detail']), zone)}{on_host(document, sign)}"
+        out.print(line(f"  {moment(sign['time'], zone)}  {text}"))
     if rest := [sign for sign in signs if sign not in chosen]:
-        out.print(Text(f"  … {told(f'{len(rest)} more ({_strengths(rest)}): show wiping')}", style="dim"))
+        out.print(
+            Text(f"  {said('… {n} more ({levels}): show wiping', n=len(rest), levels=_strengths(rest))}", style="dim")
+        )
 
 
 def print_number(document: Document, out: Console) -> None:
     """How many signs there are, for a reader of the findings, among which they do not stand."""
     if signs := document["anti_forensics"]:
-        out.print(heading("Traces removed", len(signs), f"{_strengths(signs)}; they are no findings: show wiping"))
+        out.print(
+            heading(
+                "Traces removed",
+                len(signs),
+                said("{levels}; they are no findings: show wiping", levels=_strengths(signs)),
+            )
+        )
 
 
 def _strengths(signs: list[Document]) -> str:
     """How many there are of each strength."""
     levels = [sign.get("level", "weak") for sign in signs]
-    return ", ".join(f"{levels.count(level)} {level}" for level in sorted(set(levels), key=strength))
+    return ", ".join(said(f"{{n}} {level}", n=levels.count(level)) for level in sorted(set(levels), key=strength))
 
 
 def _by_host(signs: list[Document]) -> dict[str, list[Document]]:
