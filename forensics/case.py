@@ -27,6 +27,7 @@ from forensics.model import (
     to_plain,
 )
 from forensics.plainjson import dumps
+from forensics.rules.ranking import gravest_first, worst_first
 from forensics.timeline import Kinds, Undated, event_store, frame, undated_store
 
 if TYPE_CHECKING:
@@ -208,9 +209,6 @@ def merge_verdicts(verdicts: Sequence[Verdicts]) -> Verdicts:
     There is one capability in a case: switched on when any host has it on, unknown when any host cannot tell, and its
     evidence says which host each sentence is about.
     """
-    from forensics.sessions.persistence_inert import worst_first  # a case alone needs no joins
-    from forensics.sessions.ranking import gravest_first
-
     if len(verdicts) == 1:
         return verdicts[0]
     return Verdicts(

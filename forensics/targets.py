@@ -18,7 +18,7 @@ from forensics.formats.authenticode import Signature
 from forensics.jobs import Job
 from forensics.model import Fact, Verdicts
 from forensics.naming import Naming
-from forensics.sessions.persistence_inert import worst_first
+from forensics.rules.ranking import worst_first
 from forensics.showing import Recall, recall
 from forensics.spool import SpoolReader
 from forensics.targetplaces import (

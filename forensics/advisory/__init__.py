@@ -23,8 +23,8 @@ from forensics.locales import joined, quoted, say
 from forensics.logontally import LogonSource
 from forensics.model import AdvisoryAnswer, Coverage, Event, Fact, Host, Said, Verdicts
 from forensics.rules import load
+from forensics.rules.ranking import strength
 from forensics.sessions import build
-from forensics.sessions.ranking import strength
 from forensics.sessions.rows import Row, Rows, ids_of, stamp
 from forensics.sessions.texts import basename, split_command
 

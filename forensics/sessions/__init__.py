@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from forensics.model import Coverage, Event, Fact, Host, Verdicts
+from forensics.rules.ranking import gravest_first
 from forensics.sessions.antiforensics import anti_forensics, in_order
 from forensics.sessions.capability import capability
 from forensics.sessions.capability import findings as capability_findings
@@ -18,7 +19,6 @@ from forensics.sessions.leads import findings as lead_findings
 from forensics.sessions.looked import Looked
 from forensics.sessions.others import dated, others
 from forensics.sessions.persistence import persistence
-from forensics.sessions.ranking import gravest_first
 from forensics.sessions.remote_tools import findings as remote_tool_findings
 from forensics.sessions.rows import Rows
 from forensics.sessions.sandbox import Sandboxes

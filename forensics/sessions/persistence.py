@@ -16,9 +16,10 @@ from functools import cache
 from forensics.model import Host, PersistenceEntry, stable_id
 from forensics.rules import autoruns, load
 from forensics.rules.engine import hits, rules_of, total
+from forensics.rules.ranking import worst_first
 from forensics.sessions.persistence_commands import COMMANDED
 from forensics.sessions.persistence_entries import Entry, merged
-from forensics.sessions.persistence_inert import with_inertness, worst_first
+from forensics.sessions.persistence_inert import with_inertness
 from forensics.sessions.persistence_seen import Files, first_seen, last_write
 from forensics.sessions.persistence_targets import target_of
 from forensics.sessions.projects import Projects, told

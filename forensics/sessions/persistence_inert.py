@@ -1,13 +1,13 @@
-"""Entries that the host's Windows does not start any more, and the order in which entries are to be looked at.
+"""Entries that the host's Windows does not start any more.
 
 Intruders' tools and old installers write to places that a version of Windows has long given up. Such an entry shows
-that somebody was there, but nothing comes back by it: it must not stand before one that starts at the next boot.
+that somebody was there, but nothing comes back by it: it must not stand before one that starts at the next boot
+(`rules/ranking.py` sees to that).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import replace
 
 from forensics.model import Host, PersistenceEntry
@@ -37,17 +37,3 @@ def with_inertness(entry: PersistenceEntry, host: Host) -> PersistenceEntry:
 
 def _is_open(hit: Hit) -> bool:
     return any(item["id"] == hit.rule and item.get("may") for item in load("inert")["rules"])
-
-
-def worst_first(entries: Iterable[PersistenceEntry]) -> tuple[PersistenceEntry, ...]:
-    """The entries by score over all hosts, of one score those that start first, then by mechanism and name."""
-    return tuple(sorted(map(_capped, entries), key=_place))
-
-
-def _capped(entry: PersistenceEntry) -> PersistenceEntry:
-    most = load("inert")["most"]
-    return replace(entry, score=most) if entry.inert and entry.score > most else entry
-
-
-def _place(entry: PersistenceEntry) -> tuple[int, bool, str, str, str]:
-    return -entry.score, entry.inert is not None, entry.mechanism, entry.name.casefold(), entry.id

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from forensics.artifacts.sigma_rules import NAME as RULES
+from forensics.rules.ranking import gravity
 from forensics.sessions.others import NO_SANDBOX, OTHER_MACHINE, STARTED
-from forensics.sessions.ranking import gravity
 from forensics.show.entries import EVENT_IDS, on_host
 from forensics.show.tables import detail_of
 from forensics.show.terminal import Document, heading, in_zone, line, moment, said, told

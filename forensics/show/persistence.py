@@ -18,6 +18,9 @@ from forensics.text import one_line
 
 _SHORT = 240
 _PLACES = 6  # places of rows that are listed one by one
+_WRITTEN = {
+    "registry": "key last written", "file": "file last changed", "wmi": "WMI record last written", "log": "logged",
+}  # fmt: skip
 # Reasons by which an entry that stands in no free cell is gone all the same (sessions/persistence.py).
 _DELETIONS = ("deleted at ", "its value was deleted at ")
 
@@ -67,7 +70,7 @@ def _when(entry: Document, zone: tzinfo) -> str:
 
     The registry dates keys, not values: every entry of a Run key has the time of the youngest change to any.
     """
-    written = told("key last written" if dated_by_key(entry["mechanism"]) else "last write")
+    written = told(_written(entry))
     first, last = (moment(entry[name], zone) for name in ("first_seen", "last_write"))
     if not (entry["first_seen"] or entry["last_write"]):
         return f"  {told('undated')}"
@@ -77,6 +80,12 @@ def _when(entry: Document, zone: tzinfo) -> str:
     return f"  {said('there by and {written}' if bound else 'first seen and {written}', written=written)} {last}"
 
 
+def _written(entry: Document) -> str:
+    """What the time of the last write is one of; cases of older versions do not say."""
+    usual = "key last written" if dated_by_key(entry["mechanism"]) else "last write"
+    return _WRITTEN.get(entry.get("last_write_kind") or "", usual)
+
+
 def _more(entry: Document, zone: tzinfo, places: dict[str, Place]) -> Iterator[Text]:
     """Where it stands, by which rows, what dates it, its file and technique, and what else may have put it there."""
     yield line(f"      {told('location')}: {entry['location']}")
@@ -84,6 +93,9 @@ def _more(entry: Document, zone: tzinfo, places: dict[str, Place]) -> Iterator[T
     if entry.get("first_seen") and entry.get("first_seen_source"):
         dated = in_zone(told(entry["first_seen_source"]), zone)
         yield line(f"      {told('first seen by')}: {dated}")
+    if entry.get("made_by"):
+        source = f" ({entry['made_by_source']})" if entry.get("made_by_source") else ""
+        yield line(f"      {told('made by')}: {entry['made_by']}{source}")
     if target := _target(entry):
         yield line(f"      {told('target')}: {in_zone(target, zone)}")
     if entry["attack"]:
@@ -107,18 +119,20 @@ def _sources(entry: Document, places: dict[str, Place]) -> Iterator[Text]:
 
 
 def _target(entry: Document) -> str:
-    """The file that an entry starts, and what the evidence has of it."""
-    if not entry.get("target") or not (entry["score"] or entry.get("target_note") or entry.get("target_exists")):
+    """The file that an entry starts, and what the evidence has of it; else why there is none to look for."""
+    note = "; ".join(told(part) for part in (entry.get("target_note") or "").split("; "))
+    if not entry.get("target"):
+        return note if entry["score"] else ""
+    if not (entry["score"] or note or entry.get("target_exists")):
         return ""
-    parts = [{True: told("there"), False: told("not there"), None: ""}[entry.get("target_exists")]]
+    found = [told({True: "there", False: "not there", None: ""}[entry.get("target_exists")])]
     digest = next((name for name in ("sha256", "sha1") if entry.get(f"target_{name}")), "")
     if digest:
         source = entry.get("target_hash_source")
-        by = f" ({said('by {who}', who=told(source))})" if source and source != "the file" else ""
-        parts.append(f"{digest.upper().replace('SHA', 'SHA-')} {entry[f'target_{digest}']}{by}")
-    parts.append(_signature(entry))
-    note = f": {told(entry['target_note'])}" if entry.get("target_note") else ""
-    return f"{', '.join(item for item in (entry['target'], *parts) if item)}{note}"
+        found.append(f"{digest.upper().replace('SHA', 'SHA-')} {entry[f'target_{digest}']}")
+        found[-1] += told(f" (by {source})") if source and source != "the file" else ""
+    found.append(_signature(entry))
+    return ": ".join(item for item in (", ".join(item for item in (entry["target"], *found) if item), note) if item)
 
 
 def _signature(entry: Document) -> str:
@@ -126,7 +140,6 @@ def _signature(entry: Document) -> str:
     state = entry.get("target_signature") or ""
     if not state or (state == "not_checked" and not entry.get("target_signature_note")):
         return ""
-    by = f" ({said('by {who}', who=entry['target_signer'])})" if entry.get("target_signer") else ""
-    why = f" ({told(entry['target_signature_note'])})" if entry.get("target_signature_note") else ""
-    words = told("signature " + state.replace("_", " "))
-    return f"{words}{by}{why}"
+    by = f" by {entry['target_signer']}" if entry.get("target_signer") else ""
+    why = f" ({entry['target_signature_note']})" if entry.get("target_signature_note") else ""
+    return told(f"signature {state.replace('_', ' ')}{by}{why}")

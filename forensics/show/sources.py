@@ -10,9 +10,9 @@ import json
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from forensics.export.parquet import PLACE, places
 from forensics.show.terminal import Document
 
-_NAMES = ("event_uid", "source_path", "source_locator", "source_sha256")
 _Row = tuple[str, str, str, str]
 Place = tuple[str, str, str]  # path, locator, SHA-256 of the file ("" where it was not hashed)
 
@@ -34,29 +34,19 @@ def places_of(case_dir: Path, wanted: Collection[str]) -> dict[str, Place]:
     return found
 
 
-def places_told(entry: Document, places: dict[str, Place]) -> list[Place]:
+def places_told(entry: Document, known: dict[str, Place]) -> list[Place]:
     """The places of an entry's rows, each once; entries of `--all` bring their own (`sources`)."""
     own = [(item["path"], item["locator"], item["sha256"] or "") for item in entry.get("sources", ())]
-    return list(dict.fromkeys([*own, *(places[event] for event in entry["events"] if event in places)]))
+    return list(dict.fromkeys([*own, *(known[event] for event in entry["events"] if event in known)]))
 
 
 def _row(row: Document) -> _Row:
-    uid, path, locator, digest = (str(row.get(name) or "") for name in _NAMES)
+    uid, path, locator, digest = (str(row.get(name) or "") for name in PLACE)
     return uid, path, locator, digest
 
 
 def _dated(case_dir: Path, ids: frozenset[str]) -> Iterator[_Row]:
-    """From the Parquet file: four of its columns are a small part of a large timeline."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    from pyarrow.parquet import ParquetFile
-
-    sought = pa.array(sorted(ids))
-    with ParquetFile(case_dir / "events.parquet") as file:
-        for batch in file.iter_batches(columns=list(_NAMES)):
-            rows = batch.filter(pc.is_in(batch.column("event_uid"), value_set=sought))
-            for row in rows.to_pylist():
-                yield _row(row)
+    yield from map(_row, places(case_dir / "events.parquet", ids))
 
 
 def _undated(case_dir: Path, ids: frozenset[str]) -> Iterator[_Row]:

@@ -13,7 +13,7 @@ from itertools import chain, zip_longest
 from rich.console import Console
 from rich.text import Text
 
-from forensics.sessions.ranking import strength
+from forensics.rules.ranking import strength
 from forensics.show.entries import on_host
 from forensics.show.terminal import Document, heading, in_zone, line, moment, said, told
 from forensics.text import one_line
