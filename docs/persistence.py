@@ -1,7 +1,7 @@
 """Write docs/persistence.md, the ways of coming back that are looked for: `python -m docs.build`.
 
 Places, rules and techniques are those of the rule files; the planted example is one of the scenario
-persistence-planted; what no declaration holds stands in docs/persistence.yml.
+persistence-planted; what no declaration holds stands in rules/mechanisms.yml.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import yaml
 from forensics.rules import load
 
 TARGET = Path(__file__).parent / "persistence.md"
-TEXTS = Path(__file__).parent / "persistence.yml"
+TEXTS = Path(__file__).parents[1] / "forensics" / "rules" / "mechanisms.yml"
 PLANTED = Path(__file__).parents[1] / "testdata" / "scenarios" / "persistence-planted" / "expected.json"
 _HEAD = """# Ways of coming back
 

@@ -27,6 +27,7 @@ from forensics.model import (
     to_plain,
 )
 from forensics.plainjson import dumps
+from forensics.rules.ranking import gravest_first, worst_first
 from forensics.timeline import Kinds, Undated, event_store, frame, undated_store
 
 if TYPE_CHECKING:
@@ -215,9 +216,9 @@ def merge_verdicts(verdicts: Sequence[Verdicts]) -> Verdicts:
         sandbox_configs=_once(entry for item in verdicts for entry in item.sandbox_configs),
         sandbox_capability=_merge_capabilities([item.sandbox_capability for item in verdicts]),
         tunnel_sessions=_once(entry for item in verdicts for entry in item.tunnel_sessions),
-        persistence=_once(entry for item in verdicts for entry in item.persistence),
+        persistence=worst_first(_once(entry for item in verdicts for entry in item.persistence)),
         anti_forensics=_once(entry for item in verdicts for entry in item.anti_forensics),
-        findings=_once(entry for item in verdicts for entry in item.findings),
+        findings=gravest_first(_once(entry for item in verdicts for entry in item.findings)),
         advisory=_answers(entry for item in verdicts for entry in item.advisory),
     )
 

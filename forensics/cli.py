@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 import forensics
-from forensics.options import MOMENT, finite, opening_options
+from forensics.options import MOMENT, finite, language_option, opening_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ T = TypeVar("T")
 COMPLETE, USAGE, PARTIAL, UNOPENED, DAMAGED = 0, 2, 3, 4, 5
 
 
-_PARTS = ("summary", "sandbox", "tunnel", "persistence", "findings", "advisory", "coverage", "problems")
+_PARTS = ("summary", "sandbox", "tunnel", "persistence", "wiping", "findings", "advisory", "coverage", "problems")
 # What a write to a pipe gives whose reader has gone: Windows has no broken pipe, it calls the write invalid.
 _GONE = frozenset({errno.EPIPE, errno.EINVAL} if os.name == "nt" else {errno.EPIPE})
 
@@ -105,12 +105,13 @@ def _leave(number: int, _: object) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the sessions document on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No summary and no progress.")
 @click.option("-v", "--verbose", is_flag=True, help="Also list every problem.")
+@language_option
 @click.option("--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Write a log (JSON lines) there.")
 def timeline(
     evidence: tuple[Path, ...], output: Path, *, force: bool, context_minutes: float, all_events: bool,
     start: datetime | None, end: datetime | None, display_tz: str, evidence_tz: str, jobs: int | None,
     job_seconds: float, job_memory: int, opening: Opening, as_json: bool, quiet: bool, verbose: bool,
-    log_file: Path | None, extract: Path | None, rules: Path | None,
+    log_file: Path | None, extract: Path | None, rules: Path | None, lang: str,
 ) -> None:  # fmt: skip
     """The main job: evidence in, a case folder with timeline and sessions out.
 
@@ -164,7 +165,7 @@ def timeline(
     for case, _ in made:
         log.finished(case)
     with _printing():
-        _tell(made, output, zone, as_json=as_json, quiet=quiet, verbose=verbose)
+        _tell(made, output, zone, lang, as_json=as_json, quiet=quiet, verbose=verbose)
     sys.exit(max(_code(case) for case, _ in made))
 
 
@@ -189,8 +190,9 @@ def _rules_in(folder: Path | None) -> Rules | None:
 
 
 def _tell(
-    made: list[tuple[Case, Path]], output: Path, zone: tzinfo, *, as_json: bool, quiet: bool, verbose: bool
-) -> None:
+    made: list[tuple[Case, Path]], output: Path, zone: tzinfo, language: str, *, as_json: bool, quiet: bool,
+    verbose: bool,
+) -> None:  # fmt: skip
     """What a run says at its end: the failures in any case, then one JSON document, or the summaries."""
     from forensics.show import as_json as printed
     from forensics.show import failure, read_document, summary
@@ -204,7 +206,7 @@ def _tell(
         click.echo(printed([("" if whole else place.name, read_document(place)) for _, place in made]))
     elif not quiet:
         for case, place in made:
-            summary(read_document(place), case, place, zone, verbose=verbose)
+            summary(read_document(place), case, place, zone, language, verbose=verbose)
 
 
 @main.command()
@@ -315,8 +317,7 @@ def content_export(folder: Path, *, force: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.option("--all", "every", is_flag=True, help="Of persistence: also what Windows itself brings.")
 @click.option("--display-tz", default="UTC", show_default=True, help="Zone of the times shown.")
-@click.option("--lang", type=click.Choice(("en", "ja")), default="en", show_default=True,
-              help="Language of the checklist, of reasons and headings.")  # fmt: skip
+@language_option
 def show(case_dir: Path, part: str, *, as_json: bool, every: bool, display_tz: str, lang: str) -> None:
     """Show a saved case again, without its evidence; of a folder of cases, all of them."""
     from forensics.show import as_json as printed

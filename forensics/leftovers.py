@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from pathlib import Path
 
 _NAME = "mirrortrace-"
+# A run in another container has a number that is nobody's here, but it writes to its folder all the time.
+_STILL = 24 * 3600
 
 
 def prefix() -> str:
@@ -15,15 +18,28 @@ def prefix() -> str:
 
 
 def left_behind() -> list[Path]:
-    """The scratch folders of runs of this user that are dead. They are only named: what they hold may be wanted."""
+    """The scratch folders of runs that have ended and left nothing but these for a day.
+
+    They are only named: what they hold may be wanted.
+    """
     import psutil  # only a run that begins looks for them
 
     found = []
     for folder in sorted(Path(tempfile.gettempdir()).glob(f"{_NAME}*-*")):
         number = folder.name.removeprefix(_NAME).partition("-")[0]
-        if number.isdecimal() and not psutil.pid_exists(int(number)) and folder.is_dir() and not folder.is_symlink():
+        ended = number.isdecimal() and not psutil.pid_exists(int(number))
+        if ended and folder.is_dir() and not folder.is_symlink() and _is_still(folder):
             found.append(folder)
     return found
+
+
+def _is_still(folder: Path) -> bool:
+    """Whether nothing was written to the folder for long; one that may not be looked into is not called so."""
+    try:
+        written = [folder.stat().st_mtime, *(item.lstat().st_mtime for item in folder.iterdir())]
+    except OSError:
+        return False
+    return time.time() - max(written) > _STILL
 
 
 __all__ = ["left_behind", "prefix"]

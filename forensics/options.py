@@ -51,6 +51,12 @@ def _text(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return value
 
 
+language_option = click.option(
+    "--lang", type=click.Choice(("en", "ja")), default="en", show_default=True,
+    help="Language of the checklist, of reasons and headings on the terminal.",
+)  # fmt: skip
+
+
 def opening_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options that say how evidence is opened; they reach the command as one `opening`."""
 

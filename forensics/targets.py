@@ -18,6 +18,7 @@ from forensics.formats.authenticode import Signature
 from forensics.jobs import Job
 from forensics.model import Fact, Verdicts
 from forensics.naming import Naming
+from forensics.rules.ranking import worst_first
 from forensics.showing import Recall, recall
 from forensics.spool import SpoolReader
 from forensics.targetplaces import (
@@ -88,8 +89,7 @@ def with_targets(
         else entry
         for entry in verdicts.persistence
     ]
-    judged.sort(key=lambda item: (-item.score, item.mechanism, item.name.casefold(), item.id))
-    return replace(verdicts, persistence=tuple(judged))
+    return replace(verdicts, persistence=worst_first(judged))
 
 
 def _find(workers: Workers, seen: dict[str, Seen]) -> None:

@@ -9,6 +9,7 @@ nowhere else; callers keep the raw form in hex where something was replaced (see
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 # C0 and C1 controls but TAB and LF, DEL, bidi and zero-width formatting, line/paragraph separators, BOM inside text,
@@ -116,3 +117,18 @@ def _masked(match: re.Match[str]) -> str:
     if first is not None and len(first) + len(rest) < _TOKEN_LENGTH:  # two words on two lines: only the first is one
         return mask_secrets(match.group()[: match.start("rest") - match.start()]) + rest
     return (match["keep"] or "") + "<secret>"
+
+
+# Nouns behind a number in our templates; the singular is the word without its last letter.
+COUNTED = "records|times|keys|errors|files|rows|windows|attempts|connections|programs"
+_COUNTED = re.compile(rf"\{{(\w+)\}} ({COUNTED})\b")
+
+
+def worded(template: str, parts: Mapping[str, object]) -> str:
+    """The template with its values; `{n} records` is one record where `n` is 1. No value is looked into."""
+
+    def noun(match: re.Match[str]) -> str:
+        single = str(parts.get(match[1])) == "1"
+        return f"{{{match[1]}}} {match[2][:-1] if single else match[2]}"
+
+    return _COUNTED.sub(noun, template).format(**parts)

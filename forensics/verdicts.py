@@ -282,7 +282,7 @@ class PersistenceEntry:
     `target_note` says by what, or why not. Its hashes are those of the file at hand, else what a record says
     (`target_hash_source`); `target_signature` is a word of `formats/authenticode.py`, of the file at hand alone.
     `first_seen_source` says in words what dates the entry; `first_seen_bound` that it was there by then and may be
-    older, as with the last write of a registry key.
+    older, as with the last write of a registry key. `inert`: why this version of Windows does not start it any more.
     """
 
     id: str
@@ -316,13 +316,15 @@ class PersistenceEntry:
     target_signer_serial: str | None = None
     target_signer_thumbprint: str | None = None
     target_signed_at: datetime | None = None
+    inert: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AntiForensic:
     """A sign that traces were removed, with the innocent causes that look the same.
 
-    `level`: weak | medium | strong, how far such a sign goes by itself; no verdict on who did it or why.
+    `level`: weak | medium | strong, how far such a sign goes by itself; no verdict on who did it or why. `user`: the
+    account that the record names, which may be one that somebody else used.
     """
 
     time: datetime | None
@@ -332,6 +334,7 @@ class AntiForensic:
     events: tuple[str, ...]
     host: str = ""
     level: str = "weak"
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,7 +229,7 @@ def test_zones_go_by_either_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "90")
     assert console().width == 90
     monkeypatch.delenv("COLUMNS")
-    assert console().width == 132
+    assert console().width > 100_000  # whole lines
 
 
 def test_show_findings_of_a_saved_case(tmp_path: Any) -> None:

@@ -25,6 +25,7 @@ from forensics.locales import joined, quoted, say
 from forensics.logontally import LogonSource
 from forensics.model import AdvisoryAnswer, Coverage, Event, Fact, Host, Said, Verdicts
 from forensics.rules import load
+from forensics.rules.ranking import strength
 from forensics.sessions import build
 from forensics.sessions.rows import Row, Rows, ids_of, stamp
 from forensics.sessions.texts import basename, split_command
@@ -149,6 +150,7 @@ def _verdicts(asked: Asked) -> Answer:
     named = asked.question.get("verdicts", {})
     kinds, fronts = list(named.get("anti_forensics", ())), tuple(named.get("findings", ()))
     signs = [sign for sign in asked.verdicts.anti_forensics if sign.kind in kinds]
+    signs.sort(key=lambda sign: strength(sign.level))  # in order of time within each level
     findings = [item for item in asked.verdicts.findings if fronts and item.rule.startswith(fronts)]
     signs.sort(key=lambda sign: (_LEVELS.index(sign.level), kinds.index(sign.kind)))
     why = [

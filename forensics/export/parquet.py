@@ -107,6 +107,24 @@ def write(case: Case, path: Path, kinds: Kinds | None = None) -> None:
             pass
 
 
+PLACE = ("event_uid", "source_path", "source_locator", "source_sha256")
+
+
+def places(path: Path, ids: Collection[str]) -> Iterator[dict[str, str | None]]:
+    """Where the events with these ids come from: few columns are read, so a large timeline costs little.
+
+    Raises OSError or ValueError when the file is missing or damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow.parquet import ParquetFile
+
+    sought = pa.array(sorted(ids), pa.string())
+    with ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=list(PLACE)):
+            yield from batch.filter(pc.is_in(batch.column("event_uid"), value_set=sought)).to_pylist()
+
+
 class ParquetEvents:
     """The events of a Parquet file: sized, sorted as written, read in batches whenever they are walked."""
 

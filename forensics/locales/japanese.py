@@ -33,18 +33,21 @@ from typing import Any
 import yaml
 
 from forensics.rules import load
+from forensics.text import COUNTED
 
 CATALOGUES = (
     "ja_reasons", "ja_signs", "ja_feature", "ja_findings", "ja_attacks", "ja_persistence", "ja_seen", "ja_sandbox",
-    "ja_tunnel", "ja_coverage", "ja_show", "ja_products", "ja_places",
+    "ja_tunnel", "ja_coverage", "ja_show", "ja_products", "ja_places", "ja_list",
 )  # fmt: skip
 RULES = (
     "antiforensics", "group", "tools", "attacks", "persistence", "autoruns", "products", "targets", "sandbox", "tunnel",
+    "inert",
 )  # fmt: skip
 _LIMIT = 4096
 _LITERAL = 8  # letters that a template must have to be tried on a sentence whose rule is not known
 _SURE = 3  # length of a text between two values from which its first place ends the value before it
 _JOINED = {"list": re.compile(r" and |; "), "items": re.compile(r", (?![^(]*\))"), "parts": re.compile("; ")}
+_COUNTED = re.compile(rf"^(\\ (?:{COUNTED}))\b")
 Pieces = list[tuple[str, str, str]]
 
 
@@ -135,7 +138,7 @@ def _pattern(english: str, manners: Mapping[str, str], made: Catalogue) -> str:
     search go back and forth.
     """
     found = pieces(english)
-    pattern, seen = re.escape(found[0][0]), set()
+    pattern, seen = _literal(found[0][0]), set()
     for index, (_, name, _) in enumerate(found):
         if not name:
             continue
@@ -144,11 +147,16 @@ def _pattern(english: str, manners: Mapping[str, str], made: Catalogue) -> str:
         value = ".*?" if phrases is None else "|".join(item.pattern.pattern for item in phrases)
         group = f"(?P={name})" if name in seen else f"(?P<{name}>{_anonymous(value)})"
         seen.add(name)
-        end = re.escape(after)
+        end = _literal(after)
         pattern += (
             f"(?>{group}{end})" if phrases is None and len(after) >= _SURE and index + 2 < len(found) else group + end
         )
     return pattern
+
+
+def _literal(text: str) -> str:
+    """A text between values; the noun behind a number may be one alone (`text.worded`)."""
+    return _COUNTED.sub(r"\1?", re.escape(text))
 
 
 def _anonymous(pattern: str) -> str:

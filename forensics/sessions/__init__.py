@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from forensics.model import Coverage, Event, Fact, Host, Verdicts
+from forensics.rules.ranking import gravest_first
 from forensics.sessions.antiforensics import anti_forensics, in_order
 from forensics.sessions.capability import capability
 from forensics.sessions.capability import findings as capability_findings
@@ -64,7 +65,7 @@ def build(
                 *tunnels.removed,
             )
         ),
-        findings=tuple(dated(item, rows) for item in (*found, *leads)),
+        findings=gravest_first(dated(item, rows) for item in (*found, *leads)),
     )
 
 

@@ -14,6 +14,7 @@ from functools import cache
 
 from forensics.rules import load
 from forensics.sessions.rows import Group, Row, Rows, grouped, short, stamp
+from forensics.text import worded
 
 SETUP, CBS, PACKAGE, FILE, CLASS, CHANGE = "setup", "cbs", "package", "file", "class", "change"
 _SETUP: dict[str, tuple[bool | None, str]] = {
@@ -143,12 +144,14 @@ def classes(rows: Rows) -> list[Statement]:
     live, gone = [row for row in ours if _is_live([row])], [row for row in ours if not _is_live([row])]
     if live:
         first = min((row.time for row in live if row.time), default=None)
-        text = f"registry: {len(live)} keys of the feature's classes are there"
+        be = "is" if len(live) == 1 else "are"
+        text = worded(f"registry: {{n}} keys of the feature's classes {be} there", {"n": len(live)})
         text += f", last written {stamp(first)} at the earliest" if first else ""
         text += " (they are there where the feature is or was on; their time as that of switching on is an inference)"
         found.append(Statement(CLASS, first, True, text, tuple(live)))
     if gone:
-        text = f"registry: {len(gone)} keys of the feature's classes were there and are not now"
+        were = "was there and is" if len(gone) == 1 else "were there and are"
+        text = worded(f"registry: {{n}} keys of the feature's classes {were} not now", {"n": len(gone)})
         found.append(Statement(CLASS, None, None, text, tuple(gone)))
     return found
 

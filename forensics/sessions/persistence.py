@@ -14,9 +14,11 @@ import re
 
 from forensics.model import Host, PersistenceEntry, stable_id
 from forensics.rules import autoruns
+from forensics.rules.ranking import worst_first
 from forensics.sessions import persistence_scored as scored
 from forensics.sessions.persistence_commands import COMMANDED
 from forensics.sessions.persistence_entries import Entry, merged
+from forensics.sessions.persistence_inert import with_inertness
 from forensics.sessions.persistence_scored import judged, worst
 from forensics.sessions.persistence_seen import Files, first_seen, last_write
 from forensics.sessions.persistence_targets import target_of
@@ -37,7 +39,7 @@ def persistence(rows: Rows, host: Host, label: str) -> tuple[PersistenceEntry, .
     """
     people, projects, files = People(host.users), Projects(rows), Files(rows)
     found = [_entry(entry, people, projects, files, label) for entry in merged(rows, people)]
-    return tuple(sorted(found, key=lambda item: (-item.score, item.mechanism, item.name.casefold(), item.id)))
+    return worst_first(with_inertness(entry, host) for entry in found)
 
 
 def _entry(entry: Entry, people: People, projects: Projects, files: Files, label: str) -> PersistenceEntry:

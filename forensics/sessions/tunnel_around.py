@@ -17,6 +17,7 @@ from forensics.sessions.tunnel_bundle import SHELL, TRACE, Bundle
 from forensics.sessions.tunnel_call import profile_in, tunnel_call
 from forensics.sessions.tunnel_periods import Period, window
 from forensics.sessions.tunnel_programs import is_own_copy, programs_of
+from forensics.text import worded
 
 _FETCHED = ("browser.downloaded", "browser.cached", "bits.transfer", "bits.queued", "file.mark_of_the_web")
 _WORDS = {
@@ -128,7 +129,8 @@ class Around:
         who = next((name for row in found if (name := self._people.of(row)[0])), None)
         own = any(pid(row.get("pid")) in self._pids for row in found)
         there = any(_count(row) and not row.get("error_code") for row in found)
-        text = f"the CLI's login was asked for in Credential Manager{f' by {who}' if who else ''}, {len(found)} times"
+        parts = {"by": f" by {who}" if who else "", "n": len(found)}
+        text = worded("the CLI's login was asked for in Credential Manager{by}, {n} times", parts)
         text += ", by the process that hosted" if own else ""
         text += "; one was stored" if there else "; whether one was stored is not told"
         self._say(f"{text} (Security 5379; what it logs is from memory)", found)

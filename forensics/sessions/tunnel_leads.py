@@ -15,6 +15,7 @@ from forensics.model import Finding, TunnelSession
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, short
 from forensics.sessions.texts import basename, norm
 from forensics.sessions.tunnel_call import profile_in, tunnel_call
+from forensics.text import worded
 
 SERVER_USED, FORWARDING = "tunnel.server_unattributed", "tunnel.port_forwarding"
 CLIENT, DEVTUNNEL = "tunnel.client_of_another", "tunnel.devtunnel_seen"
@@ -46,7 +47,8 @@ def _servers(rows: Rows, people: People, ssh: Set[str], taken: Set[str], label: 
         windows = {row.get("connection_id") or row.id for row in used if row.kind == "server.window_opened"}
         saves = sum(row.kind == "tunnel.file_saved" for row in used)
         whose = f" of {profile}" if profile else ""
-        text = f"a remote editor's server was used in the profile{whose}: {len(windows)} windows, {saves} files saved"
+        used_for = "a remote editor's server was used in the profile{whose}: {windows} windows, {saves} files saved"
+        text = worded(used_for, {"whose": whose, "windows": len(windows), "saves": saves})
         signs = profile.casefold() in ssh
         why = "the profile holds signs of Remote-SSH, which leaves the same files" if signs else (
             "Remote-SSH and a tunnel leave the same files, and nothing at hand tells which it was")  # fmt: skip

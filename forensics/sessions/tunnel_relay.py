@@ -15,6 +15,7 @@ from forensics.model import RelayPeriod
 from forensics.sessions.rows import Row, because, stamp
 from forensics.sessions.tunnel_bundle import LOG, Bundle
 from forensics.sessions.tunnel_periods import Period, once, window
+from forensics.text import worded
 
 _PING = ("sent liveness ping", "received liveness pong")
 
@@ -70,7 +71,7 @@ def _closed(item: _Up, periods: list[Period]) -> None:
 
 def _lost(rows: list[Row], tries: list[Row]) -> str:
     lost = [row for row in rows if row.kind == "tunnel.relay_lost"]
-    more = f"; {len(tries)} attempts to come back failed" if tries else ""
+    more = worded("; {n} attempts to come back failed", {"n": len(tries)}) if tries else ""
     return because(f"the tunnel lost its relay and came back{more}", lost)
 
 

@@ -14,6 +14,7 @@ from forensics.sessions.rows import Row, because
 from forensics.sessions.tunnel_bundle import LOG, SERVER, Bundle, line_of
 from forensics.sessions.tunnel_periods import Period
 from forensics.sessions.tunnel_windows import Client
+from forensics.text import worded
 
 SOURCES = {"the CLI's log": LOG, "the server's logs": SERVER, "the server's console log": SERVER}
 _WITHOUT = "without a usable time (local stamps, and the host's zone is not known)"
@@ -70,8 +71,9 @@ def untimed_clients(bundle: Bundle, dated: Sequence[Client]) -> tuple[list[Tunne
     found = [_client(row, _windows_of(bundle, *key), left=key in left) for key, row in served.items()]
     found += [TunnelClient(None, None, row.get("commit") or None, "unknown", 1) for row in apart]
     found = found[len(dated) :]
-    connections = f"{len(served)} connections in the CLI's log" if served else ""
-    seen = f"{len(windows)} editor windows in the server's logs" if windows else ""
+    connections = worded("{n} connections in the CLI's log", {"n": len(served)}) if served else ""
+    editors = "1 editor window" if len(windows) == 1 else f"{len(windows)} editor windows"
+    seen = f"{editors} in the server's logs" if windows else ""
     text = f"{' and '.join(item for item in (connections, seen) if item)} are recorded {_WITHOUT}"
     return found, rows, [because(f"{text}; copies of a line in several logs count once", rows)]
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from forensics.rules import load
 from forensics.sessions.rows import Row, stamp
 from forensics.sessions.wiped_signs import Found, Scene, weakened
+from forensics.text import worded
 from forensics.times import Moment, from_iso
 
 Span = tuple[datetime, datetime]
@@ -253,8 +254,9 @@ def _lost(scene: Scene) -> Iterator[Found]:
     """1101 and Sysmon 255, each kind once: they come in crowds."""
     dropped, failed = scene.rows.of("log.events_dropped"), scene.rows.of("sysmon.failed")
     if dropped:
-        told = f"the Security log says {len(dropped)} times that audit events were dropped"
+        told = worded("the Security log says {n} times that audit events were dropped", {"n": len(dropped)})
         yield scene.sign("events_lost", dropped[0], dropped, told=told)
     if failed:
-        told = f"Sysmon reports {len(failed)} errors ({failed[0].get('reason') or 'without words'})"
+        why = failed[0].get("reason") or "without words"
+        told = worded("Sysmon reports {n} errors ({why})", {"n": len(failed), "why": why})
         yield scene.sign("events_lost", failed[0], failed, told=told)

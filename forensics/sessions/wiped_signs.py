@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -12,6 +12,7 @@ from forensics.model import AntiForensic, Host
 from forensics.rules import load
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.rows import People, Row, Rows, ids_of, is_service_sid, stamp
+from forensics.text import worded
 
 Found = tuple[Row, AntiForensic]
 _SHUTDOWN = timedelta(minutes=10)
@@ -55,12 +56,13 @@ class Scene:
     def sign(self, kind: str, row: Row, rows: Sequence[Row], **parts: str) -> Found:
         """A sign at the time of `row` that rests on `rows`; its words, causes and level are data."""
         data = load("antiforensics")[kind]
-        detail, causes = data["detail"].format(**parts), tuple(data["innocent_causes"])
+        detail, causes = worded(data["detail"], parts), tuple(data["innocent_causes"])
         if row.recovered_from:
             detail += f" (the record was recovered from {row.recovered_from})"
         if row.deleted:
             detail += " (a deleted entry of the registry)"
-        return row, AntiForensic(row.time, kind, detail, causes, ids_of(rows)[:_MOST_EVENTS], self.label, data["level"])
+        level, user = data["level"], _named(parts)
+        return row, AntiForensic(row.time, kind, detail, causes, ids_of(rows)[:_MOST_EVENTS], self.label, level, user)
 
     def of_service(self, row: Row) -> bool:
         """Whether a service account did it, no person."""
@@ -107,6 +109,11 @@ def weakened(found: Found, weak: bool, level: str = "weak") -> Found:
     return (found[0], replace(found[1], level=level)) if weak else found
 
 
+def _named(parts: Mapping[str, str]) -> str | None:
+    """Whom the words of a sign name as the one who did it."""
+    return parts.get("by", "").removeprefix(" by ") or None
+
+
 def capped(found: Iterable[Found]) -> list[AntiForensic]:
     """The signs in order of time, undated last; of one kind and level the first, and one more that counts the rest."""
     most = load("antiforensics")["most_told"]
@@ -126,4 +133,5 @@ def _rest(signs: list[AntiForensic]) -> AntiForensic:
     span = f", {stamp(times[0])} to {stamp(times[-1])}" if times else ""
     events = tuple(dict.fromkeys(event for sign in signs for event in sign.events))[:_MOST_EVENTS]
     detail = f"{len(signs)} more of the same kind{span}"
-    return replace(signs[0], detail=detail, events=events)
+    users = {sign.user for sign in signs}
+    return replace(signs[0], detail=detail, events=events, user=users.pop() if len(users) == 1 else None)

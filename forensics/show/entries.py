@@ -8,7 +8,7 @@ from datetime import tzinfo
 
 from rich.text import Text
 
-from forensics.show.terminal import COLOURS, Document, in_zone, label_of, line, moment, told
+from forensics.show.terminal import COLOURS, Document, in_zone, label_of, line, moment, said, told
 from forensics.text import one_line
 
 _MOST_REASONS = 6
@@ -21,7 +21,7 @@ def on_host(document: Document, entry: Document) -> str:
     """Which host an entry is about, where the case is about more than one."""
     labels = {label_of(item) for item in document["evidence"]}
     labels |= {other["host"] for part in _JUDGED for other in document.get(part, ())}
-    return f"  on {entry['host']}" if len(labels) > 1 and entry["host"] else ""
+    return f"  {said('on {host}', host=entry['host'])}" if len(labels) > 1 and entry["host"] else ""
 
 
 def judged(entry: Document) -> Text:
@@ -54,7 +54,8 @@ def reasons(item: Document, zone: tzinfo, *, full: bool) -> list[Text]:
     shown = [EVENT_IDS.sub("", reason) for reason in ranked[:_MOST_REASONS]]
     lines = [line(f"      · {in_zone(told(reason), zone)}", "dim") for reason in shown]
     more = len(ranked) - len(lines)
-    return [*lines, line(f"      · … {more} more reason{'' if more == 1 else 's'}", "dim")] if more > 0 else lines
+    words = said("… 1 more reason" if more == 1 else "… {n} more reasons", n=more)
+    return [*lines, line(f"      · {words}", "dim")] if more > 0 else lines
 
 
 def _rank(reason: str) -> tuple[int, int]:
@@ -70,4 +71,4 @@ def listed(label: str, texts: Sequence[str], most: int, part: str) -> Iterator[T
     for text in shown:
         yield line(f"      {label:8}{one_line(text, 240 if most else 0)}")
     if more := len(texts) - len(shown):
-        yield line(f"      {label:8}… and {more} more: show {part}", "dim")
+        yield line(f"      {label:8}{said('… and {n} more: show {part}', n=more, part=part)}", "dim")

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from forensics.sessions.sandbox_unknown import BY_DEFAULT
 from forensics.show.entries import judged, listed, on_host, reasons, span
-from forensics.show.terminal import Document, heading, line, moment, told
+from forensics.show.terminal import Document, heading, line, moment, said, told
 from forensics.text import one_line
 
 _MOST = 6
@@ -54,13 +54,17 @@ def _configuration(document: Document, config: Document, zone: tzinfo, *, full: 
 
 def _session(document: Document, session: Document, zone: tzinfo, *, full: bool) -> Group:
     launch = session["launch"]
-    network = {True: "networked", False: "no network", None: "network unknown"}[session["networked"]]
-    network += " (inferred)" if any(_NETWORK_INFERRED.match(reason) for reason in session["reasons"]) else ""
+    network = told({True: "networked", False: "no network", None: "network unknown"}[session["networked"]])
+    if any(_NETWORK_INFERRED.match(reason) for reason in session["reasons"]):
+        network = said("{network} (inferred)", network=network)
     head = judged(session).append(f"  {span(session, zone)}  {_score(session)}", style="bold")
     head.append(one_line(on_host(document, session)))
-    who = launch.get("user") or launch.get("user_sid") or "unknown user"
+    who = launch.get("user") or launch.get("user_sid") or told("unknown user")
     task = f" {launch['task_name']}" if launch.get("task_name") else ""
-    how = f"by {launch['method']}{task}, as {who}, {told(network)}, end: {told(session['end_kind']).replace('_', ' ')}"
+    how = said(
+        "by {method}, as {who}, {network}, end: {end}", method=f"{told(launch['method'])}{task}", who=who,
+        network=network, end=told(session["end_kind"]).replace("_", " "),
+    )  # fmt: skip
     what = one_line(launch.get("wsb_path") or launch.get("command_line") or "", 0 if full else 240)
     lines = [head, line(f"      {how}{': ' + what if what else ''}"), *_known(session, full=full)]
     return Group(*lines, *_done(session, zone, full=full), *reasons(session, zone, full=full))
@@ -68,17 +72,17 @@ def _session(document: Document, session: Document, zone: tzinfo, *, full: bool)
 
 def _score(session: Document) -> str:
     unread = session["config"] is None and not session["score"] and not _by_default(session)
-    return f"score {session['score']}{' (configuration not read: no judgement)' if unread else ''}"
+    return f"{told('score')} {session['score']}{told(' (configuration not read: no judgement)') if unread else ''}"
 
 
 def _known(session: Document, *, full: bool) -> Iterator[Text]:
     config, shared = session["config"], _shared(session)
     if config is None:
         none = "none is named: the defaults apply, network on" if _by_default(session) else "not known"
-        yield line(f"      config  {none}{shared}")
+        yield line(f"      {told('config')}  {told(none)}{shared}")
     else:
         source = f"  ({config['source']})" if full else ""
-        yield line(f"      config  {settings(config)}{shared}{source}")
+        yield line(f"      {told('config')}  {settings(config)}{shared}{source}")
 
 
 def _by_default(session: Document) -> bool:
@@ -93,37 +97,37 @@ def _shared(session: Document) -> str:
     for match in filter(None, map(_SHARED.match, session["reasons"])):
         if match["host"].casefold().rstrip("\\") not in inside:
             found.setdefault(match["host"].casefold(), f"{match['host']} ({_MODES[match['mode']]})")
-    return f"; shared while it ran: {', '.join(found.values())}" if found else ""
+    return f"; {told('shared while it ran')}: {', '.join(found.values())}" if found else ""
 
 
 def settings(config: Document) -> str:
     """A configuration on one line: what lets data out and in first; unknown where the default is the version's."""
     words = {True: "on", False: "off", None: "unknown"}
     parts = [
-        f"{label} {words[config.get(key)]}"
+        f"{told(label)} {told(words[config.get(key)])}"
         for label, key in (("network", "networking"), ("clipboard", "clipboard"), ("vGPU", "vgpu"))
     ]
-    parts.append(f"memory {config['memory_mb']} MB" if config.get("memory_mb") else "memory unknown")
-    parts += ["protected client"] if config.get("protected_client") else []
+    memory = config.get("memory_mb")
+    parts.append(said("memory {n} MB", n=memory) if memory else told("memory unknown"))
+    parts += [told("protected client")] if config.get("protected_client") else []
     parts += [_folder(folder) for folder in config["mapped_folders"]] or [
         _without(config, "MappedFolders", "mapped folder")
     ]
     if config["mapped_folders"] and "MappedFolders" in config.get("lost", ()):
-        parts.append("further mapped folders unknown")
+        parts.append(told("further mapped folders unknown"))
     command = config.get("logon_command")
-    return "; ".join(
-        [", ".join(parts), f"command: {command}" if command else _without(config, "LogonCommand", "logon command")]
-    )
+    started = f"{told('command')}: {command}" if command else _without(config, "LogonCommand", "logon command")
+    return "; ".join([", ".join(parts), started])
 
 
 def _without(config: Document, element: str, name: str) -> str:
     """Said of what is not there, or of what a damaged file may have had."""
-    return f"{name} unknown (the file is damaged)" if element in config.get("lost", ()) else f"no {name}"
+    return told(f"{name} unknown (the file is damaged)" if element in config.get("lost", ()) else f"no {name}")
 
 
 def _folder(folder: Document) -> str:
     inside = f" -> {folder['sandbox']}" if folder.get("sandbox") else ""
-    return f"folder {folder['host']}{inside} ({'ro' if folder['read_only'] else 'rw'})"
+    return f"{told('folder')} {folder['host']}{inside} ({told('ro' if folder['read_only'] else 'rw')})"
 
 
 def _done(session: Document, zone: tzinfo, *, full: bool) -> Iterator[Text]:

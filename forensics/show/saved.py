@@ -9,13 +9,16 @@ from pathlib import Path
 from rich.text import Text
 
 from forensics.show.advisory import print_advisory
-from forensics.show.findings import print_findings, print_machines, print_refused
+from forensics.show.findings import gravest, print_findings, print_machines, print_refused, print_unasked
+from forensics.show.persistence import print_persistence, worst
 from forensics.show.sandboxes import print_sandbox
+from forensics.show.sources import places_of
 from forensics.show.stock import every_entry
-from forensics.show.summary import print_notices, print_persistence, show_summary
+from forensics.show.summary import print_notices, show_summary
 from forensics.show.tables import print_coverage, problem_lines
 from forensics.show.terminal import Document, console, speaking
 from forensics.show.tunnels import print_tunnels
+from forensics.show.wiping import print_wiping, strongest_first
 from forensics.text import one_line
 
 _SESSIONS, _RUN = "sessions.json", "run.json"
@@ -23,11 +26,16 @@ _PIECES = {
     "sandbox": ("sandbox_sessions", "sandbox_configs", "sandbox_capability"),
     "tunnel": ("tunnel_sessions",),
     "persistence": ("persistence",),
+    "wiping": ("anti_forensics",),
     "findings": ("findings",),
     "advisory": ("advisory",),
     "coverage": ("coverage",),
     "problems": ("problems",),
 }
+
+
+# What comes first in the lists that are shown; cases of older versions have them otherwise.
+_ORDERS = {"persistence": worst, "wiping": strongest_first, "findings": gravest}
 
 
 def read_document(case_dir: Path) -> Document:
@@ -51,7 +59,11 @@ def saved_cases(folder: Path) -> list[tuple[str, Document]]:
 
 def piece_of(document: Document, part: str) -> Document:
     """The piece of a document that `show PART` is about."""
-    return document if part == "summary" else {name: document.get(name, []) for name in _PIECES[part]}
+    if part == "summary":
+        return document
+    piece = {name: document.get(name, []) for name in _PIECES[part]}
+    order = _ORDERS.get(part)
+    return {name: order(entries) for name, entries in piece.items()} if order else piece
 
 
 def as_json(cases: list[tuple[str, Document]], part: str = "summary") -> str:
@@ -116,10 +128,15 @@ def _show_part(folder: Path, cases: list[tuple[str, Document]], part: str, zone:
         elif part == "tunnel":
             print_tunnels(document, zone, out, full=True)
         elif part == "persistence":
-            print_persistence(document, document["persistence"], zone, out, full=True)
+            entries = worst(document["persistence"])
+            places = places_of(folder / name, {event for entry in entries for event in entry["events"]})
+            print_persistence(document, entries, zone, out, full=True, places=places)
+        elif part == "wiping":
+            print_wiping(document, zone, out)
         elif part == "findings":
             print_findings(document, zone, out)
             print_refused(_rules(folder / name), out)
+            print_unasked(document, out)
         elif part == "advisory":
             print_advisory(document, zone, out, language)
         elif part == "coverage":

@@ -1,4 +1,4 @@
-"""The short answer after a run, and the list of autostart entries in its full form."""
+"""The short answer after a run."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.text import Text
 
 from forensics.export.run_json import row_counts
-from forensics.rules.autoruns import dated_by_key
 from forensics.show.advisory import print_short
-from forensics.show.entries import on_host, reasons
 from forensics.show.findings import print_leads, print_machines
+from forensics.show.persistence import print_persistence, worst
 from forensics.show.sandboxes import print_sandbox
 from forensics.show.tables import coverage_lines, problem_lines
-from forensics.show.terminal import Document, console, counted, heading, in_zone, line, moment, told
+from forensics.show.terminal import Document, console, counted, heading, line, said, speaking
 from forensics.show.tunnels import print_tunnels
+from forensics.show.wiping import print_strongest
 from forensics.text import one_line
 
 if TYPE_CHECKING:
@@ -27,10 +27,17 @@ if TYPE_CHECKING:
 _TOP = 8
 
 
-def summary(document: Document, case: Case, output: Path, zone: tzinfo, *, verbose: bool) -> None:
+def summary(
+    document: Document, case: Case, output: Path, zone: tzinfo, language: str = "en", *, verbose: bool
+) -> None:  # fmt: skip
     """The short answer after a run."""
+    with speaking(language):
+        _summary(document, case, output, zone, language, verbose=verbose)
+
+
+def _summary(document: Document, case: Case, output: Path, zone: tzinfo, language: str, *, verbose: bool) -> None:
     out = console()
-    show_summary(document, zone, out)
+    show_summary(document, zone, out, language)
     out.print(problem_lines(document, verbose=verbose))
     print_notices(case.run.get("notices", ()), out, several=len(case.evidence) > 1)
     out.print(line(f"{_counted(row_counts(case))} Written to {output}:"))
@@ -65,18 +72,10 @@ def show_summary(document: Document, zone: tzinfo, out: Console, language: str =
     print_tunnels(document, zone, out, full=False)
     entries = [entry for entry in document["persistence"] if entry["score"] > 0]
     out.print(heading("Persistence", len(entries), _autostarts(document["persistence"])))
-    top = sorted(entries, key=lambda entry: -entry["score"])[:_TOP]
-    print_persistence(document, top, zone, out, full=False)
+    print_persistence(document, worst(entries)[:_TOP], zone, out, full=False)
     if (more := len(entries) - _TOP) > 0:
-        out.print(Text(f"  … {more} more: show persistence", style="dim"))
-    if document["anti_forensics"]:
-        out.print(heading("Traces removed", len(document["anti_forensics"]), ""))
-        for sign in document["anti_forensics"][:_TOP]:
-            level = f" ({told(sign['level'])})" if "level" in sign else ""
-            said = f"{sign['kind']}{level}: {in_zone(told(sign['detail']), zone)}{on_host(document, sign)}"
-            out.print(line(f"  {moment(sign['time'], zone)}  {said}"))
-        if (more := len(document["anti_forensics"]) - _TOP) > 0:
-            out.print(Text(f"  … {more} more in sessions.json", style="dim"))
+        out.print(Text(f"  {said('… {n} more: show {part}', n=more, part='persistence')}", style="dim"))
+    print_strongest(document, zone, out)
     print_leads(document, zone, out)
     print_short(document, out, language)
     for text in coverage_lines(document):
@@ -86,7 +85,7 @@ def show_summary(document: Document, zone: tzinfo, out: Console, language: str =
 def _autostarts(entries: Sequence[Document]) -> str:
     gone = sum(1 for entry in entries if entry.get("deleted"))
     more = f", {gone} more recovered from deleted keys" if gone else ""
-    return f"{counted(len(entries) - gone, 'autostart entry', 'autostart entries')} in all{more}"
+    return f"{counted(len(entries) - gone, 'autostart entry', 'autostart entries')} beside Windows' own{more}"
 
 
 def _zone(host: Document) -> str | None:
@@ -108,65 +107,3 @@ def _host_line(evidence: Document, *, several: bool) -> Text:
     ]
     text.append(one_line(f"  users: {', '.join(people)}") if people else "", style="dim")
     return text.append(one_line(f"  from {evidence['name']}"), style="dim") if several else text
-
-
-def _seen(entry: Document, zone: tzinfo) -> str:
-    """When the entry was first there, if that is not the time of its key, which the line tells in any case."""
-    if entry["first_seen"] != entry["last_write"]:
-        word = told("there by" if entry.get("first_seen_bound") else "first seen")
-        return f"  {word} {moment(entry['first_seen'], zone)}"
-    return "" if entry["mechanism"] == "run_key" or not entry["first_seen"] else f"  {told('first seen and')}"
-
-
-def print_persistence(
-    document: Document, entries: Sequence[Document], zone: tzinfo, out: Console, *, full: bool
-) -> None:
-    """An entry's lines: what and when, its command, what sets it off; with its reasons in the full form."""
-    for entry in entries:
-        head = Text("  ").append(f"score {entry['score']:>3}", style="bold yellow" if entry["score"] else "dim")
-        head.append(one_line(f"  {told(entry['mechanism'])}  "), style="dim").append(
-            one_line(entry["name"]), style="bold"
-        )
-        whose = f"  as {entry['user']}" if entry["user"] else ""
-        whose += f"  {told('deleted')}" if entry.get("deleted") else ""
-        whose += _seen(entry, zone)
-        # The registry dates keys, not values: every entry of a Run key has the time of the youngest change to any.
-        what = told("key last written" if dated_by_key(entry["mechanism"]) else "last write")
-        whose += " " if whose.endswith(told("first seen and")) else "  "
-        written = f"{whose}{what} {moment(entry['last_write'], zone)}{on_host(document, entry)}"
-        out.print(head.append(one_line(written), style="dim"))
-        if entry["command"]:
-            out.print(line(f"      {one_line(entry['command'], 0 if full else 240)}"))
-        if entry.get("trigger"):
-            out.print(line(f"      {told('trigger')}: {one_line(entry['trigger'], 0 if full else 240)}"))
-        if full:
-            if entry.get("first_seen") and entry.get("first_seen_source"):
-                out.print(line(f"      {told('first seen by')}: {one_line(told(entry['first_seen_source']), 0)}"))
-            if target := _target(entry):
-                out.print(line(f"      {told('target')}: {one_line(target, 0)}"))
-            out.print(Group(*reasons(entry, zone, full=True)))
-
-
-def _target(entry: Document) -> str:
-    """The file that an entry starts, and what the evidence has of it."""
-    if not entry.get("target") or not (entry["score"] or entry.get("target_note") or entry.get("target_exists")):
-        return ""
-    found = [told({True: "there", False: "not there", None: ""}[entry.get("target_exists")])]
-    digest = next((name for name in ("sha256", "sha1") if entry.get(f"target_{name}")), "")
-    if digest:
-        source = entry.get("target_hash_source")
-        found.append(f"{digest.upper().replace('SHA', 'SHA-')} {entry[f'target_{digest}']}")
-        found[-1] += told(f" (by {source})") if source and source != "the file" else ""
-    found.append(_signature(entry))
-    note = "; ".join(told(part) for part in (entry.get("target_note") or "").split("; "))
-    return ": ".join(item for item in (", ".join(item for item in (entry["target"], *found) if item), note) if item)
-
-
-def _signature(entry: Document) -> str:
-    """What the signature in the file is worth; nothing of a file that can have none."""
-    state = entry.get("target_signature") or ""
-    if not state or (state == "not_checked" and not entry.get("target_signature_note")):
-        return ""
-    by = f" by {entry['target_signer']}" if entry.get("target_signer") else ""
-    why = f" ({entry['target_signature_note']})" if entry.get("target_signature_note") else ""
-    return told(f"signature {state.replace('_', ' ')}{by}{why}")

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from forensics.rules import load
-from forensics.show.terminal import COLOURS, Document, console, counted, label_of, line, moment, told
+from forensics.show.terminal import COLOURS, Document, console, counted, heading, label_of, line, moment, said, told
 from forensics.text import one_line
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def print_coverage(document: Document, zone: tzinfo, out: Console) -> None:
         table.add_column(told(column), overflow="fold")
     for row in document["coverage"]:
         cells = [row["artifact"], told(row["state"]), str(row["found"]), f"{row['parsed']} / {row['claimed']}",
-                 str(row["facts"]), str(row["context"]), _detail(row["detail"])]  # fmt: skip
+                 str(row["facts"]), str(row["context"]), detail_of(row["detail"])]  # fmt: skip
         whose = [row["evidence"], labels.get(row["evidence"], "")] if several else []
         style = COLOURS.get(row["state"], "")
         shown = [Text(one_line(cell), style=style if cell is cells[1] else "") for cell in (*whose, *cells)]
@@ -47,7 +47,7 @@ def print_coverage(document: Document, zone: tzinfo, out: Console) -> None:
         out.print(line("not collected is not clean; mirrortrace content export writes collector targets for it", "dim"))
 
 
-def _detail(text: str) -> str:
+def detail_of(text: str) -> str:
     """What is said of it, part by part."""
     return "; ".join(told(part) for part in text.split("; "))
 
@@ -100,7 +100,8 @@ def _unseen(rows: list[Document]) -> Iterator[Text]:
         ranked = sorted(names, key=lambda name: (order.get(name, len(order)), name))
         more = len(ranked) - _NAMED
         shown = told("all of it") if len(names) == len(rows) else ", ".join(ranked[:_NAMED])
-        rest = f" … and {more} more: show coverage" if more > 0 and len(names) < len(rows) else ""
+        words = said("… and {n} more: show {part}", n=more, part="coverage")
+        rest = f" {words}" if more > 0 and len(names) < len(rows) else ""
         yield line(f"    {told(state).replace('_', ' ')}: {shown}{rest}", COLOURS[state])
 
 
@@ -108,13 +109,15 @@ def problem_lines(document: Document, *, verbose: bool) -> Group:
     """What could not be read; what concerns the whole case comes first."""
     problems = sorted(document["problems"], key=lambda item: item["fault"] not in _LOUD)
     if not problems:
-        return Group(Text("Problems: none", style="bold green"))
+        return Group(Text(told("Problems: none"), style="bold green"))
     loud = sum(problem["fault"] in _LOUD for problem in problems)
-    lines = [Text(f"Problems: {len(problems)}", style="bold yellow")]
+    lines = [heading("Problems", len(problems), "")]
+    lines[0].stylize("yellow")
     for index, problem in enumerate(problems if verbose else problems[: max(_TOP, loud)]):
         lines.append(line(f"  {_problem(problem)}", "bold red" if index < loud else ""))
     if len(problems) > _TOP and not verbose:
-        lines.append(Text(f"  … {len(problems) - max(_TOP, loud)} more in problems.jsonl", style="dim"))
+        more = said("… {n} more in problems.jsonl", n=len(problems) - max(_TOP, loud))
+        lines.append(Text(f"  {more}", style="dim"))
     return Group(*lines)
 
 

@@ -14,13 +14,14 @@ from rich.console import Console
 from rich.text import Text
 
 from forensics.locales.japanese import in_language
+from forensics.sessions.rows import stamp
 from forensics.text import one_line
 from forensics.times import from_iso, named_zone
 
 Document = dict[str, Any]
 COLOURS = {"confirmed": "bold red", "probable": "yellow", "possible": "cyan", "complete": "green", "partial": "yellow",
            "unreadable": "bold red", "not_collected": "magenta", "nothing_found": "dim"}  # fmt: skip
-_PIPE_WIDTH = 132
+_PIPE_WIDTH = 1_000_000  # no line of a list is longer: what reads a pipe or a file searches whole lines
 # A time as the reasons (`sessions.rows.stamp`) and the fields of events (`times.iso`) have it.
 _STAMP = re.compile(
     r"(?P<stamp>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) UTC|(?P<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00)"
@@ -45,6 +46,11 @@ def told(text: str) -> str:
     return in_language(text, _LANGUAGE.get())
 
 
+def said(template: str, **parts: object) -> str:
+    """Words of the terminal with values in them, in the language that is shown: the template is what is looked up."""
+    return told(template).format(**parts)
+
+
 class _Console(Console):
     """A console whose reader may go away: who prints hears of it, instead of the process ending with an error."""
 
@@ -63,7 +69,7 @@ def zone_of(name: str) -> tzinfo:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that neither guesses at markup nor wraps to 80 columns in a pipe, unless COLUMNS says so."""
+    """A console that guesses at no markup, and in a pipe or file breaks no line, unless COLUMNS says how wide it is."""
     made = _Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not made.is_terminal and not os.environ.get("COLUMNS", "").isdecimal():  # of which rich has made its width
         made.width = _PIPE_WIDTH
@@ -84,13 +90,13 @@ def _local(when: datetime, zone: tzinfo, precision: str) -> str:
 
 
 def in_zone(text: str, zone: tzinfo) -> str:
-    """A sentence of ours with its UTC times in the shown zone; files keep UTC."""
-    if zone is UTC:
-        return text
+    """A sentence of ours with its UTC times in the shown zone, all of one form; files keep them as they are."""
 
     def convert(match: re.Match[str]) -> str:
         parsed = from_iso(match["stamp"] or match["iso"])
-        return _local(parsed, zone, "milliseconds") if isinstance(parsed, datetime) else match.group()
+        if not isinstance(parsed, datetime):
+            return match.group()
+        return stamp(parsed) if zone is UTC else _local(parsed, zone, "milliseconds")
 
     return _STAMP.sub(convert, text)
 

@@ -9,7 +9,7 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from forensics.show.entries import judged, listed, on_host, reasons, span
-from forensics.show.terminal import Document, counted, heading, in_zone, line, moment
+from forensics.show.terminal import Document, counted, heading, in_zone, line, moment, said, told
 from forensics.text import one_line
 
 _MOST = 6
@@ -21,22 +21,24 @@ def print_tunnels(document: Document, zone: tzinfo, out: Console, *, full: bool)
     out.print(heading("Code tunnels", len(document["tunnel_sessions"]), ""))
     for session in document["tunnel_sessions"]:
         head = judged(session)
-        name = session["tunnel_name"] or session["tunnel_id"] or "unnamed"
+        name = session["tunnel_name"] or session["tunnel_id"] or told("unnamed")
         head.append(one_line(f"  {name}"), style="bold cyan")
-        head.append(f"  {session['product']}  score {session['score']}", style="bold")
+        head.append(f"  {session['product']}  {told('score')} {session['score']}", style="bold")
         head.append(one_line(on_host(document, session)))
         out.print(Group(head, *_about(session), *_lists(session, zone, full=full), *reasons(session, zone, full=full)))
 
 
 def _about(session: Document) -> Iterator[Text]:
-    counts = (
-        f"{counted(len(session['clients']), 'client connection')}, "
-        f"{counted(len(session['files_saved']), 'file')} saved, {counted(len(session['commands']), 'command')}"
-    )
+    counts = [
+        _number(len(session["clients"]), "{n} client connection", "{n} client connections"),
+        _number(len(session["files_saved"]), "{n} file saved", "{n} files saved"),
+        _number(len(session["commands"]), "{n} command", "{n} commands"),
+    ]
     unclear = [item for item in session["hosting"] if not (item["start"] or item.get("start_latest"))]
-    times = " (times unknown)" if unclear and len(unclear) == len(session["hosting"]) else ""
-    hosted = f"hosted {len(session['hosting'])}×{times}"
-    yield line(f"      profile {session['profile_user'] or 'unknown'}, {hosted}, {counts}")
+    times = told(" (times unknown)") if unclear and len(unclear) == len(session["hosting"]) else ""
+    hosted = said("hosted {n}×", n=len(session["hosting"])) + times
+    who = said("profile {who}", who=session["profile_user"] or told("unknown"))
+    yield line(f"      {', '.join([who, hosted, *counts])}")
     account = " of ".join(item for item in (session.get("account"), session.get("provider")) if item)
     known = [f"account {account}"] if account else []
     known += [f"id {session['tunnel_id']}"] if session["tunnel_id"] and session["tunnel_name"] else []
@@ -50,9 +52,13 @@ def _about(session: Document) -> Iterator[Text]:
         yield line(f"      linked  to {other['host']} by the {by} {other['value']}")
 
 
+def _number(count: int, one: str, many: str) -> str:
+    return said(one if count == 1 else many, n=count)
+
+
 def _lists(session: Document, zone: tzinfo, *, full: bool) -> Iterator[Text]:
     most = 0 if full else _MOST
-    told = {
+    lists = {
         "up": [_hosting(period, zone, full=full) for period in session["hosting"]],
         "relay": [
             f"{span(item, zone)}  {in_zone(item.get('end_reason') or '', zone)}" for item in _of(session, "relay")
@@ -63,7 +69,7 @@ def _lists(session: Document, zone: tzinfo, *, full: bool) -> Iterator[Text]:
         "port": [_port(item, zone) for item in session["ports_forwarded"]],
         "added": [f"{moment(item['time'], zone)}  extension {item['id']}" for item in _of(session, "extensions")],
     }
-    for label, texts in told.items():
+    for label, texts in lists.items():
         yield from listed(label, [text.rstrip() for text in texts], most, _PART)
 
 
@@ -78,20 +84,20 @@ def _connection(item: Document, zone: tzinfo) -> str:
 
 def _hosting(period: Document, zone: tzinfo, *, full: bool) -> str:
     whose = f"  as {period['user']}" if period.get("user") else ""
-    said = f"{span(period, zone)}{_if_utc(period, zone)}{whose}  {in_zone(period['end_reason'] or '', zone)}"
+    text = f"{span(period, zone)}{_if_utc(period, zone)}{whose}  {in_zone(period['end_reason'] or '', zone)}"
     if not full:
-        return said
+        return text
     output = f"  output to {period['output_to']}" if period.get("output_to") else ""
     service = "  as a service" if period["as_service"] else ""
-    return f"{said}{service}  {period['command_line'] or ''}{output}"
+    return f"{text}{service}  {period['command_line'] or ''}{output}"
 
 
 def _client(client: Document, zone: tzinfo) -> str:
     more = [counted(client["windows"], "window")] if client.get("windows") else []
     more += [counted(client["reconnects"], "reconnect")] if client.get("reconnects") else []
     more += ["another client had connected"] if client.get("second_client") else []
-    said = f"  {', '.join(more)}" if more else ""
-    return f"{span(client, zone)}{_if_utc(client, zone)}  {client['end_kind'].replace('_', ' ')}{said}"
+    beside = f"  {', '.join(more)}" if more else ""
+    return f"{span(client, zone)}{_if_utc(client, zone)}  {client['end_kind'].replace('_', ' ')}{beside}"
 
 
 def _if_utc(item: Document, zone: tzinfo) -> str:

@@ -124,7 +124,7 @@ class TestLogin:
         scene.add("credential.read", 4, credential_target="vscode-cli-0.vscode-cli", user_name="SYSTEM",
                   user_sid=SYSTEM, pid="99")  # fmt: skip
         session = only(scene)
-        assert "asked for in Credential Manager by 田中, 1 times, by the process that hosted; one was stored" in text(
+        assert "asked for in Credential Manager by 田中, 1 time, by the process that hosted; one was stored" in text(
             session
         )
         assert asked.id in session.events

@@ -226,7 +226,7 @@ class TestRelay:
         first, second = only(scene).relay
         assert (first.start, first.end) == (at(3), at(600))
         assert (second.start, second.end, second.end_reason) == (at(700), at(5000), "Ctrl-C received")
-        assert "1 attempts to come back failed" in reasons(scene)
+        assert "1 attempt to come back failed" in reasons(scene)
 
     def test_no_end_is_told(self) -> None:
         scene = Tunnel()

@@ -20,7 +20,7 @@ class TestServer:
         scene.window("opened", 5, "4f7d20c9")
         (finding,) = found(scene, "tunnel.server_unattributed")
         assert finding.level == "medium"
-        assert "profile of 田中: 1 windows" in finding.why
+        assert "profile of 田中: 1 window," in finding.why
         assert "nothing at hand tells which" in finding.why
 
     def test_with_signs_of_ssh_it_is_context(self) -> None:

@@ -61,7 +61,7 @@ def test_copies_of_a_connection_count_once(scene: Undated) -> None:
     (client,) = only(scene).clients
     assert (client.start, client.server_commit, client.windows) == (None, COMMIT, 1)
     assert client.end_kind == "disconnected"
-    assert "1 connections in the CLI's log and 2 editor windows" in text(only(scene))
+    assert "1 connection in the CLI's log and 2 editor windows" in text(only(scene))
 
 
 def test_windows_of_a_run_that_no_log_of_the_cli_tells_are_clients_too(scene: Undated) -> None:

@@ -1,0 +1,119 @@
+"""Signs that traces were removed, on the terminal: the strongest first, and with several hosts each host's share.
+
+Order of time hides what matters on a host that was wiped: of many signs the first ones are seldom the gravest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import tzinfo
+from itertools import chain, zip_longest
+
+from rich.console import Console
+from rich.text import Text
+
+from forensics.rules.ranking import strength
+from forensics.show.entries import on_host
+from forensics.show.terminal import Document, heading, in_zone, line, moment, said, told
+from forensics.text import one_line
+
+_TOP = 8
+_STYLES = {"strong": "bold red", "medium": "yellow", "weak": "dim"}
+_EVENTS = 6
+_NONE = "that there is none proves nothing: show coverage"
+
+
+def strongest_first(signs: Iterable[Document]) -> list[Document]:
+    """The signs by their strength, then by time, undated ones last."""
+    return sorted(signs, key=lambda sign: (strength(sign.get("level", "")), sign["time"] is None, sign["time"] or ""))
+
+
+def print_wiping(document: Document, zone: tzinfo, out: Console) -> None:
+    """Every sign, host by host: how far it goes, when, by whom, what else may have caused it, the events."""
+    signs = document["anti_forensics"]
+    out.print(heading("Traces removed", len(signs), _strengths(signs) or _NONE))
+    hosts = _by_host(signs)
+    for host, own in hosts.items():
+        if len(hosts) > 1:
+            out.print(line(f"{told('Host')} {host or told('unknown host')}: {len(own)}", "bold"))
+        for sign in own:
+            out.print(_head(document, sign, zone))
+            for text in _about(sign, zone):
+                out.print(text)
+
+
+def print_strongest(document: Document, zone: tzinfo, out: Console) -> None:
+    """The strongest signs in the short form, of several hosts in turn; what is left out is counted by strength."""
+    signs = document["anti_forensics"]
+    if not signs:
+        return
+    out.print(heading("Traces removed", len(signs), _strengths(signs)))
+    chosen = _in_turn({host: _each_kind_first(own) for host, own in _by_host(signs).items()})[:_TOP]
+    for sign in strongest_first(chosen):
+        level = f" ({told(sign['level'])})" if "level" in sign else ""
+        text = f"{sign['kind']}{level}: {in_zone(told(sign['detail']), zone)}{on_host(document, sign)}"
+        out.print(line(f"  {moment(sign['time'], zone)}  {text}"))
+    if rest := [sign for sign in signs if sign not in chosen]:
+        out.print(
+            Text(f"  {said('… {n} more ({levels}): show wiping', n=len(rest), levels=_strengths(rest))}", style="dim")
+        )
+
+
+def print_number(document: Document, out: Console) -> None:
+    """How many signs there are, for a reader of the findings, among which they do not stand."""
+    if signs := document["anti_forensics"]:
+        out.print(
+            heading(
+                "Traces removed",
+                len(signs),
+                said("{levels}; they are no findings: show wiping", levels=_strengths(signs)),
+            )
+        )
+
+
+def _strengths(signs: list[Document]) -> str:
+    """How many there are of each strength."""
+    levels = [sign.get("level", "weak") for sign in signs]
+    return ", ".join(said(f"{{n}} {level}", n=levels.count(level)) for level in sorted(set(levels), key=strength))
+
+
+def _by_host(signs: list[Document]) -> dict[str, list[Document]]:
+    """The signs of each host, strongest first; the host with the strongest sign comes first."""
+    hosts: dict[str, list[Document]] = {}
+    for sign in strongest_first(signs):
+        hosts.setdefault(sign.get("host") or "", []).append(sign)
+    return hosts
+
+
+def _each_kind_first(signs: list[Document]) -> list[Document]:
+    """Of each strength the first of every kind before the second of any: ten commands do not hide a cleared log."""
+    before: Counter[tuple[str, str]] = Counter()
+    placed: list[tuple[int, int, int]] = []
+    for sign in signs:
+        kind = (sign.get("level", ""), sign["kind"])
+        placed.append((strength(kind[0]), before[kind], len(placed)))
+        before[kind] += 1
+    return [signs[place] for *_, place in sorted(placed)]
+
+
+def _in_turn(hosts: dict[str, list[Document]]) -> list[Document]:
+    """One sign of each host after the other, so that a host with many does not hide one with few."""
+    return [sign for sign in chain.from_iterable(zip_longest(*hosts.values())) if sign is not None]
+
+
+def _head(document: Document, sign: Document, zone: tzinfo) -> Text:
+    level = sign.get("level", "weak")
+    text = Text("  ").append(told(level), style=_STYLES.get(level, ""))
+    who = f"  {told('by whom')}: {sign['user']}" if sign.get("user") else ""
+    text.append(f"  {moment(sign['time'], zone)}  ").append(sign["kind"], style="bold")
+    return text.append(one_line(f"{who}{on_host(document, sign)}"))
+
+
+def _about(sign: Document, zone: tzinfo) -> Iterator[Text]:
+    yield line(f"      {in_zone(told(sign['detail']), zone)}")
+    for cause in sign["innocent_causes"]:
+        yield line(f"      · {told('innocent cause')}: {in_zone(told(cause), zone)}", "dim")
+    if sign["events"]:
+        more = f" +{len(sign['events']) - _EVENTS}" if len(sign["events"]) > _EVENTS else ""
+        yield line(f"      {told('events')}: {', '.join(sign['events'][:_EVENTS])}{more}", "dim")
