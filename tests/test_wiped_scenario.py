@@ -58,7 +58,26 @@ def test_the_session_says_what_it_rests_on(told: Told) -> None:
     reasons = "\n".join(session["reasons"])
     assert "content recovered from C:/$MFT" in reasons, "the .wsb is gone, its record is not"
     assert "was deleted at 2025-02-03 07:20:11.118 UTC after it ended" in reasons
-    assert "the logs of virtual switches: collected, from 2025-02-03 06:40:00.118 UTC" in reasons
+    assert "the logs of virtual switches: collected, from 2025-02-03 07:30:02.118 UTC" in reasons
+
+
+def test_a_cleared_log_begins_with_its_first_record_whatever_the_clock_showed_later(told: Told) -> None:
+    """The records stamped 06:40 came after the clearing at 07:30: neither log tells of what was before it."""
+    found = {span["path"].rpartition("/")[2]: span for row in told.document["coverage"] for span in row["spans"]}
+    security, system = found["Security.evtx"], found["System.evtx"]
+    assert (security["first"], security["first_record"]) == ("2025-02-03T07:30:03.204118+00:00", 20311)
+    assert (security["last"], security["earliest"]) == (
+        "2025-02-03T08:10:00.204118+00:00", "2025-02-03T06:40:00.204118+00:00",
+    )  # fmt: skip
+    assert system["first"] == "2025-02-03T07:30:02.118204+00:00"
+    assert [step["record"] for step in security["steps"]] == [20312]
+    rows = {row["artifact"]: row for row in told.document["coverage"]}
+    assert "cleared at 2025-02-03T07:30:03.204118+00:00" in rows["event_logon"]["detail"]
+    spoken = [text["en"] for answer in told.document["advisory"] for text in answer["why"]]
+    assert "Security.evtx: from 2025-02-03 07:30:03.204 UTC to 2025-02-03 08:10:00.204 UTC" in spoken
+    assert not any("from 2025-02-03 06:40" in text for text in spoken)
+    shown = tool("show", told.run.case, "coverage").stdout
+    assert "stamps run back at record 20312" in " ".join(shown.split())
 
 
 def test_levels_are_shown_and_exported(told: Told) -> None:
