@@ -44,6 +44,7 @@ class Doubt:
     """A stamp that occurred more than once: in which time that was so, and how often.
 
     `later` is how much later than at first it may have been, or (where `told`) was: 0 when it was the first time.
+    `sure` is false where nothing later shows that the clock came so far again.
     """
 
     start: datetime
@@ -51,6 +52,7 @@ class Doubt:
     times: int
     later: timedelta
     told: bool
+    sure: bool
 
 
 class Clock:
@@ -72,8 +74,13 @@ class Clock:
         self._known: dict[tuple[int, bool], list[int]] = {}
         self._before: dict[str, list[tuple[int, int]]] = {}
         self._after: dict[str, list[tuple[int, int]]] = {}
+        self._latest = _BEGIN
         if self.settings:
             self._anchor()
+
+    def sure(self, number: int) -> bool:
+        """Whether the clock is known to have come to the end of a stretch: of the last one later stamps must tell."""
+        return number < len(self.settings) or self._latest > self.settings[-1].old
 
     def twice(self, setting: Setting) -> tuple[datetime, datetime] | None:
         """The stamps that a setting back made occur again."""
@@ -81,8 +88,9 @@ class Clock:
         if not number or setting.new >= setting.old:
             return None
         start, end = self._stretches[number]
-        high = min(end, max(high for _, high in self._stretches[:number]))
-        return (start, high) if start < high else None
+        shared = [(max(start, low), min(end, high)) for low, high in self._stretches[:number]]
+        shared = [(low, high) for low, high in shared if low < high]
+        return (min(low for low, _ in shared), max(high for _, high in shared)) if shared else None
 
     def skipped(self, setting: Setting) -> tuple[datetime, datetime] | None:
         """The stamps that a setting forward passed over, which the clock had not shown before."""
@@ -101,7 +109,7 @@ class Clock:
         left = min((self._left(row, could) for row in own), key=len, default=could)
         told = len(left) == 1
         later = self._ahead[left[-1]] - self._ahead[could[0]]
-        return Doubt(start, end, len(could), later, told)
+        return Doubt(start, end, len(could), later, told, self.sure(could[-1]))
 
     def place(self, moment: datetime | None, rows: Iterable[Row] = ()) -> datetime | None:
         """A stamp by the clock as it ran before it was set: what puts things in order, as far as that is known."""
@@ -149,13 +157,16 @@ class Clock:
                 before[key].append((count, number))
                 after[key].append((count, number + 1))
         for row in self._rows.numbered():
-            key, count = _numbered(row)
+            log, place = _numbered(row)
             own = row.meaning == "Creation Time" or row.kind.startswith("usn.")
-            if count is None or row.time is None or not own or row.recovered_from or row.kind == "clock.changed":
+            if place is None or row.time is None or not own or row.recovered_from or row.kind == "clock.changed":
                 continue
+            self._latest = max(self._latest, row.time)
             could = self._could(row.time)
-            before[key].append((count, could[-1]))
-            after[key].append((count, could[0]))
+            before[log].append((place, could[-1]))
+            after[log].append((place, could[0]))
+        ends = (from_iso(row.get("last_record_time")) for row in self._rows.of("log.described"))
+        self._latest = max(self._latest, *(moment for moment in ends if isinstance(moment, datetime)), _BEGIN)
         for key, items in before.items():
             self._before[key] = _running(sorted(items, reverse=True), lowest=True)[::-1]
             self._after[key] = _running(sorted(after[key]), lowest=False)

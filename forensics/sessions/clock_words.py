@@ -79,7 +79,12 @@ class ClockWords:
 
     def _twice(self, setting: Setting) -> str:
         span = self._clock.twice(setting)
-        return f" (the clock showed {stamp(span[0])} to {stamp(span[1])} twice)" if span else ""
+        number = self._clock.settings.index(setting) + 1
+        return (
+            f" (the clock {_showed(self._clock.sure(number))} {stamp(span[0])} to {stamp(span[1])} twice)"
+            if span
+            else ""
+        )
 
     def _skipped(self, setting: Setting) -> str:
         span = self._clock.skipped(setting)
@@ -107,9 +112,13 @@ def _number(row: Row) -> int:
     return int(text) if text.isdecimal() and len(text) < 20 else 0
 
 
+def _showed(sure: bool) -> str:
+    return "showed" if sure else "may have shown"
+
+
 def _remark(doubt: Doubt) -> str:
     often = "twice" if doubt.times == 2 else f"{doubt.times} times"
-    shown = f" (the clock showed {stamp(doubt.start)} to {stamp(doubt.end)} {often}: "
+    shown = f" (the clock {_showed(doubt.sure)} {stamp(doubt.start)} to {stamp(doubt.end)} {often}: "
     if not doubt.told:
         return f"{shown}this may have been {_long(doubt.later)} later than it says)"
     if not doubt.later:
