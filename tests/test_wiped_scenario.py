@@ -93,6 +93,8 @@ def test_the_clock_that_was_set_back_is_said_wherever_it_matters(told: Told) -> 
         numbered = sign["kind"] in ("clearing_command", "times_changed")
         assert ("this was the first time" in sign["detail"]) == numbered, "Sysmon and the journal go on behind it"
         assert ("this may have been 1 h later" in sign["detail"]) != numbered
+    notices = [item["text"] for item in json.loads((told.run.case / "run.json").read_text(encoding="utf-8"))["notices"]]
+    assert any("showed 2025-02-03 06:40:00.118 UTC to 2025-02-03 07:10:00.018 UTC twice" in text for text in notices)
     (session,) = told.document["sandbox_sessions"]
     said = [text for text in session["reasons"] if "the clock showed" in text]
     assert len(said) == 1

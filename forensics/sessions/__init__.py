@@ -14,6 +14,7 @@ from forensics.sessions.capability import capability
 from forensics.sessions.capability import findings as capability_findings
 from forensics.sessions.clock import Clock
 from forensics.sessions.clock_words import ClockWords
+from forensics.sessions.clock_words import clock_notices as clock_notices
 from forensics.sessions.guests import with_guests as with_guests
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.leads import findings as lead_findings

@@ -6,6 +6,7 @@ record's number tells which of both it was, it says that. A sign that the clock 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,8 @@ from forensics.sessions.rows import Row, Rows, because, stamp
 _LAST = datetime.max.replace(tzinfo=UTC)
 _MOST = 10  # bounds of one session that are told one by one
 _HOUR, _MINUTE = 3600, 60
+_SET = ("time_changed", "clock_back")
+_TWICE = re.compile(r" \(the clock (?P<showed>showed|may have shown) (?P<span>[-:. \d]+ UTC to [-:. \d]+ UTC) twice\)")
 
 
 class ClockWords:
@@ -64,7 +67,7 @@ class ClockWords:
 
     def _sign(self, sign: AntiForensic) -> AntiForensic:
         rows = self._rows.named(sign.events) if self._clock.settings else []
-        if sign.kind in ("time_changed", "clock_back"):
+        if sign.kind in _SET:
             return replace(sign, detail=sign.detail + self._of_setting(sign, rows))
         doubt = self._clock.doubt(sign.time, rows)
         return replace(sign, detail=sign.detail + _remark(doubt)) if doubt else sign
@@ -105,6 +108,13 @@ class ClockWords:
         what = "its clearing in record" if cleared else "record"
         return (f" (record {_number(own)} of the {own.get('channel')} log, after {what} {_number(row)} of "
                 f"{stamp(row.time)}: at {stamp(setting.old)} by the clock before)")  # fmt: skip
+
+
+def clock_notices(signs: Iterable[AntiForensic]) -> list[str]:
+    """What the signs that the clock was set say of every row of the timeline: which stamps occurred twice."""
+    found = (match for sign in signs if sign.kind in _SET and (match := _TWICE.search(sign.detail)))
+    later = "any row with such a stamp may be later than it says"
+    return [f"the clock of this host {match['showed']} {match['span']} twice: {later}" for match in found]
 
 
 def _number(row: Row) -> int:
@@ -152,4 +162,4 @@ def _of_tunnel(item: TunnelSession) -> Iterator[tuple[str, datetime | None]]:
         yield from (("the start of a client", client.start), ("the end of a client", client.end))
 
 
-__all__ = ["ClockWords"]
+__all__ = ["ClockWords", "clock_notices"]

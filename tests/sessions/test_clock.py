@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 import pytest
 
+from forensics.locales.japanese import japanese
+from forensics.sessions import clock_notices
 from forensics.sessions.clock import Clock
 from forensics.sessions.rows import Rows
 from forensics.times import iso
@@ -191,6 +194,23 @@ def test_a_session_and_a_finding_in_it_say_so() -> None:
     calm = Scene()
     calm.vm(HOUR, FORTH - 300)
     assert not any("the clock" in text for text in calm.build().sandbox_sessions[0].reasons)
+
+
+def test_every_remark_has_its_japanese() -> None:
+    scene = hour_back()
+    record(scene, BACK - 600, 18, "log.cleared")
+    scene.process(FORTH - 60, "fsutil.exe", "fsutil usn deletejournal /d c:")
+    scene.process(FORTH + 60, "vssadmin.exe", "vssadmin delete shadows /all", record_number="7")
+    scene.process(FORTH - 30, "cipher.exe", "cipher /w:c", record_number="5")
+    scene.vm(HOUR, FORTH - 300)
+    done = scene.build()
+    remarked = [sign.detail for sign in done.anti_forensics if " UTC" in sign.detail]
+    remarked += [text for text in done.sandbox_sessions[0].reasons if "the clock" in text]
+    assert len(remarked) >= 5
+    for text in [*remarked, *clock_notices(done.anti_forensics)]:
+        shown = japanese(text)
+        assert "時計" in shown
+        assert not re.search(r"the clock|this was|this may|the end|record \d", shown), shown
 
 
 @pytest.mark.parametrize(("count", "told"), [(1, []), (9, []), (10, ["log_silent"])])
