@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from forensics.artifacts.base import Artifact
 from forensics.formats import FormatError
-from forensics.model import GUEST, GUEST_DRIVE, Fact, LogSpan, Problem, Source
+from forensics.model import GUEST, GUEST_DRIVE, ClockStep, Fact, LogSpan, Problem, Source
 from forensics.safety import safe_fact
 from forensics.spool import encode_fact, open_spool
 from forensics.text import clean, mask_secrets
@@ -23,6 +23,7 @@ from forensics.text import clean, mask_secrets
 _FLUSH_EVERY = 256
 _MOST_PROBLEMS = 1_000
 _MOST_COMPUTERS = 1_000
+_BACK = timedelta(minutes=5)  # that a stamp lies before that of the record before it, as in formats/evtx_period.py
 _MOST_CLEARINGS = 100  # distinct ones of one log
 KEPT, CONTEXT = ".kept", ".context"
 
@@ -146,13 +147,25 @@ class JobResult:
 
 
 def _joined(one: LogSpan, two: LogSpan) -> LogSpan:
-    """The period of two parts of a log."""
-    firsts = [moment for moment in (one.first, two.first) if moment]
-    lasts = [moment for moment in (one.last, two.last) if moment]
-    low = [number for number in (one.first_record, two.first_record) if number is not None]
-    high = [number for number in (one.last_record, two.last_record) if number is not None]
-    span = (min(firsts, default=None), max(lasts, default=None), min(low, default=None), max(high, default=None))
-    return LogSpan(one.path, *span)
+    """The period of two parts of a log: that of the part with the lowest number to that of the one with the highest.
+
+    Where one part follows the other, its stamps may run back between them.
+    """
+    parts = [span for span in (one, two) if span.first_record is not None and span.last_record is not None]
+    if len(parts) < 2:
+        return parts[0] if parts else one
+    low = min(parts, key=lambda span: (span.first_record or 0, span.first is None))
+    high = max(parts, key=lambda span: (span.last_record or 0, span.last is not None))
+    steps = {*one.steps, *two.steps}
+    last, first, number = low.last, high.first, high.first_record
+    if low is not high and last and first and number and (low.last_record or 0) < number and last - first >= _BACK:
+        steps.add(ClockStep(number, last, first))
+    return LogSpan(
+        one.path, low.first, high.last, low.first_record, high.last_record,
+        min((span.earliest for span in parts if span.earliest), default=None),
+        max((span.latest for span in parts if span.latest), default=None),
+        tuple(sorted(steps, key=lambda step: step.record)),
+    )  # fmt: skip
 
 
 class Intake:

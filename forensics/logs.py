@@ -11,7 +11,7 @@ from forensics.artifacts.base import EventArtifact, FileInput, Output
 from forensics.deferred import Putter, computer_of
 from forensics.formats import FormatError
 from forensics.intake import Clearing, Count, Intake
-from forensics.model import Fact, Fields, LogSpan, Problem
+from forensics.model import ClockStep, Fact, Fields, LogSpan, Problem
 from forensics.times import from_filetime, iso
 
 if TYPE_CHECKING:
@@ -73,14 +73,24 @@ def read_again(
 
 
 def _span(path: str, tally: Tally) -> LogSpan:
-    first, last = (None if ticks is None else from_filetime(ticks) for ticks in (tally.first_time, tally.last_time))
+    period = tally.period
+    low, high = period.low, period.high
+    steps = [(after[0], _moment(before[1]), _moment(after[1])) for before, after in period.back()]
     return LogSpan(
         path,
-        first if isinstance(first, datetime) else None,
-        last if isinstance(last, datetime) else None,
+        _moment(low and low[1]),
+        _moment(high and high[1]),
         tally.first_record,
         tally.last_record,
+        _moment(period.earliest),
+        _moment(period.latest),
+        tuple(ClockStep(number, one, two) for number, one, two in steps if one and two),
     )
+
+
+def _moment(ticks: int | None) -> datetime | None:
+    found = None if ticks is None else from_filetime(ticks)
+    return found if isinstance(found, datetime) else None
 
 
 def _recover(reader: LogReader, table: Table, given: FileInput, intake: Intake) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from forensics.plainjson import dumps
@@ -252,10 +252,21 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockStep:
+    """Stamps that run back while the record numbers go on: `record` is the first with the earlier time."""
+
+    record: int
+    before: datetime
+    after: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LogSpan:
-    """The period of one event log: the first and last time in the headers of its records, and their record ids.
+    """The period of one event log: the times in the headers of its lowest and highest record, and their numbers.
 
     What lies outside it, the log cannot tell; all are null where it holds no record (a cleared log, a fresh one).
+    Where the clock was set back, `earliest` and `latest`, of all its stamps, may lie outside of `first` and `last`,
+    and `last` even before `first`; `steps` says where.
     """
 
     path: str
@@ -263,6 +274,27 @@ class LogSpan:
     last: datetime | None = None
     first_record: int | None = None
     last_record: int | None = None
+    earliest: datetime | None = None
+    latest: datetime | None = None
+    steps: tuple[ClockStep, ...] = ()
+
+    @property
+    def until(self) -> datetime | None:
+        """Up to when the log tells by its own stamps: `last`, or `first` where the clock was set back before that."""
+        return max(self.first, self.last) if self.first and self.last else self.last
+
+    @property
+    def remark(self) -> str:
+        """What is to be said of a log whose stamps run back; "" of any other."""
+        if not self.steps:
+            return ""
+        step, more = self.steps[0], len(self.steps) - 1
+        said = f"stamps run back at record {step.record}, from {_shown(step.before)} to {_shown(step.after)}"
+        said += f" (and {more} more times)" if more else ""
+        said += ": the clock was set back, or the records were made elsewhere"
+        if self.first and self.earliest and self.earliest < self.first:
+            said += f"; stamps before {_shown(self.first)} are of later records and no time that this log covers"
+        return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +328,10 @@ class Evidence:
     host: Host
     files: int
     hashes: dict[str, str] = field(default_factory=dict)
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC).isoformat(sep=' ', timespec='milliseconds')[:23]} UTC"
 
 
 def to_plain(value: Any) -> Any:  # noqa: ANN401  # any model object becomes plain JSON material

@@ -48,7 +48,7 @@ def test_every_sign_is_planted_and_has_causes(told: Told) -> None:
 
 def test_the_tool_that_set_the_times_is_named(told: Told) -> None:
     (sign,) = [item for item in told.document["anti_forensics"] if item["kind"] == "times_changed"]
-    assert sign["detail"].endswith("near that time ran powershell.exe")
+    assert "near that time ran powershell.exe" in sign["detail"]
     rows = {row["event_uid"]: row for row in told.run.lines("timeline.jsonl")}
     assert {rows[uid]["kind"] for uid in sign["events"] if uid in rows} >= {"usn.file_times_set", "process.created"}
 
@@ -58,7 +58,48 @@ def test_the_session_says_what_it_rests_on(told: Told) -> None:
     reasons = "\n".join(session["reasons"])
     assert "content recovered from C:/$MFT" in reasons, "the .wsb is gone, its record is not"
     assert "was deleted at 2025-02-03 07:20:11.118 UTC after it ended" in reasons
-    assert "the logs of virtual switches: collected, from 2025-02-03 06:40:00.118 UTC" in reasons
+    assert "the logs of virtual switches: collected, from 2025-02-03 07:30:02.118 UTC" in reasons
+
+
+def test_a_cleared_log_begins_with_its_first_record_whatever_the_clock_showed_later(told: Told) -> None:
+    """The records stamped 06:40 came after the clearing at 07:30: neither log tells of what was before it."""
+    found = {span["path"].rpartition("/")[2]: span for row in told.document["coverage"] for span in row["spans"]}
+    security, system = found["Security.evtx"], found["System.evtx"]
+    assert (security["first"], security["first_record"]) == ("2025-02-03T07:30:03.204118+00:00", 20311)
+    assert (security["last"], security["earliest"]) == (
+        "2025-02-03T08:10:00.204118+00:00", "2025-02-03T06:40:00.204118+00:00",
+    )  # fmt: skip
+    assert system["first"] == "2025-02-03T07:30:02.118204+00:00"
+    assert [step["record"] for step in security["steps"]] == [20312]
+    rows = {row["artifact"]: row for row in told.document["coverage"]}
+    assert "cleared at 2025-02-03T07:30:03.204118+00:00" in rows["event_logon"]["detail"]
+    spoken = [text["en"] for answer in told.document["advisory"] for text in answer["why"]]
+    assert "Security.evtx: from 2025-02-03 07:30:03.204 UTC to 2025-02-03 08:10:00.204 UTC" in spoken
+    assert not any("from 2025-02-03 06:40" in text for text in spoken)
+    shown = tool("show", told.run.case, "coverage").stdout
+    assert "stamps run back at record 20312" in " ".join(shown.split())
+
+
+def test_the_clock_that_was_set_back_is_said_wherever_it_matters(told: Told) -> None:
+    """06:40 to 07:10 occurred twice: what numbers tell apart is told apart, other times say nothing."""
+    signs = told.document["anti_forensics"]
+    kinds = [sign["kind"] for sign in signs]
+    assert kinds.index("time_changed") > max(place for place, kind in enumerate(kinds) if kind == "log_cleared")
+    inside = [sign for sign in signs if "2025-02-03T06:40:00.2" < sign["time"] < "2025-02-03T07:10:00"]
+    assert len(inside) == 12
+    for sign in signs:
+        assert ("twice: " in sign["detail"]) == (sign in inside), sign["detail"]
+    for sign in inside:
+        numbered = sign["kind"] in ("clearing_command", "times_changed")
+        assert ("this was the first time" in sign["detail"]) == numbered, "Sysmon and the journal go on behind it"
+        assert ("this may have been 1 h later" in sign["detail"]) != numbered
+    notices = [item["text"] for item in json.loads((told.run.case / "run.json").read_text(encoding="utf-8"))["notices"]]
+    assert any("showed 2025-02-03 06:40:00.118 UTC to 2025-02-03 07:10:00.018 UTC twice" in text for text in notices)
+    (session,) = told.document["sandbox_sessions"]
+    said = [text for text in session["reasons"] if "the clock showed" in text]
+    assert len(said) == 1
+    assert said[0].startswith("the end 2025-02-03 06:40:05")
+    assert "this may have been 1 h later than it says" in said[0]
 
 
 def test_levels_are_shown_and_exported(told: Told) -> None:

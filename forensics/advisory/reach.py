@@ -177,9 +177,9 @@ class Reach:
         """A log tells for the time that it covers; one that was cleared, or is too young, does not tell of before."""
         short = next((span for name, span in spans.items() if not self._covers(name, span)), None)
         if short is not None:
-            if short.first is None or short.last is None:
+            if short.first is None or short.until is None:
                 return False, _word("source.empty")
-            parts = {"log": short.path.rpartition("/")[2], "first": stamp(short.first), "last": stamp(short.last)}
+            parts = {"log": short.path.rpartition("/")[2], "first": stamp(short.first), "last": stamp(short.until)}
             return False, _word("source.short", **parts)
         first, last = _common(spans)
         if first is None or last is None:
@@ -222,7 +222,7 @@ def _period(groups: list[list[AdvisorySource]]) -> tuple[datetime | None, dateti
 def _common(spans: dict[str, LogSpan]) -> tuple[datetime | None, datetime | None]:
     """The time that all logs of one source cover."""
     first = max((span.first for span in spans.values() if span.first), default=None)
-    return first, min((span.last for span in spans.values() if span.last), default=None)
+    return first, min((span.until for span in spans.values() if span.until), default=None)
 
 
 def _span_of(moments: Iterable[datetime]) -> tuple[datetime | None, datetime | None]:

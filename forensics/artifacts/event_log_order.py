@@ -7,7 +7,8 @@ maximum size was cleared, and one that falls silent while others keep writing wa
 the numbers go on show that the clock was set. No record is decoded for this; it is read from the records' headers.
 
 Of the logs that exist on every host and of those that a case rests on, each gives one row, dated by its first record.
-`record_gaps` are `before-after: count missing, time to time`, `silences` and `clock_steps` pairs of times.
+`record_gaps` are `before-after: count missing, time to time`, `silences` and `clock_steps` pairs of times;
+`clock_step_records` are the numbers `before-after` of the latter.
 Format: libyal, "Windows XML Event Log (EVTX) format"; see formats/evtx_order.py.
 """
 
@@ -53,6 +54,7 @@ def parse(given: FileInput) -> Output:
         "record_gaps": tuple(_gap(step) for step in order.missing),
         "silences": tuple(_pair(step) for step in order.silent),
         "clock_steps": tuple(_pair(step) for step in order.back),
+        "clock_step_records": tuple(f"{step.before}-{step.after}" for step in order.back),
         "damaged_parts": order.damaged,
         "log_size": given.size,
     }
@@ -91,6 +93,7 @@ ARTIFACT = FileArtifact(
                 "record_gaps": tuple[str, ...],
                 "silences": tuple[str, ...],
                 "clock_steps": tuple[str, ...],
+                "clock_step_records": tuple[str, ...],
                 "damaged_parts": int,
                 "log_size": int,
             },

@@ -20,11 +20,11 @@ from forensics.formats import FormatError
 from forensics.formats.evtx_checks import ChecksumError, Seal, seal_of
 from forensics.formats.evtx_fallback import FileFacts, decode, guarded
 from forensics.formats.evtx_fast import fast as _fast
+from forensics.formats.evtx_period import Period
 from forensics.formats.evtx_record import Record, load, to_record
 from forensics.formats.evtx_scan import FILE_HEAD, Scan, Window, rebuild, scan
 from forensics.formats.evtx_slack import Leftover, Recovered, Slack
 from forensics.formats.evtx_values import CHUNK, UNKNOWN, Flags
-from forensics.times import FIRST_TICKS, LAST_TICKS
 
 __all__ = ["LogReader", "Record", "Tally", "channel_of"]
 
@@ -54,8 +54,7 @@ class Tally:
     dirty: bool = False
     first_record: int | None = None
     last_record: int | None = None
-    first_time: int | None = None  # FILETIMEs of the records' headers, those that are no time left out
-    last_time: int | None = None
+    period: Period = field(default_factory=Period)
     details: list[str] = field(default_factory=list)
     jumps: list[tuple[int, int]] = field(default_factory=list)
 
@@ -289,10 +288,7 @@ class LogReader:
         low, high = int(found.record_id.min()), int(found.record_id.max())
         self.tally.first_record = min(low, self.tally.first_record) if self.tally.first_record is not None else low
         self.tally.last_record = max(high, self.tally.last_record or 0)
-        times = found.filetime[(found.filetime >= FIRST_TICKS) & (found.filetime < LAST_TICKS)]
-        if times.size:
-            self.tally.first_time = min(int(times.min()), self.tally.first_time or LAST_TICKS)
-            self.tally.last_time = max(int(times.max()), self.tally.last_time or 0)
+        self.tally.period.take(found.record_id, found.filetime)
         same = found.chunk[1:] == found.chunk[:-1]
         whole = found.start[1:] == found.stop[:-1]
         odd = same & whole & ~found.torn[:-1] & (found.record_id[1:] != found.record_id[:-1] + np.uint64(1))

@@ -10,9 +10,12 @@ from collections.abc import Collection, Sequence
 
 from forensics.model import Coverage, Event, Fact, Host, Verdicts
 from forensics.rules.ranking import gravest_first
-from forensics.sessions.antiforensics import anti_forensics, in_order
+from forensics.sessions.antiforensics import anti_forensics
 from forensics.sessions.capability import capability
 from forensics.sessions.capability import findings as capability_findings
+from forensics.sessions.clock import Clock
+from forensics.sessions.clock_words import ClockWords
+from forensics.sessions.clock_words import clock_notices as clock_notices
 from forensics.sessions.guests import with_guests as with_guests
 from forensics.sessions.hostlife import HostLife
 from forensics.sessions.leads import findings as lead_findings
@@ -53,19 +56,20 @@ def build(
     found += others(rows, life, [*sessions, *found], label)
     found += (*lead_findings(rows, label), *sideload_findings(rows, label))
     found += sigma_findings(rows, label)
+    words = ClockWords(rows, Clock(rows))
     return Verdicts(
-        sandbox_sessions=sessions,
+        sandbox_sessions=words.sandboxes(sessions),
         sandbox_configs=sandboxes.configurations(),
         sandbox_capability=capability(rows, sessions, label),
-        tunnel_sessions=hosted,
+        tunnel_sessions=words.tunnels(hosted),
         persistence=entries,
-        anti_forensics=in_order(
+        anti_forensics=words.signs(
             (
                 *anti_forensics(rows, host, label, sandboxes.removed, looked=looked, files=prefetch),
                 *tunnels.removed,
             )
         ),
-        findings=gravest_first(dated(item, rows) for item in (*found, *leads)),
+        findings=gravest_first(words.findings(dated(item, rows) for item in (*found, *leads))),
     )
 
 

@@ -76,11 +76,6 @@ def _cleared(scene: Scene) -> Iterator[Found]:
         yield weakened(scene.sign("log_cleared", row, [row, *near], channel=channel, by=scene.by(row)), weak)
 
 
-def in_order(signs: Sequence[AntiForensic]) -> tuple[AntiForensic, ...]:
-    """Signs of several origins in order of time, dated ones first."""
-    return tuple(sorted(signs, key=lambda item: (item.time is None, item.time.isoformat() if item.time else "")))
-
-
 def _clock(scene: Scene) -> Iterator[Found]:
     """4616 and Kernel-General 1 of one setting are one sign, told by the one that names who did it."""
     rows = scene.rows.of("clock.changed")

@@ -94,7 +94,7 @@ def _reach(row: Coverage, moment: datetime | None) -> str:
     """Said of logs that do not hold the moment; "" of one that does, and of what is no log."""
     if not row.spans or moment is None:
         return ""
-    held = [(span.first, span.last) for span in row.spans if span.first and span.last]
+    held = [(span.first, span.until) for span in row.spans if span.first and span.until]
     if not held:
         return "collected, without a record"
     if any(first <= moment <= last for first, last in held):

@@ -135,6 +135,10 @@ class Rows:
         """The event records that were recovered from what their logs no longer count, in order."""
         return sorted((row for row in self._ids.values() if row.recovered_from), key=lambda row: row.order)
 
+    def numbered(self) -> list[Row]:
+        """The rows of what numbers its entries in the order of writing: event logs and change journals."""
+        return [row for row in self._ids.values() if "record_number" in row.fields or "usn" in row.fields]
+
     def in_files(self, paths: Collection[str]) -> list[Row]:
         """The rows of these files, in order."""
         found = (row for row in self._ids.values() if row.source.path in paths) if paths else ()

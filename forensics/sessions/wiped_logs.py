@@ -162,8 +162,8 @@ def _silent(scene: Scene, log: Row, others: list[Row], traces: list[Row]) -> Ite
     settings = load("antiforensics")["silences"]
     hours = {name.casefold(): number for name, number in settings["hours"].items()}
     channel = log.get("log_channel")
-    least = hours.get(channel.casefold())
-    if least is None:
+    least, count = hours.get(channel.casefold()), log.fields.get("record_count", 0)
+    if least is None or not isinstance(count, int) or count < settings["least_records"]:
         return
     found = []
     tails = list(_tail(log, others))

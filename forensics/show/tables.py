@@ -11,6 +11,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from forensics.model import LogSpan
+from forensics.plain import from_plain
 from forensics.rules import load
 from forensics.show.terminal import COLOURS, Document, console, counted, heading, label_of, line, moment, said, told
 from forensics.text import one_line
@@ -68,6 +70,9 @@ def _print_spans(document: Document, zone: tzinfo, out: Console, *, several: boo
         cells = [path, moment(item["first"], zone), moment(item["last"], zone), ids]
         table.add_row(*(Text(one_line(cell)) for cell in ([evidence, *cells] if several else cells)))
     out.print(table)
+    for (_, path), item in sorted(spans.items()):
+        if remark := from_plain(LogSpan, item).remark:
+            out.print(line(f"{path.rpartition('/')[2]}: {told(remark)}"))
 
 
 def coverage_lines(document: Document) -> Iterator[Text]:

@@ -70,6 +70,9 @@ def test_silences_and_a_clock_that_runs_back() -> None:
     found = described(log([START + timedelta(hours=n) for n in hours]))
     assert found["silences"] == ("2024-12-02T09:00:00.000000+00:00/2024-12-03T04:00:00.000000+00:00",)
     assert found["clock_steps"] == ("2024-12-03T05:00:00.000000+00:00/2024-12-02T23:00:00.000000+00:00",)
+    assert len(found["clock_step_records"]) == 1
+    before, _, after = found["clock_step_records"][0].partition("-")
+    assert int(after) == int(before) + 1
 
 
 def test_a_zeroed_chunk_is_damage() -> None:
