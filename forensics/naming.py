@@ -8,13 +8,14 @@ goes by the name in its own record, and what happened is put together machine by
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from forensics.intake import JobResult
 from forensics.model import GUEST, Fact, Host, Problem, Source
 
 _SHOWN = 8
+_ONE_OF_EACH = frozenset({"SYSTEM", "SOFTWARE", "SAM", "SECURITY"})  # hives of which a machine has one
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,36 @@ def identify(host: Host, name: str, results: Iterable[JobResult], *, loose: bool
     `name` is the evidence's, `loose` says that its files do not come out of one Windows tree.
     """
     results = list(results)
+    told, naming, problems = _by_logs(host, name, results, loose=loose)
+    if loose and not problems and (why := _of_hives(results)):
+        problems = [Problem("several_computers", "evidence", Source(name, "", None, ""), why)]
+    return told, naming, problems
+
+
+def _of_hives(results: Sequence[JobResult]) -> str:
+    """What has to be said where loose hives of one kind are more than one machine has at a time; "" otherwise."""
+    found: dict[str, dict[str, str]] = {}
+    for item in results:
+        if item.hive and item.hive.kind in _ONE_OF_EACH:
+            found.setdefault(item.hive.kind, {}).setdefault(item.sha256 or item.path, item.path)
+    many = {kind: sorted(paths.values()) for kind, paths in sorted(found.items()) if len(paths) > 1}
+    if not many:
+        return ""
+    said = "; ".join(f"{len(paths)} {kind} hives ({_listed(paths)})" for kind, paths in many.items())
+    return (
+        f"loose hives of several computers, or of one at several times: {said}; what they say is put together as of "
+        "one, so that an answer may mix machines: give each host's files in a run of their own"
+    )
+
+
+def _listed(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    return ", ".join(paths[:_SHOWN]) + more
+
+
+def _by_logs(
+    host: Host, name: str, results: Sequence[JobResult], *, loose: bool
+) -> tuple[Host, Naming, list[Problem]]:  # fmt: skip
     groups = _groups(results)
     if host.name and loose:
         groups.setdefault(host.name.casefold(), Counter({host.name: 0}))

@@ -41,7 +41,9 @@ YEAR = 365 * 86_400.0
 EVENT_LOGS = {artifact.name for artifact in all_artifacts() if artifact.name.startswith("event_")}
 
 
-def seen(artifact: str, state: str = "complete", *, first: float = -YEAR, record: int = 5, facts: int = 3) -> Coverage:
+def seen(
+    artifact: str, state: str = "complete", *, first: float = -YEAR, record: int = 5, facts: int = 300
+) -> Coverage:
     """How far an artifact could be looked at; a log has a period."""
     if artifact not in EVENT_LOGS:
         return Coverage(artifact, ("x",), 1, 1, 1, facts, 0, state)

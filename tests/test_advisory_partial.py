@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -88,7 +89,7 @@ def test_a_system_hive_alone(tmp_path: Path) -> None:
     assert "not collected: SOFTWARE" in told[1], "where the policy is that overrides it"
     assert sources(found["autostart.suspicious"])["run_keys"] == ("not_collected", False)
     web = [item["en"] for item in found["web.scripts"]["why"]]
-    assert web[0].startswith("no service of a web server")
+    assert web[0].startswith("whether a web server is installed is not known"), "one of no services is not believed"
 
 
 def test_a_tree_without_a_file_denies_nothing(tmp_path: Path) -> None:
@@ -148,3 +149,43 @@ def test_the_hive_of_one_of_two_users_does_not_deny_for_both(tmp_path: Path) -> 
         path.unlink()
     answer = by_id(timeline(tmp_path / "kape", tmp_path / "case"))["office.macros"]
     assert answer["answer"] == "cannot_tell"
+
+
+def test_loose_hives_of_several_machines_are_told(tmp_path: Path) -> None:
+    """One machine has one SYSTEM hive at a time; a second copy of the same is no second machine."""
+    name = "ControlSet001\\Control\\ComputerName\\ComputerName"
+    told = {}
+    for case, ports in {"one": (3389,), "copies": (3389, 3389), "two": (3389, 4489)}.items():
+        for index, port in enumerate(ports):
+            place = tmp_path / case / f"SYSTEM_{index}"
+            place.parent.mkdir(exist_ok=True)
+            place.write_bytes(hive(merged(system(fDenyTSConnections=1, PortNumber=port), nested(name, {"": []}))))
+        run = timeline(tmp_path / case, tmp_path / f"case-{case}")
+        told[case] = [item for item in run.document()["problems"] if item["fault"] == "several_computers"]
+    assert (told["one"], told["copies"]) == ([], [])
+    (problem,) = told["two"]
+    assert "2 SYSTEM hives (loose:/SYSTEM_0, loose:/SYSTEM_1)" in problem["detail"]
+    shown = tool("show", tmp_path / "case-two", "summary").stdout
+    assert "loose hives of several computers" in " ".join(shown.split())
+
+
+def test_a_hive_that_is_hardly_a_windows_is_a_notice(tmp_path: Path) -> None:
+    config = tmp_path / "evidence/Windows/System32/config"
+    config.mkdir(parents=True)
+    service = nested("ControlSet001\\Services\\w3svc", {"": []})
+    name = nested("ControlSet001\\Control\\ComputerName\\ComputerName", {"": []})
+    (config / "SYSTEM").write_bytes(hive(merged(system(fDenyTSConnections=1), service, name)))
+    run = timeline(tmp_path / "evidence", tmp_path / "case")
+    notices = [item["text"] for item in json.loads((run.case / "run.json").read_text(encoding="utf-8"))["notices"]]
+    assert [text for text in notices if text.startswith("services: only ")]
+
+
+def test_answers_of_files_that_name_no_computer_have_a_heading(tmp_path: Path) -> None:
+    for computer in ("PC-1", "PC-2"):
+        security(tmp_path / "evidence" / f"{computer}.evtx", computer, days=2)
+    (tmp_path / "evidence/SYSTEM").write_bytes(hive(merged(system(fDenyTSConnections=1))))
+    run = timeline(tmp_path / "evidence", tmp_path / "case")
+    assert {item["host"] for item in run.document()["advisory"]} == {"", "PC-1", "PC-2"}
+    text = tool("show", run.case, "advisory").stdout
+    assert "Host (not named: files that name no computer)" in text
+    assert "(名前なし: コンピューター名を含まないファイル)" in tool("show", run.case, "summary", "--lang", "ja").stdout

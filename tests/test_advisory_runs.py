@@ -14,6 +14,7 @@ from testdata.writers.providers import event
 from tests.artifacts.registry_inputs import merged, nested
 from tests.artifacts.test_office_trust_records import PUBLISHED, WORD, binary
 from tests.artifacts.test_rdp_settings import system
+from tests.contradictions import contradictions
 from tests.formats.crafted_hives import hive
 from tests.running import KAPE_FOLDER, Run, timeline, tool
 
@@ -71,6 +72,14 @@ def test_answers_rest_on_rows_of_the_case(tanaka: Run) -> None:
     for item in by_id(tanaka).values():
         assert set(item["events"]) <= rows, item["id"]
         assert bool(item["events"]) == (item["answer"] == "yes")
+
+
+def test_what_speaks_against_a_no_is_looked_for(tanaka: Run) -> None:
+    """Each yes of this host, taken for a no, is contradicted: that the contract is broken would be noticed."""
+    assert contradictions(tanaka) == []
+    yes = {ident for ident, item in by_id(tanaka).items() if item["answer"] == "yes"}
+    found = {text.partition(": ")[0] for text in contradictions(tanaka, denied=yes)}
+    assert found == yes
 
 
 def test_show_tells_it_in_both_languages(tanaka: Run) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from forensics.advisory import answers
+from forensics.advisory.reach import sparse
+from forensics.logontally import LogonSource
 from forensics.model import Verdicts
 from forensics.rules import load
 from forensics.sessions.persistence_entries import _DEFINITIONS
@@ -14,19 +17,72 @@ from forensics.sessions.rows import Rows
 from tests.sessions.factory import Scene, at
 from tests.test_advisory import ENTRY, FEEDING, QUESTIONS, SIGN, asked, everything, let_in, said, seen
 
+LOGGED = [seen(name) for name in ("rdp_settings", "event_rdp_sessions", "event_sysmon", "event_registry_audit")]
+
 
 def test_remote_desktop_is_denied_only_where_all_that_could_let_it_in_was_read() -> None:
     scene = Scene()
     let_in(scene, allowed=False)
-    answer = asked("rdp.enabled", scene, seen("rdp_settings"))
+    answer = asked("rdp.enabled", scene, *LOGGED)
     assert answer.answer == "no"
     assert "fDenyTSConnections = 1" in said(answer)
+    assert "no, within" in said(answer), "the logs have a beginning"
+    assert "a change that was not recorded is not seen" in said(answer)
     for coverage in ((), (seen("rdp_settings", "partial"),)):
         answer = asked("rdp.enabled", scene, *coverage)
         assert answer.answer == "cannot_tell", "a policy that was not read may let it in"
         assert "the setting refuses remote desktop" in said(answer)
     scene.process(9, "reg.exe", "reg add HKLM\\x /v fDenyTSConnections /t REG_DWORD /d 0 /f")
     assert asked("rdp.enabled", scene, seen("rdp_settings")).answer == "yes"
+
+
+@pytest.mark.parametrize("lost", [("event_rdp_sessions",), ("event_sysmon", "event_registry_audit")])
+def test_what_is_refused_now_may_have_been_let_in_before(lost: tuple[str, ...]) -> None:
+    """The setting speaks of now; "was" is for logs that record such things and go back."""
+    scene = Scene()
+    let_in(scene, allowed=False)
+    kept = [item for item in LOGGED if item.artifact not in lost]
+    ways: list[dict[str, Any]] = [{"state": "not_collected"}, {"first": 0}]
+    if "event_sysmon" in lost:
+        ways.append({"facts": 0})  # it records no registry values; that nobody came is an answer of the other log
+    for how in ways:
+        answer = asked("rdp.enabled", scene, *kept, *(seen(name, **how) for name in lost))
+        assert answer.answer == "cannot_tell", how
+        assert "not now; whether it was cannot be told" in said(answer)
+        assert "現在は許可されていない" in said(answer, "ja")
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("rdp.client_reached", {"source_ip": "10.0.0.7"}),
+        ("rdp.session", {"source_ip": "10.0.0.7", "action": "reconnected"}),
+        ("logon.succeeded", {"source_ip": "10.0.0.7", "logon_type": 10, "target_user_name": "suzuki"}),
+        ("registry.value_set", {"key_path": "HKLM\\x", "value_name": "fDenyTSConnections", "value_data": "0"}),
+    ],
+)
+def test_whoever_came_in_was_let_in(kind: str, fields: dict[str, object]) -> None:
+    scene = Scene()
+    let_in(scene, allowed=False)
+    scene.add(kind, 5, **fields)
+    assert asked("rdp.enabled", scene, *LOGGED).answer == "yes"
+
+
+def test_logons_that_were_only_counted_say_so_too() -> None:
+    scene = Scene()
+    let_in(scene, allowed=False)
+    for manner, answer in (("4624 type 10", "yes"), ("4624 type 3", "no")):
+        counted = (LogonSource("10.0.0.7", manner, "suzuki", 4, at(0), at(90)),)
+        found = asked("rdp.enabled", scene, *LOGGED, logons=counted)
+        assert found.answer == answer
+        assert ("10.0.0.7: 4 logons by remote desktop" in said(found)) == (answer == "yes")
+
+
+def test_the_keyboard_is_no_remote_desktop() -> None:
+    scene = Scene()
+    let_in(scene, allowed=False)
+    scene.add("rdp.session", 5, source_ip="LOCAL", action="logged on")
+    assert asked("rdp.enabled", scene, *LOGGED).answer == "no"
 
 
 def test_remote_desktop_without_its_switch_is_not_denied() -> None:
@@ -71,9 +127,29 @@ def test_only_the_control_set_in_use_lets_remote_desktop_in(current: str, answer
     if current:
         system = "C:/Windows/System32/config/SYSTEM"
         scene.file("host.described", system, {"Content Modification Time": 5}, "Select", control_set=current)
-    found = asked("rdp.enabled", scene, seen("rdp_settings"))
+    found = asked("rdp.enabled", scene, *LOGGED)
     assert found.answer == answer
     assert ("a control set that is not in use lets it in" in said(found)) == (answer == "no")
+
+
+def test_a_deleted_entry_beside_one_in_effect_is_marked_alone() -> None:
+    both = (replace(ENTRY, deleted=True), replace(ENTRY, id="pe-2", name="y"))
+    found = asked("autostart.suspicious", Scene(), *everything(), verdicts=Verdicts(persistence=both))
+    assert "nothing that scores so" not in said(found)
+    assert "was there, deleted: run_key x" in said(found)
+    assert ": run_key y (score 65)" in said(found)
+
+
+def test_a_hive_without_services_is_no_whole_windows() -> None:
+    """An installed Windows has hundreds; a hive that was emptied or replaced is not believed when it is silent."""
+    coverage = [item for item in everything() if item.artifact != "services"]
+    for count, answer in ((49, "cannot_tell"), (50, "no")):
+        found = asked("autostart.suspicious", Scene(), *coverage, seen("services", facts=count))
+        assert found.answer == answer
+        assert ("services: read, but 49 rows are too few for a whole Windows" in said(found)) == (count == 49)
+    few, enough = seen("services", facts=49), replace(seen("services", facts=1), context=300)
+    assert [text.partition(":")[0] for text in sparse([few])] == ["services"]
+    assert sparse([enough, seen("services", "not_collected", facts=0)]) == []
 
 
 class TestAutostarts:
@@ -98,8 +174,9 @@ class TestAutostarts:
         entry = replace(ENTRY, score=score, deleted=True)
         found = asked("autostart.suspicious", Scene(), *everything(), verdicts=Verdicts(persistence=(entry,)))
         assert found.answer == answer
-        assert (f"run_key x (score {score} (deleted, no longer in effect)): a.exe" in said(found)) == (score > 0)
-        assert f"スコア {score}(削除済み、現在は無効)" in said(found, "ja") or not score
+        assert (f"was there, deleted: run_key x (score {score};" in said(found)) == (score > 0)
+        assert f"過去に存在、削除済み: Run キー x(スコア {score}、" in said(found, "ja") or not score
+        assert (said(found).startswith("deleted: nothing that scores so is known to be in effect")) == (score == 40)
         assert ("which a person has to judge: 1" in said(found)) == (0 < score < 40)
 
     def test_many_lesser_entries_are_counted(self) -> None:

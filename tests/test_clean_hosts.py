@@ -10,6 +10,7 @@ import pytest
 from testdata import collections
 from testdata.host import scenario
 from testdata.triage import taken
+from tests.contradictions import contradictions
 from tests.running import Run, timeline, tool
 
 CLEAN = ("clean-win10", "clean-win11", "clean-server")
@@ -46,6 +47,7 @@ def test_nothing_is_found_or_taken_for_wiped(run: Run) -> None:
 def test_the_checklist_says_yes_to_nothing_but_what_is_there(run: Run) -> None:
     found = {item["id"]: item for item in run.document()["advisory"]}
     assert [ident for ident, item in found.items() if item["answer"] == "yes"] == []
+    assert contradictions(run) == []
     answer = found["autostart.suspicious"]
     lost = {item["artifact"] for item in answer["sources"] if not item["tells"]}
     assert {"services", "run_keys", "task_cache"}.isdisjoint(lost), "what was collected tells"

@@ -28,6 +28,7 @@ from forensics.rules import load
 from forensics.rules.collection import hint
 from forensics.rules.engine import hits, make_rule
 from forensics.show.entries import EVENT_IDS
+from tests.contradictions import contradictions
 from tests.running import tool
 from tests.stories import Teller, stories, teller
 
@@ -241,6 +242,7 @@ def tell(tmp_path_factory: pytest.TempPathFactory) -> Teller:
 def test_the_checklist_of_a_host_has_no_english_sentence(name: str, tell: Teller) -> None:
     told = tell(name)
     document = told.run.document()
+    assert contradictions(told.run) == []
     quotes = {row["command_line"] for row in told.run.lines("timeline.jsonl") if row.get("command_line")}
     for answer in document["advisory"]:
         for sentence in answer["why"]:

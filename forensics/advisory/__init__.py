@@ -12,18 +12,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
-from forensics.advisory import autostarts
+from forensics.advisory import autostarts, tunnels
 from forensics.advisory.apart import is_own, is_shared, with_shared
 from forensics.advisory.desktop import settings, unused
+from forensics.advisory.gone import Gone, gone, place
 from forensics.advisory.hits import Hits, moment
 from forensics.advisory.logons import remote
 from forensics.advisory.reach import Reach, Told
 from forensics.locales import joined, quoted, say
 from forensics.logontally import LogonSource
-from forensics.model import AdvisoryAnswer, Coverage, Event, Fact, Host, Said, Verdicts
+from forensics.model import AdvisoryAnswer, AntiForensic, Coverage, Event, Fact, Host, Said, Verdicts
 from forensics.rules import load
 from forensics.rules.ranking import strength
 from forensics.sessions import build
@@ -33,7 +33,9 @@ from forensics.sessions.texts import basename, split_command
 YES, NO, CANNOT_TELL = "yes", "no", "cannot_tell"
 _PERSONS = ("S-1-5-21-", "S-1-12-1-")
 _WIPED = "logs.erased"  # the question whose yes takes weight from every no
-_LEVELS = ("strong", "medium", "weak")
+_AT_DESKTOP = "4624 type 10"  # as logontally calls a logon by remote desktop
+_INSTALLED = frozenset({"software.installed"})
+_RAN = frozenset({"prefetch.run", "process.created", "bam.run", "userassist.run"})  # which say nothing of now
 # IIS, Apache, nginx, Tomcat by the names of their services and programs. [M]
 _WEB = re.compile(
     r"^(?:w3svc|apache[\w.]*|nginx|tomcat\w*)$|^(?:httpd|nginx|tomcat\w*|w3wp)\.exe$", re.IGNORECASE | re.MULTILINE
@@ -61,6 +63,7 @@ class Asked:
     verdicts: Verdicts
     reach: Reach
     logons: Logons = field(default_factory=Logons)
+    lost: Gone = field(default_factory=Gone)
 
 
 @dataclass(slots=True)
@@ -99,10 +102,10 @@ def answers(
 ) -> tuple[AdvisoryAnswer, ...]:  # fmt: skip
     """Every question of `rules/advisory.yml`, answered for the host `label`, which has profiles of `people` persons."""
     reach = Reach(coverage, rows, verdicts, people)
-    found = [
-        _answer(Asked(item, rows, verdicts, reach, logons or Logons()), label) for item in load("advisory")["questions"]
-    ]
-    wiped = any(item.id == _WIPED and item.answer == YES for item in found)
+    lost, known = gone(rows), logons or Logons()
+    asked = [Asked(item, rows, verdicts, reach, known, lost) for item in load("advisory")["questions"]]
+    found = [_answer(item, label) for item in asked]
+    wiped = any(item.question["id"] == _WIPED and _signs(item) for item in asked)
     return tuple(
         replace(item, why=(*item.why, say("no.wiped"))) if wiped and item.answer == NO else item for item in found
     )
@@ -138,21 +141,19 @@ def _within(told: Told) -> Said:
 
 
 def _hits(asked: Asked) -> Answer:
-    hits = Hits(asked.question, asked.rows, unused(asked.rows))
+    hits = Hits(asked.question, asked.rows, unused(asked.rows), asked.lost)
     return Answer(True if hits else None, hits.said(), list(ids_of(hits.rows)))
 
 
 def _verdicts(asked: Asked) -> Answer:
     """Conclusions of the joins that answer the question.
 
-    Signs of wiping that weigh most come first, among these in the order in which the question lists their kinds.
+    Signs that are only inferred, as that a log is silent, are no "yes" by themselves, but no "no" stands beside them.
     """
-    named = asked.question.get("verdicts", {})
-    kinds, fronts = list(named.get("anti_forensics", ())), tuple(named.get("findings", ()))
-    signs = [sign for sign in asked.verdicts.anti_forensics if sign.kind in kinds]
-    signs.sort(key=lambda sign: strength(sign.level))  # in order of time within each level
+    fronts = tuple(asked.question.get("verdicts", {}).get("findings", ()))
+    signs = _signs(asked)
     findings = [item for item in asked.verdicts.findings if fronts and item.rule.startswith(fronts)]
-    signs.sort(key=lambda sign: (_LEVELS.index(sign.level), kinds.index(sign.kind)))
+    sure = bool(findings) or any(sign.kind not in asked.question.get("inferred", ()) for sign in signs)
     why = [
         say(
             "sign", time=moment(sign.time), level=say(f"level.{sign.level}"), what=quoted(sign.detail),
@@ -166,7 +167,19 @@ def _verdicts(asked: Asked) -> Answer:
     ]
     most = load("advisory")["most_hits"]
     shown = [*why[:most], say("hit.more", count=len(why) - most)] if len(why) > most else why
-    return Answer(True if why else None, shown, [*_events(signs), *_events(findings)])
+    if why and not sure:
+        shown = [say("signs.inferred"), *shown]
+    return Answer(sure or None, shown, [*_events(signs), *_events(findings)], unsettled=bool(why))
+
+
+def _signs(asked: Asked) -> list[AntiForensic]:
+    """Signs of wiping that the question is about.
+
+    Those that weigh most come first, among these in the order in which the question lists their kinds.
+    """
+    kinds = list(asked.question.get("verdicts", {}).get("anti_forensics", ()))
+    signs = [sign for sign in asked.verdicts.anti_forensics if sign.kind in kinds]
+    return sorted(signs, key=lambda sign: (strength(sign.level), kinds.index(sign.kind)))
 
 
 def _logs(asked: Asked) -> Answer:
@@ -225,33 +238,51 @@ def _used(asked: Asked) -> Answer:
 
 
 def _present(asked: Asked) -> Answer:
-    """Who has a copy of VS Code or the tunnel's programs, and since when."""
+    """Who has a copy of VS Code or the tunnel's programs, since when, whether it is gone, what else speaks of one."""
     rows = Hits(asked.question, asked.rows).rows
-    if not rows:
-        return Answer(None, [], [])
+    heard = tunnels.programs(asked.question, asked.verdicts)
     who = {row.first("profile_user", "user_name") for row in rows} - {""}
     times = [row.time for row in rows if row.time]
-    why = [say("times.since", time=stamp(min(times)))] if times else []
+    why = _gone(rows, asked.lost)
+    why += [say("times.since", time=stamp(min(times)))] if times else []
     why += [say("vscode.by", who=", ".join(sorted(who)[:20]))] if who else []
-    return Answer(None, why, [])
+    most = load("advisory")["most_hits"]
+    why += heard.why[:most]
+    if len(heard.why) > most:
+        why.append(say("hit.more", count=len(heard.why) - most))
+    if not rows and not heard.found:
+        why.append(_renamed(asked))
+    return Answer(heard.found or None, why, heard.events, unsettled=heard.weak)
+
+
+def _gone(rows: Iterable[Row], lost: Gone) -> list[Said]:
+    """That all programs that were found are deleted, where nothing says that one is still there."""
+    programs = [row for row in rows if row.kind in _INSTALLED or place(row).endswith(".exe")]
+    files = [row for row in programs if row.kind not in _RAN]
+    if not files or not all(lost.said(row) for row in files):
+        return []
+    times = [time for row in files if (time := lost.times.get(place(row)))]
+    return [say("vscode.gone", time=stamp(max(times)) if times else "?")]
+
+
+def _renamed(asked: Asked) -> Said:
+    """By what a copy under another name was looked for: a "no" says no more than that."""
+    names = asked.question["renamed"]
+    told = [name for name in names if asked.reach.ask({"tells": [[name]], "records": names}).tells]
+    rest = ", ".join(name for name in names if name not in told)
+    if not told:
+        return say("vscode.by_name", rest=rest)
+    return (
+        say("vscode.renamed_by", told=", ".join(told), rest=rest)
+        if rest
+        else say("vscode.renamed_all", told=", ".join(told))
+    )
 
 
 def _tunnels(asked: Asked) -> Answer:
-    """A tunnel that was up has spoken to its relay, whatever names the host kept."""
-    up = [item for item in asked.verdicts.tunnel_sessions if item.hosting or item.clients or item.relay]
-    why = [
-        say(
-            "tunnel.session", time=moment(_first(item.hosting)), product=item.product,
-            name=item.tunnel_name or item.tunnel_id or "?", who=item.profile_user or "?", score=item.score,
-            certainty=quoted(item.certainty),
-        )
-        for item in up
-    ]  # fmt: skip
-    return Answer(True if up else None, why, _events(up))
-
-
-def _first(periods: Iterable[Any]) -> datetime | None:
-    return min((period.start for period in periods if period.start), default=None)
+    """Tunnels that their log or a counter of bytes says were connected; hosting that is inferred is told as such."""
+    heard = tunnels.traffic(asked.verdicts)
+    return Answer(heard.found or None, heard.why, heard.events, unsettled=heard.weak)
 
 
 def _events(items: Iterable[Any]) -> list[str]:
@@ -259,10 +290,22 @@ def _events(items: Iterable[Any]) -> list[str]:
 
 
 def _refused(asked: Asked) -> Answer:
-    """Remote desktop is refused where the setting in use says so and all that could say otherwise was read."""
+    """Remote desktop is refused now where the setting in use says so; that it ever was needs logs that go back."""
     rows, why = settings(asked.rows)
-    sure = bool(rows) and not _hits(asked).found and asked.reach.ask(asked.question).tells
-    return Answer(False if sure else None, why, list(ids_of(rows)), unsettled=not rows)
+    reached = [item for item in asked.logons.sources if item.manner == _AT_DESKTOP]
+    why += [
+        say("rdp.reached", address=item.address, count=item.count, who=item.user or "?", first=moment(item.first))
+        for item in reached
+    ]
+    if reached or _hits(asked).found:
+        return Answer(bool(reached) or None, why, list(ids_of(rows)))
+    if not rows:
+        return Answer(None, why, [], unsettled=True)
+    told = asked.reach.ask(asked.question)
+    if told.tells:
+        return Answer(False, [*why, _within(told), say("rdp.never")], list(ids_of(rows)))
+    now = asked.reach.ask({**asked.question, "tells": asked.question["tells"][:1]}).tells
+    return Answer(None, [*why, say("rdp.not_now")] if now else why, list(ids_of(rows)), unsettled=True)
 
 
 def _autostarts(asked: Asked) -> Answer:
@@ -277,7 +320,7 @@ def _web(asked: Asked) -> Answer:
     names = dict.fromkeys(row.get("service_name") for row in servers)
     if names:
         return Answer(None, [say("web.server", names=", ".join(names))], [])
-    if asked.reach.state("services") == "complete":
+    if asked.reach.ask({"tells": [["services"]]}).tells:
         return Answer(None, [say("web.no_server")], [])
     return Answer(None, [say("web.unknown")], [])
 

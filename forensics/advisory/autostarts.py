@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from forensics.advisory.hits import marks, moment
+from forensics.advisory.hits import moment
 from forensics.locales import joined, quoted, say
 from forensics.model import PersistenceEntry, Said
 from forensics.rules import load
@@ -23,7 +23,8 @@ def told(entries: Sequence[PersistenceEntry]) -> tuple[bool, bool, list[Said], l
     high = [item for item in ranked if item.score >= data["suspicious"]]
     low = ranked[len(high) :]
     unsettled = bool(low) and low[0].score > data["everyday"]
-    why = [_entry(item) for item in high]
+    why = [say("entry.all_deleted")] if high and all(item.deleted for item in high) else []
+    why += [_entry(item) for item in high]
     if low:
         why.append(say("entry.lesser", count=len(low), score=data["suspicious"]))
         why += [_entry(item) for item in low[: data["most_entries"]]]
@@ -34,9 +35,9 @@ def told(entries: Sequence[PersistenceEntry]) -> tuple[bool, bool, list[Said], l
 
 def _entry(item: PersistenceEntry) -> Said:
     return say(
-        "entry", time=moment(item.first_seen or item.last_write), mechanism=quoted(item.mechanism), name=item.name,
-        score=item.score, command=short(item.command or "?", _SHOWN), reasons=joined(map(_cut, _scored(item.reasons))),
-        marks=marks(["deleted"] if item.deleted else []),
+        "entry.deleted" if item.deleted else "entry", time=moment(item.first_seen or item.last_write),
+        mechanism=quoted(item.mechanism), name=item.name, score=item.score,
+        command=short(item.command or "?", _SHOWN), reasons=joined(map(_cut, _scored(item.reasons))),
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from forensics.advisory.gone import Gone
 from forensics.locales import quoted, say
 from forensics.model import Said
 from forensics.rules import load
@@ -41,10 +42,16 @@ def _of(rows: Rows, kinds: Iterable[str]) -> list[Row]:
 
 
 class Hits:
-    """What was found for one question: rows with what is told of each; `aside` are ids of rows that do not count."""
+    """What was found for one question: rows with what is told of each.
 
-    def __init__(self, question: Mapping[str, Any], rows: Rows, aside: Collection[str] = ()) -> None:
+    `aside` are ids of rows that do not count, `lost` the files that were deleted.
+    """
+
+    def __init__(
+        self, question: Mapping[str, Any], rows: Rows, aside: Collection[str] = (), lost: Gone | None = None
+    ) -> None:  # fmt: skip
         self._question = question
+        self._lost = lost or Gone()
         self._told: dict[str, tuple[Row, Said]] = {}
         for hit in question.get("hits", ()):
             for row in _of(rows, hit["kinds"]):
@@ -71,18 +78,21 @@ class Hits:
         else:
             ranked = list(once.items())
         most = load("advisory")["most_hits"]
-        told = [say("hit", time=when(row), what=words, marks=self._marks(words.en)) for words, row in ranked[:most]]
+        told = [
+            say("hit", time=when(row), what=words, marks=self._marks(words.en, row)) for words, row in ranked[:most]
+        ]
         return [*told, say("hit.more", count=len(ranked) - most)] if len(ranked) > most else told
 
-    def _marks(self, words: str) -> Said:
+    def _marks(self, words: str, row: Row) -> Said:
         folded = words.casefold()
         named = [name for name, text in self._question.get("marks", {}).items() if _pattern(text).search(folded)]
-        return marks(named)
+        lost = self._lost.said(row)
+        return marks(named, [lost] if lost else ())
 
 
-def marks(names: Sequence[str]) -> Said:
+def marks(names: Sequence[str], more: Iterable[Said] = ()) -> Said:
     """Remarks in brackets, by their key in the locales; nothing when there are none."""
-    said = [say(f"mark.{name}") for name in names]
+    said = [*more, *(say(f"mark.{name}") for name in names)]
     if not said:
         return Said("", "")
     return Said(f" ({'; '.join(item.en for item in said)})", f"({'、'.join(item.ja for item in said)})")

@@ -7,8 +7,9 @@ the answer is "cannot tell", and why is said for each source, with what is to be
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -17,6 +18,7 @@ from forensics.artifacts.base import RegistryArtifact, all_artifacts
 from forensics.locales import joined, quoted, say
 from forensics.model import AdvisorySource, Coverage, LogSpan, Said, Verdicts
 from forensics.rules import load
+from forensics.rules.collection import hint
 from forensics.sessions.rows import Rows, short, stamp
 from forensics.sessions.texts import basename
 
@@ -129,7 +131,7 @@ class Reach:
         spans = _longest(row.spans)
         first, last = _common(spans) if is_log else (self._journal if artifact == _JOURNAL else (None, None))
         silent = artifact in question.get("records", ()) and not row.facts
-        tells, word = self._judged(row, spans, is_log=is_log, silent=silent)
+        tells, word = self._judged(_places(row, question), spans, is_log=is_log, silent=silent)
         if artifact == _JOURNAL and tells:
             tells, word = self._of_journal()
         if tells and (lack := self._lacks_users(artifact, question)):
@@ -171,6 +173,8 @@ class Reach:
             return False, _word("source.absent", names=names)
         if silent:
             return False, _word("source.silent" if is_log else "source.lacking")
+        if (count := row.facts + row.context) < load("advisory")["sparse"].get(row.artifact, 0):
+            return False, _word("source.sparse", count=count)
         return self._of_log(spans) if is_log else (True, _word("source.nothing"))
 
     def _of_log(self, spans: dict[str, LogSpan]) -> tuple[bool, Word]:
@@ -203,6 +207,26 @@ class Reach:
         oldest = self.oldest()  # of a young host no log goes back farther; a recorder that came later is another matter
         whole = span.first_record == 1 and name not in self.cleared
         return whole and oldest is not None and span.first - oldest <= _YOUNG
+
+
+def _places(row: Coverage, question: Mapping[str, Any]) -> Coverage:
+    """The coverage with the places alone that the question is about, where an artifact seeks others, too."""
+    pattern = question.get("places", {}).get(row.artifact)
+    fitting = tuple(path for path in row.sought if pattern and re.search(pattern, path.casefold()))
+    if not fitting:
+        return row
+    return replace(row, sought=fitting, detail=hint(fitting) if row.state == "not_collected" else row.detail)
+
+
+def sparse(coverage: Sequence[Coverage]) -> list[str]:
+    """What is to be said of hives that were read and hold less than any Windows has."""
+    least = load("advisory")["sparse"]
+    return [
+        f"{row.artifact}: only {row.facts + row.context} rows: the hive is not that of a whole Windows, "
+        "or it was emptied or replaced; its silence is no answer"
+        for row in coverage
+        if row.state == "complete" and row.facts + row.context < least.get(row.artifact, 0)
+    ]
 
 
 def _period(groups: list[list[AdvisorySource]]) -> tuple[datetime | None, datetime | None]:

@@ -23,7 +23,7 @@ def print_advisory(document: Document, zone: tzinfo, out: Console, language: str
     words = texts(language)
     out.print(Text(words["title"], style="bold"))
     out.print(Text(f"  {words['legend']}", style="dim"))
-    for host, answers in _by_host(document):
+    for host, answers in _by_host(document, words["host.unnamed"]):
         if host:
             out.print(line(words["host"].format(name=host), "bold"))
         for item in answers:
@@ -41,7 +41,7 @@ def print_advisory(document: Document, zone: tzinfo, out: Console, language: str
 def print_short(document: Document, out: Console, language: str = "en") -> None:
     """The answers in the short form: which questions have which answer."""
     words = texts(language)
-    for host, answers in _by_host(document):
+    for host, answers in _by_host(document, words["host.unnamed"]):
         title = words["title"] + (f" · {host}" if host else "")
         out.print(line(title, "bold"))
         for answer in _ORDER:
@@ -62,10 +62,13 @@ def _head(item: Document, language: str, zone: tzinfo) -> Text:
     return text.append(f"  {texts(language)['period'].format(**span)}", style="dim")
 
 
-def _by_host(document: Document) -> Iterator[tuple[str, list[Document]]]:
-    """The answers host by host; the host is only named where there are several."""
+def _by_host(document: Document, unnamed: str) -> Iterator[tuple[str, list[Document]]]:
+    """The answers host by host; the host is only named where there are several.
+
+    `unnamed` heads those of files that name no computer.
+    """
     answers = document.get("advisory", [])
     hosts = list(dict.fromkeys(item["host"] for item in answers))
     several = len(hosts) > 1 or len({label_of(item) for item in document["evidence"]}) > 1
     for host in hosts:
-        yield (host if several else ""), [item for item in answers if item["host"] == host]
+        yield (host or unnamed if several else ""), [item for item in answers if item["host"] == host]
