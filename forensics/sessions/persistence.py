@@ -18,6 +18,8 @@ from forensics.rules import autoruns, load
 from forensics.rules.engine import hits, rules_of, total
 from forensics.sessions.persistence_commands import COMMANDED
 from forensics.sessions.persistence_entries import Entry, merged
+from forensics.sessions.persistence_gone import gone as gone_of
+from forensics.sessions.persistence_makers import maker
 from forensics.sessions.persistence_seen import Files, first_seen, last_write
 from forensics.sessions.persistence_targets import target_of
 from forensics.sessions.projects import Projects, told
@@ -61,8 +63,9 @@ def _entry(entry: Entry, people: People, projects: Projects, files: Files, label
         reasons.append(because(text, entry.rows))
     target = target_of(command, _library(entry), people.profile(run_as or user, None))
     seen = first_seen(entry.rows, name, entry.mechanism, target, files, people)
-    reasons += [*_remarks(entry, people), *seen.remarks]
-    gone = entry.deleted
+    made, (written, written_kind) = maker(entry.rows, people), last_write(entry.rows)
+    reasons += [*_remarks(entry, people), *seen.remarks, *(made.remarks if scored else ())]
+    gone, (is_gone, deleted_at) = entry.deleted, gone_of(entry.rows)
     identity = [entry.mechanism, entry.owner, name.casefold(), _key_of(entry, location), *(["deleted"] if gone else [])]
     attack = {item for hit in scored for item in hit.attack}
     if scored:
@@ -78,13 +81,18 @@ def _entry(entry: Entry, people: People, projects: Projects, files: Files, label
         first_seen=seen.time,
         first_seen_source=seen.source,
         first_seen_bound=seen.bound,
-        last_write=last_write(entry.rows),
+        last_write=written,
+        last_write_kind=written_kind,
+        made_by=made.name,
+        made_by_sid=made.sid,
+        made_by_source=made.source,
         score=total(scored),
         reasons=tuple(dict.fromkeys(reasons)) or ("nothing about its place, program or account stands out",),
         attack=tuple(sorted(attack)),
         events=ids_of([*entry.rows, *built, *seen.rows]),
         host=label,
-        deleted=bool(gone),
+        deleted=is_gone,
+        deleted_at=deleted_at,
         trigger=entry.first("task_trigger", "event_query") or None,
         target=target,
     )

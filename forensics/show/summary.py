@@ -11,7 +11,7 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from forensics.export.run_json import row_counts
-from forensics.rules.autoruns import dated_by_key
+from forensics.rules.autoruns import last_written
 from forensics.show.advisory import print_short
 from forensics.show.entries import on_host, reasons
 from forensics.show.findings import print_leads, print_machines
@@ -131,7 +131,7 @@ def print_persistence(
         whose += f"  {told('deleted')}" if entry.get("deleted") else ""
         whose += _seen(entry, zone)
         # The registry dates keys, not values: every entry of a Run key has the time of the youngest change to any.
-        what = told("key last written" if dated_by_key(entry["mechanism"]) else "last write")
+        what = told(last_written(entry.get("last_write_kind"), entry["mechanism"]))
         whose += " " if whose.endswith(told("first seen and")) else "  "
         written = f"{whose}{what} {moment(entry['last_write'], zone)}{on_host(document, entry)}"
         out.print(head.append(one_line(written), style="dim"))
@@ -142,9 +142,17 @@ def print_persistence(
         if full:
             if entry.get("first_seen") and entry.get("first_seen_source"):
                 out.print(line(f"      {told('first seen by')}: {one_line(told(entry['first_seen_source']), 0)}"))
+            if entry.get("made_by"):
+                out.print(line(f"      {told('made by')}: {one_line(made_by(entry), 0)}"))
             if target := _target(entry):
                 out.print(line(f"      {told('target')}: {one_line(target, 0)}"))
             out.print(Group(*reasons(entry, zone, full=True)))
+
+
+def made_by(entry: Document) -> str:
+    """Whose account made an entry, and the records that say so."""
+    source = f" ({entry['made_by_source']})" if entry.get("made_by_source") else ""
+    return f"{entry['made_by']}{source}"
 
 
 def _target(entry: Document) -> str:
