@@ -117,6 +117,19 @@ def test_what_is_not_there_is_not_told_to_be(told: Told, host: Host) -> None:
             assert len(entry["target_sha256"]) == 64
 
 
+def test_every_entry_that_scores_has_a_file_or_says_why_it_has_none(told: Told) -> None:
+    entries = [entry for entry in told.document["persistence"] if entry["score"]]
+    assert [entry["name"] for entry in entries if not entry["target"] and not entry["target_note"]] == []
+    by_name = {(entry["mechanism"], entry["name"]): entry for entry in entries}
+    assert by_name["lsa", "mimilib"]["target"] == "C:\\Windows\\System32\\mimilib.dll"
+    assert by_name["boot_execute", "kitnative"]["target"] == "C:\\Windows\\System32\\kitnative.exe"
+    assert by_name["office_addin", "Kit.Connect"]["target"] == "C:\\ProgramData\\Kit\\addin.vsto"
+    assert by_name["cor_profiler", "COR_PROFILER"]["target"] == "C:\\ProgramData\\Kit\\profiler.dll"
+    assert by_name["com", "{0A1B2C3D-0000-4000-8000-0000000000C2}"]["target"] == "C:\\ProgramData\\Kit\\class.dll"
+    assert "script that the repository" in by_name["wmi", "KitScript"]["target_note"]
+    assert by_name["lsa", "mimilib"]["target_exists"] is False
+
+
 def test_stock_entries_stand_beside_the_planted_ones(told: Told) -> None:
     by_mechanism = Counter(entry["mechanism"] for entry in told.document["persistence"] if not entry["score"])
     assert by_mechanism["service"] > 15

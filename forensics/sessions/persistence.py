@@ -18,10 +18,10 @@ from forensics.rules import autoruns, load
 from forensics.rules.engine import hits, rules_of, total
 from forensics.sessions.persistence_commands import COMMANDED
 from forensics.sessions.persistence_entries import Entry, merged
+from forensics.sessions.persistence_files import Classes, file_of
 from forensics.sessions.persistence_gone import gone as gone_of
 from forensics.sessions.persistence_makers import maker
 from forensics.sessions.persistence_seen import Files, first_seen, last_write
-from forensics.sessions.persistence_targets import target_of
 from forensics.sessions.projects import Projects, told
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, short, stamp
 from forensics.sessions.texts import basename, split_command
@@ -40,11 +40,14 @@ def persistence(rows: Rows, host: Host, label: str) -> tuple[PersistenceEntry, .
     Nothing is dropped: what is known to be harmless by place and command is listed with score 0 and says so.
     """
     people, projects, files = People(host.users), Projects(rows), Files(rows)
-    found = [_entry(entry, people, projects, files, label) for entry in merged(rows, people)]
+    classes = Classes(rows.of("autorun.configured"))
+    found = [_entry(entry, people, projects, files, classes, label) for entry in merged(rows, people)]
     return tuple(sorted(found, key=lambda item: (-item.score, item.mechanism, item.name.casefold(), item.id)))
 
 
-def _entry(entry: Entry, people: People, projects: Projects, files: Files, label: str) -> PersistenceEntry:
+def _entry(
+    entry: Entry, people: People, projects: Projects, files: Files, classes: Classes, label: str
+) -> PersistenceEntry:
     command = entry.first("command_line", "value_data", "target_path", "old_value_data") or _written(entry)
     name = (
         entry.name or entry.first("task_name", "entry_name", "service_name", "value_name", "file_name") or "(unnamed)"
@@ -61,7 +64,8 @@ def _entry(entry: Entry, people: People, projects: Projects, files: Files, label
     if known:
         text = f"known autostart: {known} (by place and command; signature not checked)"
         reasons.append(because(text, entry.rows))
-    target = target_of(command, _library(entry), people.profile(run_as or user, None))
+    profile = people.profile(run_as or user, None)
+    target, no_file = file_of(entry.mechanism, command, _library(entry), profile, entry.rows, classes)
     seen = first_seen(entry.rows, name, entry.mechanism, target, files, people)
     made, (written, written_kind) = maker(entry.rows, people), last_write(entry.rows)
     reasons += [*_remarks(entry, people), *seen.remarks, *(made.remarks if scored else ())]
@@ -95,6 +99,7 @@ def _entry(entry: Entry, people: People, projects: Projects, files: Files, label
         deleted_at=deleted_at,
         trigger=entry.first("task_trigger", "event_query") or None,
         target=target,
+        target_note=no_file,
     )
 
 

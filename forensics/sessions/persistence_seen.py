@@ -32,6 +32,7 @@ _CHANGED = {"task.updated": "the task was changed", "registry.value_set": "the v
 _GONE = {"registry.key_changed": "the value was deleted"}
 _JOURNAL = ("usn.file_created", "usn.file_renamed", "usn.file_written", "usn.file_deleted", "usn.file_linked")
 _TABLE = ("mft.entry", "mft.name_created")
+_KINDS = ("log", "wmi", "registry", "file")  # of one moment the last is told
 _SLACK = timedelta(seconds=2)
 _SAME_MOMENT = timedelta(seconds=5)
 _INFERRED = "inferred: joined by the file's path"
@@ -157,7 +158,7 @@ def last_write(rows: Iterable[Row]) -> tuple[datetime | None, str | None]:
     told = [row for row in rows if row.kind != "task.cached" or row.meaning != _KEY_WRITTEN]
     kinds = _MADE | _CHANGED
     changes = [[row for row in some if row.time and _changes(row, kinds)] for some in (told, rows)]
-    last = max(changes[0] or changes[1], key=lambda row: (row.order[0], not _is_record(row)), default=None)
+    last = max(changes[0] or changes[1], key=lambda row: (row.order[0], _KINDS.index(_kind_of(row))), default=None)
     return (last.time, _kind_of(last)) if last is not None else (None, None)
 
 

@@ -16,6 +16,7 @@ _FIXED = {
     "allusersprofile": "C:\\ProgramData", "public": "C:\\Users\\Public", "programfiles": "C:\\Program Files",
     "programw6432": "C:\\Program Files", "programfiles(x86)": "C:\\Program Files (x86)",
     "commonprogramfiles": "C:\\Program Files\\Common Files",
+    "comspec": "C:\\Windows\\System32\\cmd.exe",
     "commonprogramfiles(x86)": "C:\\Program Files (x86)\\Common Files",
 }  # fmt: skip
 _OF_PROFILE = {

@@ -144,7 +144,7 @@ def print_persistence(
                 out.print(line(f"      {told('first seen by')}: {one_line(told(entry['first_seen_source']), 0)}"))
             if entry.get("made_by"):
                 out.print(line(f"      {told('made by')}: {one_line(made_by(entry), 0)}"))
-            if target := _target(entry):
+            if target := _target(entry) or _no_file(entry):
                 out.print(line(f"      {told('target')}: {one_line(target, 0)}"))
             out.print(Group(*reasons(entry, zone, full=True)))
 
@@ -168,6 +168,12 @@ def _target(entry: Document) -> str:
     told.append(_signature(entry))
     note = f": {entry['target_note']}" if entry.get("target_note") else ""
     return f"{', '.join(item for item in (entry['target'], *told) if item)}{note}"
+
+
+def _no_file(entry: Document) -> str:
+    """Why an entry that scores starts no file that could be looked for."""
+    note = entry.get("target_note") if entry["score"] and not entry.get("target") else None
+    return told(note) if note else ""
 
 
 def _signature(entry: Document) -> str:
