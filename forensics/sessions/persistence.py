@@ -155,14 +155,28 @@ def _facts(entry: Entry, name: str, command: str, location: str, run_as: str | N
         "arguments": arguments or None,
         "library": entry.first("target_path") or None,
         "location": location,
-        "remark": entry.first("reason", "consumer_type") or entry.remark or None,
+        "remark": _remark(entry) or None,
         "table_note": entry.first("table_note") or None,
         "run_as": run_as,
         "hidden": _hidden_name(name, *(row.get("value_name") for row in entry.rows))
         or any(_is_hidden(row) for row in entry.rows),
-        "kernel": "driver" in entry.first("service_type").casefold(),
+        "kernel": any(_is_driver(row) for row in entry.rows),
+        "task_hidden": any(row.fields.get("task_hidden") is True for row in entry.rows),
         "enabled": next((row.fields["enabled"] for row in entry.rows if "enabled" in row.fields), None),
     }
+
+
+def _remark(entry: Entry) -> str:
+    """What artifacts say of an entry; of a class all of it: one collection may have the machine's class to compare."""
+    told = [row.get("reason") for row in entry.rows if not row.deleted] if entry.mechanism == "com" else []
+    parts = dict.fromkeys(part for text in told for part in text.split("; ") if part)
+    return "; ".join(parts) or entry.first("reason", "consumer_type") or entry.remark
+
+
+def _is_driver(row: Row) -> bool:
+    """By its own word, or by the number that the audit writes: 1 a kernel driver, 2 one of a file system."""
+    kind = row.get("service_type").casefold()
+    return "driver" in kind or kind in ("0x1", "0x2", "1", "2")
 
 
 def _hidden_name(*names: str) -> bool:
