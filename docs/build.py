@@ -108,7 +108,8 @@ def _signs() -> Iterator[tuple[str, ...]]:
     }
     kinds["tunnel_removed"] = load("tunnel")["removed"]
     for name, item in sorted(kinds.items(), key=lambda pair: (_LEVELS.index(pair[1]["level"]), pair[0])):
-        yield f"`{name}`", item["level"], item["sources"], "; ".join(item["innocent_causes"])
+        weak = "".join(f" ({level}: {item[f'{level}_when']})" for level in _LEVELS if f"{level}_when" in item)
+        yield f"`{name}`", item["level"], item["sources"], "; ".join(item["innocent_causes"]) + weak
 
 
 def _commands() -> Iterator[tuple[str, ...]]:

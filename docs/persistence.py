@@ -24,7 +24,8 @@ rows (`autorun.configured` and the kinds of tasks and services) and of `persiste
 mechanism of their own (interpreters, hidden and encoded commands, folders that users can write, Windows Sandbox,
 tunnels, MSBuild: `rules/persistence.yml`) count everywhere and are not repeated. What Windows itself and widespread
 products have in these places is known by place, name and command (`rules/autoruns_stock.yml`, `known` in
-`rules/persistence.yml`) and scores 0. Each example is planted in the scenario `persistence-planted`, beside the stock
+`rules/persistence.yml`) and scores 0. Products that general rules would take for something worse are known the same way
+(`rules/products.yml`): one reason of 5 to 25 takes the place of theirs, and says that no signature was checked. Each example is planted in the scenario `persistence-planted`, beside the stock
 entries of a Windows 11, and has to score above 40 there while nothing else does above 20.
 
 Not entries of their own: remote-access tools (AnyDesk, TeamViewer and their like) are rows and an informational finding,

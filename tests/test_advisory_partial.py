@@ -82,8 +82,10 @@ def test_a_system_hive_alone(tmp_path: Path) -> None:
     name = nested("ControlSet001\\Control\\ComputerName\\ComputerName", {"": []})
     (config / "SYSTEM").write_bytes(hive(merged(system(fDenyTSConnections=1), name)))
     found = by_id(timeline(tmp_path / "evidence", tmp_path / "case"))
-    assert {ident for ident, item in found.items() if item["answer"] != "cannot_tell"} == {"rdp.enabled"}
-    assert found["rdp.enabled"]["answer"] == "no"
+    assert {item["answer"] for item in found.values()} == {"cannot_tell"}
+    told = [item["en"] for item in found["rdp.enabled"]["why"]]
+    assert told[0].startswith("the setting refuses remote desktop")
+    assert "not collected: SOFTWARE" in told[1], "where the policy is that overrides it"
     assert sources(found["autostart.suspicious"])["run_keys"] == ("not_collected", False)
     web = [item["en"] for item in found["web.scripts"]["why"]]
     assert web[0].startswith("no service of a web server")

@@ -43,6 +43,15 @@ def test_nothing_is_found_or_taken_for_wiped(run: Run) -> None:
     assert document["sandbox_sessions"] == document["tunnel_sessions"] == []
 
 
+def test_the_checklist_says_yes_to_nothing_but_what_is_there(run: Run) -> None:
+    found = {item["id"]: item for item in run.document()["advisory"]}
+    assert [ident for ident, item in found.items() if item["answer"] == "yes"] == []
+    answer = found["autostart.suspicious"]
+    lost = {item["artifact"] for item in answer["sources"] if not item["tells"]}
+    assert {"services", "run_keys", "task_cache"}.isdisjoint(lost), "what was collected tells"
+    assert answer["answer"] == ("cannot_tell" if lost else "no")
+
+
 def test_what_is_stock_was_read(run: Run) -> None:
     """Quiet because it was judged, not because it was not read."""
     rows = run.lines("timeline.jsonl")

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from docs.persistence import TEXTS
 from forensics import locales
 from forensics.artifacts.office_trust_records import _MEANINGS, _ORIGINS
 from forensics.locales import joined, quoted
-from forensics.locales.japanese import CATALOGUES, in_language, japanese, pieces, raw, rule_texts
+from forensics.locales.japanese import (
+    CATALOGUES,
+    RULES,
+    _with_why,
+    in_language,
+    japanese,
+    pieces,
+    raw,
+    rule_texts,
+)
 from forensics.rules import load
 from forensics.rules.collection import hint
 from forensics.rules.engine import hits, make_rule
@@ -25,7 +36,7 @@ ROOT = Path(locales.__file__).parent
 SIGNS = {kind: item for kind, item in load("antiforensics").items() if isinstance(item, dict) and "detail" in item}
 SCORING = [
     item
-    for name in ("antiforensics", "group", "tools", "persistence", "autoruns", "sandbox", "tunnel")
+    for name in RULES
     for section in load(name).values()
     if isinstance(section, list)
     for item in section
@@ -44,6 +55,12 @@ def test_the_catalogues_say_nothing_twice() -> None:
             for key in entries if isinstance(entries, dict) else ():
                 assert (part, key) not in seen, f"{file} and {seen[part, key]}: {key}"
                 seen[part, key] = file
+
+
+def test_an_id_is_that_of_one_rule() -> None:
+    """The sentence of a rule is found by its id, here and by whoever reads a reason."""
+    ids = [item["id"] for name in RULES for item in _with_why(load(name))]
+    assert [ident for ident, count in Counter(ids).items() if count > 1] == []
 
 
 @pytest.mark.parametrize("ident", sorted(rule_texts()))
@@ -122,11 +139,70 @@ def test_hostile_values_do_not_hold_the_matcher_up() -> None:
     hostile = " of session was by after that sandbox began; when is not recorded: " * 55
     for text in (f"the sandbox configuration {hostile} of session s was deleted", hostile, f"PER-24 (+5): {hostile}"):
         japanese(text[:4096])
+    begin = (
+        "recording was switched off: ",
+        "Defender: ",
+        "Sysmon 13: the value was set",
+        "the times of x were set by a program: ",
+    )
+    for part in (
+        " is (is for ",
+        " by a with b (a bound: it held ",
+        ", written by x was set",
+        ": the ( to (",
+        "; near that time ran ",
+    ):
+        for text in begin:
+            japanese((text + part * 900)[:4096])
 
 
 @pytest.mark.parametrize("text", sorted({item["remark"] for item in load("autostart_values")["values"]} - {""}))
 def test_the_remarks_of_places(text: str) -> None:
     assert JAPANESE.search(japanese(text))
+
+
+def test_every_kind_of_autostart_has_a_word() -> None:
+    kinds = yaml.safe_load(TEXTS.read_text(encoding="utf-8"))["mechanisms"]
+    assert [kind for kind in kinds if kind not in raw()["words"]] == []
+
+
+def test_what_is_switched_off_or_emptied() -> None:
+    data = load("recording")
+    for item in (*data["switches"], *data["histories"]):
+        assert JAPANESE.search(japanese(item["what"])), item["what"]
+    for what in (item["what"] for item in data["switches"]):
+        shown = japanese(f"recording was switched off: {what} for 田中 (Start is 0) by x")
+        assert shown == f"記録が無効化された: {japanese(what)}(田中)(Start = 0)(x による)"
+
+
+SEEN = [
+    ("Security 4697: the service was installed by 佐藤", "Security 4697: 佐藤 によりサービスがインストールされた"),
+    (
+        "Sysmon 13: the value was set by x with C:\\a by b.exe (a bound: it held 0 before)",
+        "Sysmon 13: x により値が設定された(プログラム: C:\\a by b.exe)(時刻は遅い側の限界: 以前の値は 0)",
+    ),
+    (
+        "Security 4688: a command that makes it was run by x (inferred: how it ended is not recorded) with cmd.exe",
+        "Security 4688: x によりこれを作成するコマンドが実行された(推定: 結果は記録されていない)(プログラム: cmd.exe)",
+    ),
+    (
+        "the $MFT (C:/$MFT) lists it in record 44, created 2025-01-01 00:00:00.000 UTC",
+        "$MFT(C:/$MFT)のレコード 44 に記載がある、作成 2025-01-01 00:00:00.000 UTC",
+    ),
+    (
+        "Amcache entry written 2025-01-01 00:00:00.000 UTC called its signature Valid (by nobody)",
+        "Amcache の項目の書き込み 2025-01-01 00:00:00.000 UTC では署名は Valid(署名者 なし)",
+    ),
+    ("signature changed by Example (a (b))", "署名: 無効(署名後に変更)(Example による)(a (b))"),
+    ("signature not checked (not a program (PE))", "署名: 未検証(プログラム(PE)ではない)"),
+    ("signature none (none of 3 catalogues at hand lists it (1 could not be read))",
+     "署名: ファイル内になし(手元のカタログ 3 個のいずれにも記載がない(うち 1 個は読み取り不可))"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("english", "shown"), SEEN)
+def test_what_dates_an_entry_and_what_is_said_of_its_file(english: str, shown: str) -> None:
+    assert japanese(english) == shown
 
 
 def test_words_of_artifacts_and_of_the_coverage() -> None:
@@ -150,7 +226,10 @@ _STORIES = (
     "tunnel-desktop",
     "tunnel-developer",
     "tunnel-unregistered-wiped",
+    "wiped-host",
+    "persistence-planted",
 )
+_OF_ENTRIES = ("first_seen_source", "target_signature_note")
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +251,11 @@ def test_the_checklist_of_a_host_has_no_english_sentence(name: str, tell: Teller
     parts = [item for name in _REASONED for item in document[name]]
     recorded = [reason for item in parts for reason in item["reasons"]]
     recorded += [item["why"] for item in document["findings"]] + [item["detail"] for item in document["anti_forensics"]]
-    assert [text for text in recorded if not JAPANESE.search(japanese(EVENT_IDS.sub("", text)))] == []
+    for entry in document["persistence"]:
+        recorded += [entry[name] for name in _OF_ENTRIES if entry.get(name)]
+        recorded += (entry.get("target_note") or "").split("; ") if entry.get("target_note") else []
+    said = {text: japanese(EVENT_IDS.sub("", text)) for text in recorded}
+    assert [text for text, shown in said.items() if not JAPANESE.search(shown)] == []
     shown = tool("show", told.run.case, "--lang", "ja").stdout
     assert [word for word in ("Persistence:", "Code tunnels:", "Coverage:", "Findings:") if word in shown] == []
     assert "永続化(自動起動):" in shown

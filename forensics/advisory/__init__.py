@@ -15,7 +15,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from forensics.advisory import autostarts
 from forensics.advisory.apart import is_own, is_shared, with_shared
+from forensics.advisory.desktop import settings, unused
 from forensics.advisory.hits import Hits, moment
 from forensics.advisory.logons import remote
 from forensics.advisory.reach import Reach, Told
@@ -29,9 +31,8 @@ from forensics.sessions.texts import basename, split_command
 
 YES, NO, CANNOT_TELL = "yes", "no", "cannot_tell"
 _PERSONS = ("S-1-5-21-", "S-1-12-1-")
-_SUSPICIOUS = 40  # as the colours of the timeline have it
-_POINTS = re.compile(r"[A-Z]+-\d+[A-Z-]* \(\+\d+\): ")
-_IDS = re.compile(r" \[[0-9a-f]{16}[^\]]*\]$")
+_WIPED = "logs.erased"  # the question whose yes takes weight from every no
+_LEVELS = ("strong", "medium", "weak")
 # IIS, Apache, nginx, Tomcat by the names of their services and programs. [M]
 _WEB = re.compile(
     r"^(?:w3svc|apache[\w.]*|nginx|tomcat\w*)$|^(?:httpd|nginx|tomcat\w*|w3wp)\.exe$", re.IGNORECASE | re.MULTILINE
@@ -63,11 +64,12 @@ class Asked:
 
 @dataclass(slots=True)
 class Answer:
-    """What one part of the answer says: `found` None where it decides nothing."""
+    """What one part of an answer says: `found` None where it decides nothing, `unsettled` where "no" is too much."""
 
     found: bool | None
     why: list[Said]
     events: list[str]
+    unsettled: bool = False
 
 
 def concluded(
@@ -96,8 +98,12 @@ def answers(
 ) -> tuple[AdvisoryAnswer, ...]:  # fmt: skip
     """Every question of `rules/advisory.yml`, answered for the host `label`, which has profiles of `people` persons."""
     reach = Reach(coverage, rows, verdicts, people)
-    return tuple(
+    found = [
         _answer(Asked(item, rows, verdicts, reach, logons or Logons()), label) for item in load("advisory")["questions"]
+    ]
+    wiped = any(item.id == _WIPED and item.answer == YES for item in found)
+    return tuple(
+        replace(item, why=(*item.why, say("no.wiped"))) if wiped and item.answer == NO else item for item in found
     )
 
 
@@ -110,7 +116,8 @@ def _answer(asked: Asked, label: str) -> AdvisoryAnswer:
     found = any(part.found for part in parts)
     denied = any(part.found is False for part in parts)
     told = asked.reach.ask(question)
-    answer = YES if found else NO if denied or told.tells else CANNOT_TELL
+    unsettled = any(part.unsettled for part in parts)
+    answer = YES if found else NO if denied or (told.tells and not unsettled) else CANNOT_TELL
     if answer == NO and not denied:
         why.append(_within(told))
     if not found and not denied:
@@ -130,20 +137,27 @@ def _within(told: Told) -> Said:
 
 
 def _hits(asked: Asked) -> Answer:
-    hits = Hits(asked.question, asked.rows)
+    hits = Hits(asked.question, asked.rows, unused(asked.rows))
     return Answer(True if hits else None, hits.said(), list(ids_of(hits.rows)))
 
 
 def _verdicts(asked: Asked) -> Answer:
-    """Conclusions of the joins that answer the question."""
+    """Conclusions of the joins that answer the question.
+
+    Signs of wiping that weigh most come first, among these in the order in which the question lists their kinds.
+    """
     named = asked.question.get("verdicts", {})
-    kinds, fronts = set(named.get("anti_forensics", ())), tuple(named.get("findings", ()))
+    kinds, fronts = list(named.get("anti_forensics", ())), tuple(named.get("findings", ()))
     signs = [sign for sign in asked.verdicts.anti_forensics if sign.kind in kinds]
     findings = [item for item in asked.verdicts.findings if fronts and item.rule.startswith(fronts)]
+    signs.sort(key=lambda sign: (_LEVELS.index(sign.level), kinds.index(sign.kind)))
     why = [
-        say("sign", time=moment(sign.time), what=quoted(sign.detail), causes=joined(map(quoted, sign.innocent_causes)))
+        say(
+            "sign", time=moment(sign.time), level=say(f"level.{sign.level}"), what=quoted(sign.detail),
+            causes=joined(map(quoted, sign.innocent_causes)),
+        )
         for sign in signs
-    ]
+    ]  # fmt: skip
     why += [
         say("finding", time=moment(item.first), rule=item.rule, level=quoted(item.level), what=quoted(item.why))
         for item in findings
@@ -243,36 +257,15 @@ def _events(items: Iterable[Any]) -> list[str]:
 
 
 def _refused(asked: Asked) -> Answer:
-    """Remote desktop is refused where the setting in use says so and no policy says otherwise."""
-    rows = [row for row in asked.rows.of("rdp.setting") if "rdp_allowed" in row.fields and not row.deleted]
-    if not rows or any(row.fields["rdp_allowed"] for row in rows):
-        return Answer(None, [], [])
-    what = "; ".join(f"{row.get('key_path')}\\{row.get('value_name')} = {row.get('value_data')}" for row in rows)
-    return Answer(None if _also(asked) else False, [say("rdp.off", what=what)], list(ids_of(rows)))
-
-
-def _also(asked: Asked) -> bool:
-    return bool(Hits(asked.question, asked.rows))
+    """Remote desktop is refused where the setting in use says so and all that could say otherwise was read."""
+    rows, why = settings(asked.rows)
+    sure = bool(rows) and not _hits(asked).found and asked.reach.ask(asked.question).tells
+    return Answer(False if sure else None, why, list(ids_of(rows)), unsettled=not rows)
 
 
 def _autostarts(asked: Asked) -> Answer:
-    entries = [item for item in asked.verdicts.persistence if item.score >= _SUSPICIOUS]
-    why = [
-        say(
-            "entry", time=moment(item.first_seen or item.last_write), mechanism=quoted(item.mechanism), name=item.name,
-            score=item.score, command=item.command or "?", reasons=joined(map(quoted, _scored(item.reasons))),
-        )
-        for item in sorted(entries, key=lambda entry: -entry.score)
-    ]  # fmt: skip
-    lesser = [item for item in asked.verdicts.persistence if 0 < item.score < _SUSPICIOUS]
-    if lesser:
-        why.append(say("entry.lesser", count=len(lesser), score=max(item.score for item in lesser)))
-    return Answer(True if entries else None, why, _events(entries))
-
-
-def _scored(reasons: Iterable[str]) -> list[str]:
-    """The reasons that scored, without the ids of rows, which the answer has."""
-    return [_IDS.sub("", reason) for reason in reasons if _POINTS.match(reason)]
+    found, unsettled, why, events = autostarts.told(asked.verdicts.persistence)
+    return Answer(found or None, why, events, unsettled)
 
 
 def _web(asked: Asked) -> Answer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -41,14 +41,14 @@ def _of(rows: Rows, kinds: Iterable[str]) -> list[Row]:
 
 
 class Hits:
-    """What was found for one question: rows with what is told of each."""
+    """What was found for one question: rows with what is told of each; `aside` are ids of rows that do not count."""
 
-    def __init__(self, question: Mapping[str, Any], rows: Rows) -> None:
+    def __init__(self, question: Mapping[str, Any], rows: Rows, aside: Collection[str] = ()) -> None:
         self._question = question
         self._told: dict[str, tuple[Row, Said]] = {}
         for hit in question.get("hits", ()):
             for row in _of(rows, hit["kinds"]):
-                if row.id not in self._told and _fits(row, hit):
+                if row.id not in self._told and row.id not in aside and _fits(row, hit):
                     self._told[row.id] = (row, _words(row, hit["says"]))
 
     def __bool__(self) -> bool:

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
+from forensics.artifacts.base import RegistryArtifact, all_artifacts
 from forensics.locales import joined, quoted, say
 from forensics.model import AdvisorySource, Coverage, LogSpan, Said, Verdicts
 from forensics.rules import load
@@ -20,8 +22,10 @@ from forensics.sessions.texts import basename
 
 _DETAIL = 160
 _PLACES = 2
+_NAMED = 10
 _YOUNG = timedelta(days=1)
 _HIVES = "office_trust_records"  # which reads the hives of users and nothing else
+_CLASSES = "mui_cache"  # which reads these and the hives of users' classes
 _JOURNAL = "usn_journal"  # the one source beside the logs that has a period
 
 
@@ -34,6 +38,46 @@ class Told:
     sources: tuple[AdvisorySource, ...] = ()
     first: datetime | None = None
     last: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A sentence about an artifact before its name is put in."""
+
+    key: str
+    parts: tuple[tuple[str, object], ...]
+
+
+def _word(key: str, **parts: object) -> Word:
+    return Word(key, tuple(parts.items()))
+
+
+def _together(told: Iterable[tuple[str, Word]]) -> list[Said]:
+    """Each sentence once, for all artifacts of which it is said."""
+    found: dict[Word, list[str]] = {}
+    for artifact, word in told:
+        found.setdefault(word, []).append(artifact)
+    return [say(word.key, artifact=_names(names), **dict(word.parts)) for word, names in found.items()]
+
+
+def _names(artifacts: Iterable[str]) -> str:
+    """The first of them and how many more; the answer's `sources` have each."""
+    named = list(dict.fromkeys(artifacts))
+    more = f", … (+{len(named) - _NAMED})" if len(named) > _NAMED else ""
+    return ", ".join(named[:_NAMED]) + more
+
+
+@cache
+def feeds(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """The artifacts that give rows of these kinds, by their own declarations."""
+    return tuple(item.name for item in all_artifacts() if not item.emits.keys().isdisjoint(kinds))
+
+
+@cache
+def hives_of(artifact: str) -> frozenset[str]:
+    """The kinds of hives that an artifact reads, by its declaration."""
+    named = (item for item in all_artifacts() if item.name == artifact and isinstance(item, RegistryArtifact))
+    return next((item.hives for item in named), frozenset())
 
 
 class Reach:
@@ -66,19 +110,21 @@ class Reach:
 
     def ask(self, question: Mapping[str, Any]) -> Told:
         """Whether of each group of `tells` one source tells, and what is to be said of all that it names."""
-        groups, also = question.get("tells", ()), question.get("also", ())
+        feeding = [[name] for name in feeds(tuple(question.get("feeds", ())))]
+        groups, also = [*question.get("tells", ()), *feeding], question.get("also", ())
         told = [[self._of(name, question) for name in group] for group in (*groups, also)]
         asked = told[:-1]
         tells = bool(asked) and all(any(source.tells for source, _ in group) for group in asked)
         first, last = _period([[source for source, _ in group] for group in asked])
         every = {source.artifact: source for group in told for source, _ in group}
-        words = [word for group in told for _, word in group]
-        return Told(tells, list(dict.fromkeys(words)), tuple(every.values()), first, last)
+        listed = sorted((one for group in told for one in group), key=lambda one: one[0].tells)
+        words = _together((source.artifact, word) for source, word in listed)
+        return Told(tells, words, tuple(every.values()), first, last)
 
-    def _of(self, artifact: str, question: Mapping[str, Any]) -> tuple[AdvisorySource, Said]:
+    def _of(self, artifact: str, question: Mapping[str, Any]) -> tuple[AdvisorySource, Word]:
         row = self._rows.get(artifact)
         if row is None:
-            return AdvisorySource(artifact, "unknown", tells=False), say("source.unknown", artifact=artifact)
+            return AdvisorySource(artifact, "unknown", tells=False), _word("source.unknown")
         is_log = any(path.casefold().endswith(".evtx") for path in row.sought)
         spans = _longest(row.spans)
         first, last = _common(spans) if is_log else (self._journal if artifact == _JOURNAL else (None, None))
@@ -86,55 +132,68 @@ class Reach:
         tells, word = self._judged(row, spans, is_log=is_log, silent=silent)
         if artifact == _JOURNAL and tells:
             tells, word = self._of_journal()
-        hives = self._rows[_HIVES].found if _HIVES in self._rows else 0
-        if tells and artifact in question.get("of_each_user", ()) and hives < self._people:
-            tells = False
-            word = say("source.some_users", artifact=artifact, found=hives, count=self._people)
+        if tells and (lack := self._lacks_users(artifact, question)):
+            tells, word = False, lack
+        if tells and word.key == "source.nothing" and question.get("feeds"):
+            word = _word("source.no_entry", score=load("advisory")["suspicious"])
         return AdvisorySource(artifact, row.state, tells, first, last), word
+
+    def _lacks_users(self, artifact: str, question: Mapping[str, Any]) -> Word | None:
+        """What is to be said where not every person's hive was there for an artifact that reads those."""
+        if artifact in question.get("of_each_user", ()):
+            hives = frozenset({"NTUSER"})
+        else:
+            hives = hives_of(artifact) if question.get("feeds") else frozenset()
+        own = self._found(_HIVES)
+        found = {"NTUSER": ("NTUSER.DAT", own), "USRCLASS": ("UsrClass.dat", max(self._found(_CLASSES) - own, 0))}
+        for hive, (name, count) in found.items():
+            if hive in hives and count < self._people:
+                return _word("source.some_users", hive=name, found=count, count=self._people)
+        return None
+
+    def _found(self, artifact: str) -> int:
+        return self._rows[artifact].found if artifact in self._rows else 0
 
     def _judged(
         self, row: Coverage, spans: dict[str, LogSpan], *, is_log: bool, silent: bool
-    ) -> tuple[bool, Said]:  # fmt: skip
-        artifact = row.artifact
+    ) -> tuple[bool, Word]:  # fmt: skip
         if row.state in ("unreadable", "partial"):
             detail = quoted(row.detail, parts=True)
             shown = Said(short(detail.en, _DETAIL), short(detail.ja, _DETAIL))
-            return False, say(f"source.{row.state}", artifact=artifact, detail=shown)
+            return False, _word(f"source.{row.state}", detail=shown)
         if row.state == "not_collected":
             more = " …" if len(row.sought) > _PLACES else ""
             places = ", ".join(row.sought[:_PLACES]) + more
             hint = joined([quoted(places), *(quoted(part) for part in row.detail.split("; ") if part)])
-            return False, say("source.not_collected", artifact=artifact, places=hint)
+            return False, _word("source.not_collected", places=hint)
         if is_log and not row.spans:
             names = ", ".join(path.rpartition("/")[2] for path in row.sought[:_PLACES])
-            return False, say("source.absent", artifact=artifact, names=names)
+            return False, _word("source.absent", names=names)
         if silent:
-            return False, say("source.silent", artifact=artifact)
-        return self._of_log(row, spans) if is_log else (True, say("source.nothing", artifact=artifact))
+            return False, _word("source.silent" if is_log else "source.lacking")
+        return self._of_log(spans) if is_log else (True, _word("source.nothing"))
 
-    def _of_log(self, row: Coverage, spans: dict[str, LogSpan]) -> tuple[bool, Said]:
+    def _of_log(self, spans: dict[str, LogSpan]) -> tuple[bool, Word]:
         """A log tells for the time that it covers; one that was cleared, or is too young, does not tell of before."""
         short = next((span for name, span in spans.items() if not self._covers(name, span)), None)
         if short is not None:
             if short.first is None or short.last is None:
-                return False, say("source.empty", artifact=row.artifact)
+                return False, _word("source.empty")
             parts = {"log": short.path.rpartition("/")[2], "first": stamp(short.first), "last": stamp(short.last)}
-            return False, say("source.short", artifact=row.artifact, **parts)
+            return False, _word("source.short", **parts)
         first, last = _common(spans)
         if first is None or last is None:
-            return False, say("source.empty", artifact=row.artifact)
-        return True, say("source.nothing_since", artifact=row.artifact, first=stamp(first), last=stamp(last))
+            return False, _word("source.empty")
+        return True, _word("source.nothing_since", first=stamp(first), last=stamp(last))
 
-    def _of_journal(self) -> tuple[bool, Said]:
+    def _of_journal(self) -> tuple[bool, Word]:
         """The change journal, which holds days or weeks; without its own period it tells of none."""
         first, last = self._journal
         if first is None or last is None:
-            return False, say("source.empty", artifact=_JOURNAL)
+            return False, _word("source.empty")
         if self._needed is not None and first > self._needed:
-            return False, say(
-                "source.short", artifact=_JOURNAL, log="$UsnJrnl:$J", first=stamp(first), last=stamp(last)
-            )
-        return True, say("source.nothing_since", artifact=_JOURNAL, first=stamp(first), last=stamp(last))
+            return False, _word("source.short", log="$UsnJrnl:$J", first=stamp(first), last=stamp(last))
+        return True, _word("source.nothing_since", first=stamp(first), last=stamp(last))
 
     def _covers(self, name: str, span: LogSpan) -> bool:
         if span.first is None or span.last is None:

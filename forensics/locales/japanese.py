@@ -15,7 +15,9 @@ A catalogue has these parts, each optional:
     words:      {confirmed: "…"}           # a whole text that is one of our words
 
 Parts of a Japanese template: `{x}` stays as it is, `{x:any}` is translated where it can be, `{x:list}` is several of
-them joined by `and` or `;` (`{x:items}`: by commas, `{x:parts}`: by `;`), `{x:name}` is one of the phrases `name`.
+them joined by `and` or `;` (`{x:items}`: by commas, `{x:parts}`: by `;`), `{x:name}` is one of the phrases `name`;
+`{x:~name}` is found as any text and held against them afterwards: for phrases with values of their own, which would
+make the search for the whole sentence go back and forth.
 """
 
 from __future__ import annotations
@@ -33,10 +35,12 @@ import yaml
 from forensics.rules import load
 
 CATALOGUES = (
-    "ja_reasons", "ja_signs", "ja_feature", "ja_findings", "ja_persistence", "ja_sandbox", "ja_tunnel", "ja_coverage",
-    "ja_show",
+    "ja_reasons", "ja_signs", "ja_feature", "ja_findings", "ja_attacks", "ja_persistence", "ja_seen", "ja_sandbox",
+    "ja_tunnel", "ja_coverage", "ja_show", "ja_products",
 )  # fmt: skip
-RULES = ("antiforensics", "group", "tools", "persistence", "autoruns", "sandbox", "tunnel")
+RULES = (
+    "antiforensics", "group", "tools", "attacks", "persistence", "autoruns", "products", "targets", "sandbox", "tunnel",
+)  # fmt: skip
 _LIMIT = 4096
 _LITERAL = 8  # letters that a template must have to be tried on a sentence whose rule is not known
 _SURE = 3  # length of a text between two values from which its first place ends the value before it
@@ -191,6 +195,7 @@ def _filled(template: str, values: Mapping[str, str | None]) -> str:
 def _part(value: str, manner: str) -> str:
     if not manner:
         return value
+    manner = manner.removeprefix("~")
     if manner in _JOINED:
         return "、".join(japanese(item) for item in _JOINED[manner].split(value))
     if manner == "any":

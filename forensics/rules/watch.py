@@ -9,6 +9,7 @@ import re
 from functools import cache, lru_cache
 
 from forensics.rules import hosts, load
+from forensics.rules.clearing import clearing
 
 _LIMIT = 32 * 1024
 
@@ -37,9 +38,11 @@ def _autostarts() -> tuple[str, ...]:
 def is_watched(*texts: str) -> bool:
     """Whether any of `texts` names something that bears on a session, persistence or wiping.
 
-    The texts are those of rules/watch.yml and rules/hosts.yml.
+    The texts are those of rules/watch.yml and rules/hosts.yml, and commands that clear or blind, however dressed.
     """
-    return _found("\n".join(text[:_LIMIT] for text in texts if text).casefold())
+    return _found("\n".join(text[:_LIMIT] for text in texts if text).casefold()) or any(
+        clearing(text) for text in texts if text
+    )
 
 
 @lru_cache(maxsize=4096)

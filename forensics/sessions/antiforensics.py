@@ -10,15 +10,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from forensics.model import AntiForensic, Host
-from forensics.rules.engine import Hit, hits, rules_of
+from forensics.rules import load
+from forensics.rules.clearing import clearing
+from forensics.rules.engine import Hit
 from forensics.sessions.looked import Looked
-from forensics.sessions.rows import Row, Rows, grouped, ids_of, is_service_sid, short
+from forensics.sessions.rows import Row, Rows, grouped, ids_of, short
 from forensics.sessions.sandbox_removed import Removal
 from forensics.sessions.wiped_files import file_signs
 from forensics.sessions.wiped_logs import log_signs
 from forensics.sessions.wiped_recorders import history_signs, recorder_signs
 from forensics.sessions.wiped_settings import setting_signs
-from forensics.sessions.wiped_signs import Found, Scene, capped
+from forensics.sessions.wiped_signs import Found, Scene, capped, weakened
 from forensics.times import from_iso
 
 # The command and the record that it leaves in the log it clears; two records of one setting of the clock.
@@ -70,7 +72,8 @@ def _cleared(scene: Scene) -> Iterator[Found]:
     for row in scene.rows.of("log.cleared"):
         near = [item for item in commands if item.time and row.time and abs(row.time - item.time) <= _SAME_ACT]
         channel = row.first("cleared_channel", "channel") or "event"
-        yield scene.sign("log_cleared", row, [row, *near], channel=channel, by=scene.by(row))
+        weak = not near and scene.in_setup(row)
+        yield weakened(scene.sign("log_cleared", row, [row, *near], channel=channel, by=scene.by(row)), weak)
 
 
 def in_order(signs: Sequence[AntiForensic]) -> tuple[AntiForensic, ...]:
@@ -97,7 +100,23 @@ def _clock(scene: Scene) -> Iterator[Found]:
         if not any(row.id in many for row in same):
             best = next((row for row in same if scene.by(row)), same[0])
             old, new = same[0].get("old_time") or "unknown", same[0].get("new_time") or "unknown"
-            yield scene.sign("time_changed", same[0], same, old=old, new=new, by=scene.by(best))
+            weak = _is_correction(scene, best, rows)
+            yield weakened(scene.sign("time_changed", same[0], same, old=old, new=new, by=scene.by(best)), weak)
+
+
+def _is_correction(scene: Scene, row: Row, rows: Sequence[Row]) -> bool:
+    """Whether a setting is what Windows does by itself.
+
+    By the time service, by set-up, or forward by a service account, as after sleep: where the clock is set back later
+    to before that time, it had not been right.
+    """
+    if scene.of_time_service(row) or scene.in_setup(row):
+        return True
+    reached = from_iso(row.get("new_time"))
+    if not _is_catching_up(scene, row) or not isinstance(reached, datetime):
+        return False
+    lower = (from_iso(item.get("new_time")) for item in rows if _ahead(item) < timedelta())
+    return not any(isinstance(moment, datetime) and moment < reached for moment in lower)
 
 
 def _ahead(row: Row) -> timedelta:
@@ -108,8 +127,7 @@ def _ahead(row: Row) -> timedelta:
 
 def _is_catching_up(scene: Scene, row: Row) -> bool:
     """Whether a service account put the clock forward: what machines do after every sleep or pause."""
-    sid = scene.people.complete(row.get("user_name"), row.get("user_sid"))[1]
-    return is_service_sid(sid) and _ahead(row) > timedelta()
+    return scene.of_service(row) and _ahead(row) > timedelta()
 
 
 def _same_setting(one: Row, two: Row) -> bool:
@@ -150,16 +168,17 @@ def _config_removed(scene: Scene, removal: Removal, session: str) -> Found:
 
 def _commands(rows: Rows) -> list[tuple[Row, list[Hit]]]:
     """The rows whose command removes traces or blinds a recorder, with what it does."""
-    rules = rules_of("antiforensics")
-    found = [(row, hits(rules, {"command": row.get(name)})) for kind, name in _TEXTS.items() for row in rows.of(kind)]
+    found = [(row, list(clearing(row.get(name)))) for kind, name in _TEXTS.items() for row in rows.of(kind)]
     return [(row, told) for row, told in found if told]
 
 
 def _clearing(scene: Scene, used: Collection[str]) -> Iterator[Found]:
     """One sign for a command, whatever number of sources tells of it (4688, Sysmon, PowerShell's own logs)."""
     acts: list[tuple[Row, str, list[Row]]] = []
+    points: dict[str, int] = {}
     for row, told in _commands(scene.rows):
         what = _what(told)
+        points[what] = max(hit.weight for hit in told)
         act = next((item for item in acts[-_LAST_ACTS:] if item[1] == what and _one_act(item[0], row)), None)
         if act is None:
             acts.append((row, what, [row]))
@@ -167,7 +186,8 @@ def _clearing(scene: Scene, used: Collection[str]) -> Iterator[Found]:
             act[2].append(row)
     for row, what, rows in acts:
         if not any(item.id in used for item in rows):
-            yield scene.sign("clearing_command", row, rows, what=what, command=_text(row), by=scene.by(row))
+            sign = scene.sign("clearing_command", row, rows, what=what, command=_text(row), by=scene.by(row))
+            yield weakened(sign, points[what] <= load("antiforensics")["weakening"], "medium")
 
 
 def _one_act(one: Row, two: Row) -> bool:

@@ -16,6 +16,7 @@ from functools import cache
 from forensics.model import Host, PersistenceEntry, stable_id
 from forensics.rules import autoruns, load
 from forensics.rules.engine import hits, rules_of, total
+from forensics.rules.products import quieted
 from forensics.sessions.persistence_commands import COMMANDED
 from forensics.sessions.persistence_entries import Entry, merged
 from forensics.sessions.persistence_files import Classes, file_of
@@ -59,7 +60,8 @@ def _entry(
     built = projects.named_in(command)
     facts["inline_task"] = told(built) or None
     known = _known(entry.mechanism, name, command) or autoruns.stock(entry.mechanism, location, name, command)
-    scored = [] if known else hits((*rules_of("persistence"), *rules_of("autoruns")), facts)
+    found = [] if known else hits((*rules_of("persistence"), *rules_of("autoruns")), facts)
+    scored = quieted(command, facts, found)
     reasons = [because(str(hit), built if hit.rule == _INLINE else entry.rows) for hit in scored]
     if known:
         text = f"known autostart: {known} (by place and command; signature not checked)"

@@ -5,6 +5,7 @@ And prefetch files that are missing for programs of which other traces say that 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +15,7 @@ from forensics.rules.filesystem import file_rules, rule_for
 from forensics.rules.watch import is_backdating, is_watched
 from forensics.sessions.looked import Looked
 from forensics.sessions.rows import Row, grouped, short, stamp
-from forensics.sessions.wiped_signs import Found, Scene
+from forensics.sessions.wiped_signs import Found, Scene, weakened
 
 _SAME_ACT = timedelta(seconds=10)
 _REMOVED = ("usn.file_deleted", "usn.file_renamed", "file.deleted")
@@ -33,7 +34,8 @@ def file_signs(scene: Scene, looked: Looked, told: Collection[str], paths: Colle
     yield from _removed(scene, told, paths)
     for row in scene.rows.of("usn.folder_emptied"):
         parts = {"count": row.get("deleted_count"), "folder": row.get("folder_path"), "what": row.get("file_meaning")}
-        yield scene.sign("folder_emptied", row, [row], seconds=row.get("burst_seconds"), **parts)
+        weak = _is_earlier(f"{row.get('folder_path')}\\")
+        yield weakened(scene.sign("folder_emptied", row, [row], seconds=row.get("burst_seconds"), **parts), weak)
     yield from _journal(scene, looked)
     yield from _wiped(scene)
     yield from _times(scene)
@@ -47,7 +49,7 @@ def _removed(scene: Scene, told: Collection[str], paths: Collection[str]) -> Ite
     for row in scene.rows.of(*_REMOVED):
         rule = _rule_of(row)
         path = row.first("old_path", "file_path", "path_tail", "old_name")
-        if rule not in kinds or row.id in told or path.casefold() in paths:
+        if rule not in kinds or row.id in told or path.casefold() in paths or _is_earlier(path):
             continue
         if row.kind == "usn.file_renamed" and _still_one(row, rule):
             continue
@@ -61,10 +63,15 @@ def _removed(scene: Scene, told: Collection[str], paths: Collection[str]) -> Ite
     for group in grouped(scene.rows.of("mft.entry")):
         path, rule = group.get("file_path") or group.get("path_tail"), group.get("file_rule")
         known = path.casefold() in seen or path.casefold() in paths or any(row.id in told for row in group.rows)
-        if group.fields.get("file_deleted") is True and rule in kinds and not known:
+        if group.fields.get("file_deleted") is True and rule in kinds and not known and not _is_earlier(path):
             undated = replace(group.rows[0], time=None)
             parts = {"what": kinds[rule], "how": "deleted", "by": "", "path": short(path)}
             yield scene.sign("file_removed", undated, group.rows, when="; when is not recorded", **parts)
+
+
+def _is_earlier(path: str) -> bool:
+    """Whether a file is one of an earlier Windows, which a clean-up removes after an upgrade."""
+    return re.match(load("antiforensics")["earlier_windows"], path.replace("/", "\\").casefold()) is not None
 
 
 def _rule_of(row: Row) -> str:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from forensics.rules import load
 from forensics.sessions.rows import Row, stamp
-from forensics.sessions.wiped_signs import Found, Scene
+from forensics.sessions.wiped_signs import Found, Scene, weakened
 from forensics.times import Moment, from_iso
 
 Span = tuple[datetime, datetime]
@@ -123,10 +123,13 @@ def _back(scene: Scene, log: Row) -> Iterator[Found]:
     changes = [
         row for row in scene.rows.of("clock.changed") if row.time and any(_near(row.time, step) for step in steps)
     ]
-    yield scene.sign(
+    settled = [row.time for row in changes if row.time and scene.of_time_service(row)]
+    known = all(any(_near(moment, step) for moment in settled) for step in steps)
+    sign = scene.sign(
         "clock_back", _at(log, before), [log, *changes], channel=log.get("log_channel"), count=str(len(steps)),
         before=stamp(before), after=stamp(after),
     )  # fmt: skip
+    yield weakened(sign, known)
 
 
 def _at_first(log: Row, step: Span) -> bool:
@@ -207,7 +210,9 @@ def _young(scene: Scene, log: Row) -> Iterator[Found]:
     installed = next((row for row in scene.rows.of("host.described") if row.meaning == "Installation Time"), None)
     late = load("antiforensics")["young_after_hours"]
     if first != "1":
-        if not sizes or not isinstance(size, int) or size + 2 * _CHUNK >= min(sizes):
+        # One that reached its usual size may have wrapped there, and was given more room since.
+        usual = load("antiforensics")["channels"][log.get("log_channel")]["size"]
+        if not sizes or not isinstance(size, int) or size + 2 * _CHUNK >= min(*sizes, usual):
             return
         why = f"though it has {size} bytes and the oldest records are overwritten from {min(sizes)} bytes on"
         rows = [log, *configured]

@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from forensics.model import AntiForensic, Host
 from forensics.rules import load
 from forensics.sessions.hostlife import HostLife
-from forensics.sessions.rows import People, Row, Rows, ids_of, stamp
+from forensics.sessions.rows import People, Row, Rows, ids_of, is_service_sid, stamp
 
 Found = tuple[Row, AntiForensic]
 _SHUTDOWN = timedelta(minutes=10)
 _KERNEL = timedelta(minutes=5)
 _BOOT = timedelta(minutes=2)
 _MOST_EVENTS = 50
+_LOCAL_SERVICE = "S-1-5-19"
 
 
 class Moments:
@@ -52,7 +53,7 @@ class Scene:
         return f" by {name}" if name else ""
 
     def sign(self, kind: str, row: Row, rows: Sequence[Row], **parts: str) -> Found:
-        """A sign at the time of `row` that rests on `rows`; its words and innocent causes are data."""
+        """A sign at the time of `row` that rests on `rows`; its words, causes and level are data."""
         data = load("antiforensics")[kind]
         detail, causes = data["detail"].format(**parts), tuple(data["innocent_causes"])
         if row.recovered_from:
@@ -60,6 +61,23 @@ class Scene:
         if row.deleted:
             detail += " (a deleted entry of the registry)"
         return row, AntiForensic(row.time, kind, detail, causes, ids_of(rows)[:_MOST_EVENTS], self.label, data["level"])
+
+    def of_service(self, row: Row) -> bool:
+        """Whether a service account did it, no person."""
+        return is_service_sid(self.people.complete(row.get("user_name"), row.get("user_sid"))[1])
+
+    def of_time_service(self, row: Row) -> bool:
+        """Whether the account did it that the time service runs as."""
+        return self.people.complete(row.get("user_name"), row.get("user_sid"))[1] == _LOCAL_SERVICE
+
+    def in_setup(self, row: Row) -> bool:
+        """Whether a service account did it around the end of the installation, where set-up does such things."""
+        described = self.rows.of("host.described")
+        installed = next((item.time for item in described if item.meaning == "Installation Time"), None)
+        if installed is None or row.time is None or not self.of_service(row):
+            return False
+        before, after = (timedelta(hours=number) for number in load("antiforensics")["setup_hours"])
+        return installed - before <= row.time <= installed + after
 
     @property
     def is_server(self) -> bool:
@@ -84,12 +102,17 @@ class Scene:
         return crashed or self._starts.within(row.time, boot.time + _BOOT)
 
 
+def weakened(found: Found, weak: bool, level: str = "weak") -> Found:
+    """The sign as one of less weight where the rules say so (`weak_when`, `medium_when`)."""
+    return (found[0], replace(found[1], level=level)) if weak else found
+
+
 def capped(found: Iterable[Found]) -> list[AntiForensic]:
-    """The signs in order of time, undated last; of one kind the first, and one more that counts the rest."""
+    """The signs in order of time, undated last; of one kind and level the first, and one more that counts the rest."""
     most = load("antiforensics")["most_told"]
-    kinds: dict[str, list[Found]] = defaultdict(list)
+    kinds: dict[tuple[str, str], list[Found]] = defaultdict(list)
     for item in sorted(found, key=lambda item: (*item[0].order, item[1].kind)):
-        kinds[item[1].kind].append(item)
+        kinds[item[1].kind, item[1].level].append(item)
     kept: list[Found] = []
     for items in kinds.values():
         kept += items[:most]

@@ -159,15 +159,15 @@ def _target(entry: Document) -> str:
     """The file that an entry starts, and what the evidence has of it."""
     if not entry.get("target") or not (entry["score"] or entry.get("target_note") or entry.get("target_exists")):
         return ""
-    told = [{True: "there", False: "not there", None: ""}[entry.get("target_exists")]]
+    found = [told({True: "there", False: "not there", None: ""}[entry.get("target_exists")])]
     digest = next((name for name in ("sha256", "sha1") if entry.get(f"target_{name}")), "")
     if digest:
         source = entry.get("target_hash_source")
-        told.append(f"{digest.upper().replace('SHA', 'SHA-')} {entry[f'target_{digest}']}")
-        told[-1] += f" (by {source})" if source and source != "the file" else ""
-    told.append(_signature(entry))
-    note = f": {entry['target_note']}" if entry.get("target_note") else ""
-    return f"{', '.join(item for item in (entry['target'], *told) if item)}{note}"
+        found.append(f"{digest.upper().replace('SHA', 'SHA-')} {entry[f'target_{digest}']}")
+        found[-1] += told(f" (by {source})") if source and source != "the file" else ""
+    found.append(_signature(entry))
+    note = "; ".join(told(part) for part in (entry.get("target_note") or "").split("; "))
+    return ": ".join(item for item in (", ".join(item for item in (entry["target"], *found) if item), note) if item)
 
 
 def _no_file(entry: Document) -> str:
@@ -183,4 +183,4 @@ def _signature(entry: Document) -> str:
         return ""
     by = f" by {entry['target_signer']}" if entry.get("target_signer") else ""
     why = f" ({entry['target_signature_note']})" if entry.get("target_signature_note") else ""
-    return f"signature {state.replace('_', ' ')}{by}{why}"
+    return told(f"signature {state.replace('_', ' ')}{by}{why}")

@@ -8,6 +8,7 @@ start nobody knows its original file name.
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -279,11 +280,13 @@ def _compared(values: Sequence[Any], word: str) -> strings.Test:
 
 
 def _number(text: str) -> float | None:
+    """The number that a text is; None for one without end, or `nan`, too: nothing is more or less than these."""
     value = text.strip()
     try:
-        return float(int(value, 16)) if value.lower().startswith("0x") else float(value)
+        number = float(int(value, 16)) if value.lower().startswith("0x") else float(value)
     except (ValueError, OverflowError):
         return None
+    return number if math.isfinite(number) else None
 
 
 def _reference(get: Get, other: str, modifiers: Sequence[str], source: LogSource) -> Check:

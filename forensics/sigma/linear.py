@@ -11,6 +11,7 @@ size, since a counted repetition stands for as many copies of what it repeats.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from re import _constants as code  # type: ignore[attr-defined]
@@ -53,7 +54,9 @@ class Linear:
         if len(pattern) > _MOST_PATTERN:
             raise UnsupportedError(_REFUSED, f"a regular expression is longer than {_MOST_PATTERN} characters")
         try:
-            tree = parser.parse(pattern, flags)
+            with warnings.catch_warnings():  # of what a later Python may read otherwise: not for the examiner
+                warnings.simplefilter("ignore")
+                tree = parser.parse(pattern, flags)
         except (re.error, RecursionError, OverflowError) as error:
             raise UnsupportedError(_REFUSED, f"a regular expression is not understood: {error}") from None
         self._states: list[_State] = []

@@ -26,6 +26,15 @@ def test_command_alone() -> None:
     assert "Clear-EventLog System" in undated.detail
 
 
+def test_what_only_weakens_is_medium() -> None:
+    scene = Scene()
+    scene.process(0, "powershell.exe", "powershell Add-MpPreference -ExclusionPath D:\\builds")
+    scene.process(60, "powershell.exe", "powershell Add-MpPreference -ExclusionPath D:\\x; wevtutil cl System")
+    one, two = scene.build().anti_forensics
+    assert (one.level, two.level) == ("medium", "strong")
+    assert two.detail.startswith("a command that clears an event log and tells Defender to pass something was started")
+
+
 def test_clock() -> None:
     scene = Scene()
     scene.add("clock.changed", 0, old_time="2024-12-02T03:30:00", new_time="2020-01-01T00:00:00", user_name="田中")

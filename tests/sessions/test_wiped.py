@@ -149,6 +149,14 @@ class TestLogs:
         scene.file("log.configured", "C:/S", {WRITTEN: 0}, log_channel="Security", maximum_bytes=size)
         assert kinds(scene) == told
 
+    @pytest.mark.parametrize(("used", "told"), [(26 * 1024 * 1024, []), (19 * 1024 * 1024, ["log_young"])])
+    def test_a_log_that_was_given_more_room(self, used: int, told: list[str]) -> None:
+        """It may have come round at its usual 20 MiB before a policy made it larger."""
+        scene = Scene()
+        log(scene, "Security", 0, DAY, first_record_number="4711", log_size=used)
+        scene.file("log.configured", "C:/S", {WRITTEN: 0}, log_channel="Security", maximum_bytes=1 << 30)
+        assert kinds(scene) == told
+
     def test_a_clearing_explains_it(self) -> None:
         scene = Scene()
         log(scene, "Security", 0, DAY, first_record_number="4711")

@@ -112,7 +112,7 @@ class TestSwitches:
             scene.file("recording.configured", "C:/Windows/System32/config/SOFTWARE", {WRITTEN: 0}, key, key_path=key,
                        value_name="EnableScriptBlockLogging", value_data="0", is_switched_off=True)  # fmt: skip
         (sign,) = signs(scene)
-        assert sign.detail.endswith("(4104) (EnableScriptBlockLogging is 0)")
+        assert sign.detail.endswith(", event 4104 (EnableScriptBlockLogging is 0)")
 
     def test_paths(self) -> None:
         assert switch_at("HKLM\\Software\\Other\\Start") is None

@@ -225,13 +225,25 @@ LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ),
         ("itself.yml", b"a: &a [*a]\n", "too many parts"),
         ("deep.yml", b"[" * 100 + b"]" * 100, "nested too deeply"),
-        ("object.yml", b"a: !!python/object/apply:os.system ['true']\n", "not valid YAML"),
+        ("object.yml", b"a: !!python/object/apply:os.system ['true']\n", "not plain data"),
         ("twice.yml", b"title: a\ntitle: b\n", "not valid YAML"),
         ("bytes.yml", b"\xff\xfe\x00", "not valid YAML"),
         ("large.yml", b"a: " + b"x" * 300_000, "too large"),
         ("empty.yml", b"", "no rule"),
         ("list.yml", b"- a\n- b\n", "no rule"),
         ("many.yml", b"---\na: 1\n" * 60, "too many parts"),
+        ("same.yml", b"a: 1\n1: a\n0x1: b\n", "not valid YAML"),
+        ("text_too.yml", b"1: a\n'1': b\n", "not valid YAML"),
+        ("hex.yml", b"a: 0x" + b"f" * 50, "number too large"),
+        ("key.yml", b"? 0x" + b"f" * 50 + b"\n: a\n", "number too large"),
+        ("endless.yml", b"a: 1.0e+999\n", "number too large"),
+        ("told.yml", b"a: !!int " + b"9" * 4000, "number too large"),
+        ("digits.yml", b"a: !!int " + b"9" * 9000, "not valid YAML"),
+        ("nothing.yml", b"a: !!int ''\n", "not valid YAML"),
+        ("truth.yml", b"a: !!bool maybe\n", "not valid YAML"),
+        ("time.yml", b"a: !!timestamp never\n", "not plain data"),
+        ("binary.yml", b"a: !!binary aGk=\n", "not plain data"),
+        ("set.yml", b"a: !!set {x, y}\n", "not plain data"),
     ],
 )
 def test_hostile_files_cost_only_themselves(tmp_path: Path, name: str, content: bytes, group: str) -> None:
@@ -244,6 +256,46 @@ def test_hostile_files_cost_only_themselves(tmp_path: Path, name: str, content: 
     assert [(item.file, item.group) for item in rules.refused] == [(name, group)]
     assert described(rules)["reasons"] == {group: 1}
     assert group in notice(rules)
+
+
+@pytest.mark.parametrize(
+    ("value", "group"),
+    [
+        (f"CommandLine: 0x{'f' * 50_000}", "value too long"),
+        (f"CommandLine: {'9' * 100_000}", "value too long"),
+        (f"ProcessId|gt: {'0x' + 'f' * 1_000}", "detection not understood"),
+        ("ProcessId|gt: .nan", "detection not understood"),
+        ("ProcessId|lt: inf", "detection not understood"),
+        ("ProcessId|gt: 2024-11-05", "detection not understood"),
+        ("true: x", "unknown field"),
+    ],
+)
+def test_values_that_are_no_values_are_refused_with_their_reason(tmp_path: Path, value: str, group: str) -> None:
+    head = "logsource: {product: windows, category: process_creation}\ndetection:\n  condition: s\n  s:\n    "
+    (tmp_path / "a.yml").write_text(head + value, encoding="utf-8")
+    rules = read_rules(tmp_path)
+    assert [(item.group, bool(item.why)) for item in rules.refused] == [(group, True)]
+
+
+@pytest.mark.parametrize("value", ["2024-11-05", "2024-13-45", "1:30", ".nan", "=", "2024-11-05 03:04:05"])
+def test_what_yaml_takes_for_more_than_text_is_held_against_the_text_as_written(tmp_path: Path, value: str) -> None:
+    head = "date: 2024-13-45\nlogsource: {product: windows, category: process_creation}\ndetection:\n  condition: s\n"
+    (tmp_path / "a.yml").write_text(f"{head}  s:\n    CommandLine: {value}", encoding="utf-8")
+    rules = read_rules(tmp_path)
+    assert rules.refused == ()
+    matcher = Matcher(rules.rules)
+    assert matcher.matches(record(1, CommandLine=value))
+    assert not matcher.matches(record(1, CommandLine=value + "0"))
+
+
+def test_merged_keys_are_the_rules_own(tmp_path: Path) -> None:
+    text = yaml.safe_dump(rule({"sel": {"Image": "x"}})) + "base: &base {CommandLine: a, Image: y}\n"
+    text = text.replace("  sel:\n", "  sel:\n    <<: {CommandLine: a, Image: y}\n")
+    (tmp_path / "a.yml").write_text(text, encoding="utf-8")
+    rules = read_rules(tmp_path)
+    assert rules.refused == ()
+    assert Matcher(rules.rules).matches(record(1, CommandLine="a", Image="x"))
+    assert not Matcher(rules.rules).matches(record(1, CommandLine="b", Image="x"))
 
 
 def test_documents_of_one_file_and_ids_that_are_taken(tmp_path: Path) -> None:
