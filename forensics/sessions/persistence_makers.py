@@ -50,9 +50,10 @@ def maker(rows: Sequence[Row], people: People) -> Maker:
     return Maker(name or sid, sid, words, tuple(_others(differ)))
 
 
-def names_an_actor(row: Row, people: People) -> bool:
-    """Whether a row is a record of the making that says who."""
-    return _makes(row) and any(_account(row, people))
+def tells_of_actor(row: Row, people: People) -> int:
+    """How well a record of the making says who: 2 by name, 1 by a SID that no source has a name of, 0 not at all."""
+    name, sid = _account(row, people) if _makes(row) else (None, None)
+    return 2 if name else int(bool(sid))
 
 
 def record(row: Row) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from forensics.sessions.persistence_commands import COMMANDED
-from forensics.sessions.persistence_makers import names_an_actor
+from forensics.sessions.persistence_makers import tells_of_actor
 from forensics.sessions.rows import People, Row, Rows, because, stamp
 
 # What a time says: these are of the entry's making, the others are later changes or runs.
@@ -114,8 +114,7 @@ def _telling(found: list[Row], people: People) -> Row:
     """The earliest row; of the same moment the record that says who goes before one that only says what."""
     first = min(found, key=lambda item: item.order)
     near = [row for row in found if row.time and first.time and row.time - first.time <= _SAME_MOMENT]
-    named = [row for row in near if names_an_actor(row, people)]
-    return min(named, key=lambda item: item.order) if named and not names_an_actor(first, people) else first
+    return min(near, key=lambda row: (-tells_of_actor(row, people), row.order), default=first)
 
 
 def _ranked(rows: list[Row], *, gone: bool) -> Iterable[tuple[list[Row], bool]]:

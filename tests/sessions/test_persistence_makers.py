@@ -88,6 +88,15 @@ class TestServices:
         installed(scene, 50, event_identifier=7045, user_sid="S-1-5-21-9-9-9-500")
         assert only(scene).made_by == "S-1-5-21-9-9-9-500"
 
+    def test_the_record_that_has_the_name_dates_it(self) -> None:
+        scene = Scene()
+        foreign = "S-1-5-21-9-9-9-500"
+        installed(scene, 50, event_identifier=7045, user_sid=foreign, record_number=1, channel="System")
+        installed(scene, 50.5, event_identifier=4697, user_sid=foreign, user_name="admin", record_number=2, **SECURITY)
+        entry = only(scene)
+        assert entry.first_seen_source == "Security 4697: the service was installed by admin"
+        assert (entry.made_by, entry.made_by_source) == ("admin", "Security 4697 #2; System 7045 #1")
+
     def test_a_command_is_the_last_word(self) -> None:
         scene = Scene()
         scene.add(
