@@ -130,6 +130,25 @@ def test_every_entry_that_scores_has_a_file_or_says_why_it_has_none(told: Told) 
     assert by_name["lsa", "mimilib"]["target_exists"] is False
 
 
+def test_who_made_them_is_told_apart_from_whom_they_run_as(told: Told) -> None:
+    by_name = {entry["name"]: entry for entry in told.document["persistence"] if entry["score"] > 40}
+    for name in ("\\Kit Update", "KitSvc", "KitBuild", "KitDrv"):
+        entry = by_name[name]
+        assert (entry["made_by"], entry["user"]) == ("sato", "SYSTEM")
+        assert "4698 #" in entry["made_by_source"] or "4697 #" in entry["made_by_source"]
+        assert entry["made_by_sid"].startswith("S-1-5-21-")
+    assert by_name["\\Kit Update"]["first_seen_source"].endswith("the task was registered by sato")
+    assert any(reason.startswith("PER-62") for reason in by_name["\\Kit Update"]["reasons"])
+    assert by_name["KitConsumer"]["first_seen_source"].startswith("the WMI repository: its record was last written")
+    assert by_name["KitConsumer"]["last_write_kind"] == "wmi"
+    rows = told.run.lines("timeline.jsonl")
+    seen = [row for row in rows if row.get("per_name") == "KitSvc"]
+    assert {(row["username"], row["per_run_as"]) for row in seen} == {("sato", "SYSTEM")}
+    nobody = [row for row in rows if row.get("per_name") == "mimilib"]
+    assert nobody
+    assert not any(row.get("username") for row in nobody)
+
+
 def test_stock_entries_stand_beside_the_planted_ones(told: Told) -> None:
     by_mechanism = Counter(entry["mechanism"] for entry in told.document["persistence"] if not entry["score"])
     assert by_mechanism["service"] > 15

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from forensics.model import PersistenceEntry, Value
+from forensics.model import PersistenceEntry, Value, Verdicts
 from forensics.rules.resembling import one_sign_apart
-from tests.sessions.factory import DEV, Scene
+from forensics.sessions import build
+from forensics.sessions.persistence_union import entries_once
+from tests.sessions.factory import DEV, HOST, Scene
 
 RUN = "Software\\Microsoft\\Windows\\CurrentVersion\\Run"
 WRITTEN = "Content Modification Time"
@@ -86,6 +90,27 @@ def test_two_collections_of_a_host_give_one_entry() -> None:
     run_value(scene, "C:\\Users\\Public\\a.exe", "D:/Users/田中/NTUSER.DAT")
     entry = only(scene)
     assert (entry.user, len(entry.events)) == ("田中", 2)
+
+
+def test_two_runs_over_a_host_give_one_entry() -> None:
+    """Each collection is judged by itself; what they tell together is one."""
+    one, two = Scene(), Scene()
+    run_value(one, "C:\\Users\\Public\\a.exe", user_sid=DEV)
+    run_value(two, "C:\\Users\\Public\\a.exe", "D:/Users/田中/NTUSER.DAT")
+    first, second = one.build(), build(two.events, replace(HOST, users=()), "case", [])
+    assert first.persistence[0].id != second.persistence[0].id
+    merged = entries_once([first, second])
+    (entry,) = merged[0].persistence
+    assert set(entry.events) == {event.id for event in (*one.events, *two.events)}
+    assert merged[1].persistence == ()
+
+
+def test_two_entries_of_one_collection_stay_two() -> None:
+    scene = Scene()
+    run_value(scene, "C:\\Users\\Public\\a.exe", user_sid=DEV)
+    (entry,) = scene.build().persistence
+    both = Verdicts(persistence=(entry, replace(entry, id="persistence-2")))
+    assert [len(item.persistence) for item in entries_once([both, both])] == [2, 0]
 
 
 def test_a_class_that_one_collection_alone_can_compare() -> None:
