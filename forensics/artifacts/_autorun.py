@@ -268,7 +268,7 @@ def row(given: FileInput, base: Base, entry: Entry, person: tuple[str | None, st
     """The row of an entry; what Windows itself brings there is context."""
     user, sid = person
     location = _root(base) + entry.key.path + entry.place
-    ours = stock(entry.mechanism, location, entry.name, entry.command) is not None
+    ours = stock(entry.mechanism, location, entry.name, entry.command, entry.target or "") is not None
     watched = is_watched(entry.name, entry.command, entry.target or "")
     return make_fact(
         "autorun.configured",

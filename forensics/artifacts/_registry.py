@@ -11,7 +11,7 @@ from forensics.artifacts.base import FileInput, Kind
 from forensics.formats import FormatError
 from forensics.formats.hive import Hive, Key
 from forensics.model import Fact, Problem, Source, make_fact
-from forensics.rules import load
+from forensics.rules import commands, load
 from forensics.rules.watch import is_watched
 
 # The folders of %SystemRoot% where programs of Windows lie directly; deeper ones include some that users can write.
@@ -124,8 +124,10 @@ def looks_stock(command: str) -> bool:
     Only the path is known here, not the file: a replaced system file looks stock as well. So this decides what is
     kept as context, never what is harmless.
     """
-    image = image_of(command).casefold().replace("/", "\\")
-    if ".." in image or not _STOCK_FOLDER.match(image):
+    if commands.foreign(command):
         return False
-    name = file_name(image)
-    return name not in _interpreters() and f"{name}.exe" not in _interpreters()
+    program = commands.taken_apart(command)
+    image = program.executable.casefold()
+    if ":" in image[2:] or not _STOCK_FOLDER.match(image):
+        return False
+    return program.name not in _interpreters() and f"{program.name}.exe" not in _interpreters()

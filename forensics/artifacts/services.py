@@ -4,6 +4,7 @@ A service is a classic way of coming back, and older VS Code builds registered t
 For a shared host process (svchost) the code is in `ServiceDll`, which counts as much as the command line.
 Wrappers (NSSM, srvany) run what `Parameters\\Application` and `AppParameters` say: that is then the command line, and
 the service's own program is told as `wrapper_command_line`; NSSM's `AppStdout` is where the output goes.
+`FailureCommand` is a program that starts, mostly as SYSTEM, whenever the service is made to fail.
 A stock Windows has some 700 entries. Those whose program and DLL lie directly in a folder of Windows, and which are no
 interpreter, become context; that is a judgement by path, not by content.
 The time is the key's last write: any later change of the entry moves it. A removed service is recovered from free cells

@@ -13,7 +13,7 @@ https://cyber.wtf/2022/06/01/windows-registry-analysis-todays-episode-tasks/
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forensics.artifacts._autostart import writable
 from forensics.artifacts._registry import looks_stock, lost, place
@@ -21,7 +21,7 @@ from forensics.artifacts.base import FileInput, Kind, Output, RegistryArtifact
 from forensics.formats import FormatError, taskcache, tasktriggers
 from forensics.formats.hive import Hive, Key
 from forensics.formats.hostinfo import text_of
-from forensics.model import Fact, Problem, make_fact
+from forensics.model import Fact, Problem, Value, make_fact
 from forensics.rules.watch import is_watched
 from forensics.times import Moment, NoTime
 
@@ -83,44 +83,50 @@ def _tree(hive: Hive) -> dict[str, _Shown]:
 def _task(given: FileInput, key: Key, shown: _Shown | None, hidden: str | None, live: Hive) -> Output:
     problems: list[Problem] = []
     actions = _actions(given, key, problems)
-    library = _library(live, actions)
     runs = _runs(given, key, problems)
     triggers = key.value("Triggers")
     name = text_of(key, "Path") or (shown.path if shown else None) or text_of(key, "URI")
     fires = _triggers(given, key, problems)
-    programs = [action.command_line for action in actions if action.command_line]
-    yield make_fact(
-        "task.cached",
-        place(given, key),
-        _moments(key, runs),
-        {
-            "mechanism": "scheduled_task",
-            "location": f"HKLM\\SOFTWARE\\{key.path}",
-            "entry_name": name or key.name,
-            "task_name": name,
-            "command_line": "; ".join(programs),
-            "working_directory": next((action.working_directory for action in actions if action.executable), None),
-            "value_data": "; ".join(action.other for action in actions if action.other),
-            "target_path": library,
-            "task_author": text_of(key, "Author"),
-            "task_run_as": taskcache.read_account(triggers.raw) if triggers else None,
-            "task_trigger": "; ".join(fires),
-            "result_code": f"0x{runs.result:08x}" if runs else None,
-            "key_path": key.path,
-            "reason": hidden,
-        },
-        context=not hidden and _is_stock(name, programs) and not writable(library or ""),
-        tags=("hidden_task",) if hidden else (),
-    )
+    stock = _is_stock(name, [action.command_line for action in actions if action.command_line])
+    common: dict[str, Value | None] = {
+        "mechanism": "scheduled_task",
+        "location": f"HKLM\\SOFTWARE\\{key.path}",
+        "entry_name": name or key.name,
+        "task_name": name,
+        "task_author": text_of(key, "Author"),
+        "task_run_as": taskcache.read_account(triggers.raw) if triggers else None,
+        "task_trigger": "; ".join(fires),
+        "result_code": f"0x{runs.result:08x}" if runs else None,
+        "key_path": key.path,
+        "reason": hidden,
+    }
+    for number, action in enumerate(actions or (None,), 1):
+        source, library = place(given, key), _library(live, action)
+        yield make_fact(
+            "task.cached",
+            replace(source, locator=f"{source.locator} (action {number})") if len(actions) > 1 else source,
+            _moments(key, runs),
+            common | {"target_path": library} | _action_fields(action),
+            context=not hidden and stock and not writable(library or ""),
+            tags=("hidden_task",) if hidden else (),
+        )
     yield from problems
 
 
-def _library(live: Hive, actions: tuple[taskcache.Action, ...]) -> str | None:
-    """The library of the class that a task calls, as far as the machine's hive has the class."""
-    for action in actions:
-        if named := _CLASS.match(action.other or ""):
-            return text_of(live.key(f"Classes\\CLSID\\{named.group(1)}\\InprocServer32"), "")
-    return None
+def _library(live: Hive, action: taskcache.Action | None) -> str | None:
+    """The library of the class that an action calls, as far as the machine's hive has the class."""
+    named = _CLASS.match(action.other or "") if action else None
+    return text_of(live.key(f"Classes\\CLSID\\{named.group(1)}\\InprocServer32"), "") if named else None
+
+
+def _action_fields(action: taskcache.Action | None) -> dict[str, Value | None]:
+    if action is None:
+        return {}
+    return {
+        "command_line": action.command_line or None,
+        "working_directory": action.working_directory if action.executable else None,
+        "value_data": action.other or None,
+    }
 
 
 def _actions(given: FileInput, key: Key, problems: list[Problem]) -> tuple[taskcache.Action, ...]:

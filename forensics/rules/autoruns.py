@@ -9,13 +9,19 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from forensics.rules import load
+from forensics.rules import commands, load
 
 # Where libraries and programs of Windows lie; a bare name is looked up there first, or only there.
 _SYSTEM = r"(?:(?:%systemroot%|%windir%|[a-z]:\\windows|\\systemroot)\\(?:system32|syswow64|sysnative)\\)?"
 LONGEST_SHOWN = 255  # characters: regedit shows no longer name of a value
-_LONGEST_KNOWN = 2048  # characters: no command of Windows is as long
-_PROGRAMS = r"(?:[a-z]:\\program files(?: \(x86\))?|%programfiles(?:\(x86\))?%|%programw6432%)"
+LONGEST_KNOWN = 2048  # characters: no command of Windows is as long
+_CARRIERS = frozenset({"mscoree.dll", "mscoree"})
+_MACROS = {
+    "<programs>": r"(?:[a-z]:\\program files(?: \(x86\))?|%programfiles(?:\(x86\))?%|%programw6432%)",
+    "<sys>": _SYSTEM,
+    "<dirs>": r"(?:\\(?!\.)[\w .()~+-]+)*",
+    "<switches>": r"(?: [-/][\w:=.-]+)*",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +30,26 @@ class _Stock:
     place: re.Pattern[str]
     entry: re.Pattern[str]
     command: re.Pattern[str]
+    joined: bool  # it joins two programs, which nothing else that is known does
 
 
-def stock(mechanism: str, location: str, name: str, command: str) -> str | None:
-    """Whose entry this is when its place, name and command are those of Windows or of a known product."""
-    line = command.strip()
-    if len(line) > _LONGEST_KNOWN:
+def stock(mechanism: str, location: str, name: str, command: str, carried: str = "") -> str | None:
+    """Whose entry this is when its place, name and command are those of Windows or of a known product.
+
+    `carried` is the assembly that .NET's own library loads for it, then that library says nothing; or only a class id.
+    """
+    loads = carried and not carried.startswith("{")
+    if len(command) > LONGEST_KNOWN or (loads and commands.taken_apart(command).name in _CARRIERS):
         return None
+    line = command.strip()
+    # A stock entry may name its folder by a variable or in full, so either form may fit.
+    forms = dict.fromkeys((line, commands.normal(line)))
+    foreign = commands.foreign(line)
     for known in _known().get(mechanism, ()):
         # A log names key and value where a hive's row has the item of a list.
         placed = known.place.search(location) or known.place.search(f"{location}\\{name}")
-        if placed and known.entry.search(name) and known.command.fullmatch(line):
+        fits = placed and known.entry.search(name) and any(known.command.fullmatch(form) for form in forms)
+        if fits and (known.joined or not foreign):
             return known.what
     return None
 
@@ -94,11 +109,19 @@ def _known() -> dict[str, tuple[_Stock, ...]]:
     }
 
 
+def expanded(pattern: str) -> str:
+    """A pattern of the data with what its short words stand for."""
+    for word, meant in _MACROS.items():
+        pattern = pattern.replace(word, meant)
+    return pattern
+
+
 def _read(item: dict[str, str | list[str]]) -> _Stock:
-    command = str(item.get("command", "")).replace("<sys>", _SYSTEM).replace("<programs>", _PROGRAMS)
+    command = expanded(str(item.get("command", "")))
     if libraries := item.get("libraries"):
         names = "|".join(re.escape(name) for name in libraries)
         command = rf'"?{_SYSTEM}(?:{names})(?:\.dll)?"?'
     flags = re.IGNORECASE | re.DOTALL
     place, entry = str(item.get("place", "")), str(item.get("entry", ""))
-    return _Stock(str(item["what"]), re.compile(place, flags), re.compile(entry, flags), re.compile(command, flags))
+    where, called, line = (re.compile(text, flags) for text in (place, entry, command))
+    return _Stock(str(item["what"]), where, called, line, bool(item.get("joined")))

@@ -58,6 +58,10 @@ class Rule:
         """Whether the facts fulfil the rule."""
         return _any_of(self.when, facts) and not _any_of(self.unless, facts)
 
+    def may_match(self, name: str, value: object) -> bool:
+        """Whether the rule can be fulfilled by facts of which only this one is known."""
+        return any(all(part.holds(value) for part in parts if part.name == name) for parts in self.when)
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -92,15 +96,16 @@ def rules_of(name: str, section: str = "rules") -> tuple[Rule, ...]:
     return tuple(make_rule(item) for item in load(name)[section])
 
 
-def hits(rules: Iterable[Rule], facts: Facts) -> list[Hit]:
-    """The rules that the facts fulfil, in the order of the rules."""
+def hits(rules: Iterable[Rule], facts: Facts, told: Facts | None = None) -> list[Hit]:
+    """The rules that the facts fulfil, in the order of the rules; `told` is how facts stand in their sentences."""
     found = [rule for rule in rules if rule.matches(facts)]
-    return [Hit(rule.id, rule.weight, rule.why.format_map(_words(rule, facts)), rule.attack) for rule in found]
+    told = told or {}
+    return [Hit(rule.id, rule.weight, rule.why.format_map(_words(rule, facts, told)), rule.attack) for rule in found]
 
 
-def _words(rule: Rule, facts: Facts) -> _Known:
+def _words(rule: Rule, facts: Facts, told: Facts) -> _Known:
     """The facts as text; of a list that a condition is about, only the items that fulfil it are named."""
-    words = _Known({name: _shown(value) for name, value in facts.items()})
+    words = _Known({name: _shown(value) for name, value in {**facts, **told}.items()})
     for condition in (item for group in rule.when for item in group):
         value = facts.get(condition.name)
         if isinstance(value, tuple | list):

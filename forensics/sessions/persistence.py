@@ -11,24 +11,21 @@ what the logs know of it, and apart from an entry of the same name that is there
 from __future__ import annotations
 
 import re
-from functools import cache
 
 from forensics.model import Host, PersistenceEntry, stable_id
-from forensics.rules import autoruns, load
-from forensics.rules.engine import hits, rules_of, total
-from forensics.rules.products import quieted
+from forensics.rules import autoruns
+from forensics.sessions import persistence_scored as scored
 from forensics.sessions.persistence_commands import COMMANDED
 from forensics.sessions.persistence_entries import Entry, merged
 from forensics.sessions.persistence_files import Classes, file_of
 from forensics.sessions.persistence_gone import gone as gone_of
 from forensics.sessions.persistence_makers import maker
+from forensics.sessions.persistence_scored import judged, worst
 from forensics.sessions.persistence_seen import Files, first_seen, last_write
-from forensics.sessions.projects import Projects, told
+from forensics.sessions.projects import Projects
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, short, stamp
-from forensics.sessions.texts import basename, split_command
 
 _WRAPPED = "service.wrapper_config"
-_INLINE = "PER-60"  # the rule that rests on the project, not on the entry
 _BY_NAME = frozenset({"scheduled_task", "service"})  # these stand in several places under one name
 _DEFINED_TASKS = ("task.defined", "task.cached")
 _TRIGGER = re.compile(r"(?:^|; )(\w+Trigger)\b")
@@ -49,34 +46,22 @@ def persistence(rows: Rows, host: Host, label: str) -> tuple[PersistenceEntry, .
 def _entry(
     entry: Entry, people: People, projects: Projects, files: Files, classes: Classes, label: str
 ) -> PersistenceEntry:
-    command = entry.first("command_line", "value_data", "target_path", "old_value_data") or _written(entry)
     name = (
         entry.name or entry.first("task_name", "entry_name", "service_name", "value_name", "file_name") or "(unnamed)"
     )
     location = entry.first("location", "key_path") or _log_place(entry)
     user, run_as, as_system = _users(entry, people)
-    facts = _facts(entry, name, command, location, run_as or user)
-    facts["run_as_system"] = as_system
-    built = projects.named_in(command)
-    facts["inline_task"] = told(built) or None
-    known = _known(entry.mechanism, name, command) or autoruns.stock(entry.mechanism, location, name, command)
-    found = [] if known else hits((*rules_of("persistence"), *rules_of("autoruns")), facts)
-    scored = quieted(command, facts, found)
-    reasons = [because(str(hit), built if hit.rule == _INLINE else entry.rows) for hit in scored]
-    if known:
-        text = f"known autostart: {known} (by place and command; signature not checked)"
-        reasons.append(because(text, entry.rows))
     profile = people.profile(run_as or user, None)
+    facts = {**_facts(entry, name, location, run_as or user), "run_as_system": as_system}
+    found = judged(entry, facts, projects, profile)
+    command, most = found[0].command, worst(found)
     target, no_file = file_of(entry.mechanism, command, _library(entry), profile, entry.rows, classes)
     seen = first_seen(entry.rows, name, entry.mechanism, target, files, people)
     made, (written, written_kind) = maker(entry.rows, people), last_write(entry.rows)
-    reasons += [*_remarks(entry, people), *seen.remarks, *(made.remarks if scored else ())]
+    reasons = [*scored.reasons(found, entry), *_remarks(entry, people), *seen.remarks]
+    reasons += made.remarks if most.score else ()
     gone, (is_gone, deleted_at) = entry.deleted, gone_of(entry.rows)
     identity = [entry.mechanism, entry.owner, name.casefold(), _key_of(entry, location), *(["deleted"] if gone else [])]
-    attack = {item for hit in scored for item in hit.attack}
-    if scored:
-        attack |= set(load("persistence")["techniques"].get(entry.mechanism, ()))
-        attack |= set(load("autoruns")["techniques"].get(entry.mechanism, ()))
     return PersistenceEntry(
         id=stable_id("persistence", label, *identity),
         mechanism=entry.mechanism,
@@ -92,10 +77,10 @@ def _entry(
         made_by=made.name,
         made_by_sid=made.sid,
         made_by_source=made.source,
-        score=total(scored),
+        score=most.score,
         reasons=tuple(dict.fromkeys(reasons)) or ("nothing about its place, program or account stands out",),
-        attack=tuple(sorted(attack)),
-        events=ids_of([*entry.rows, *built, *seen.rows]),
+        attack=tuple(sorted(scored.attack_of(most, entry.mechanism))),
+        events=ids_of([*entry.rows, *(row for item in found for row in item.built), *seen.rows]),
         host=label,
         deleted=is_gone,
         deleted_at=deleted_at,
@@ -108,12 +93,6 @@ def _entry(
 def _library(entry: Entry) -> str:
     """The file that another artifact resolved: a service's library, the target of a shortcut or of a class."""
     return entry.first("target_path")
-
-
-def _written(entry: Entry) -> str:
-    """The file itself, of an entry that only a log tells of: it was put there, what it held is not known."""
-    made = [row for row in entry.rows if row.kind == "file.created"]
-    return f'"{made[0].get("file_path")}"' if made and len(made) == len(entry.rows) else ""
 
 
 def _key_of(entry: Entry, location: str) -> str:
@@ -146,16 +125,10 @@ def _users(entry: Entry, people: People) -> tuple[str | None, str | None, bool]:
     return stated or user, run_as, as_system
 
 
-def _facts(entry: Entry, name: str, command: str, location: str, run_as: str | None) -> dict[str, object]:
-    executable, arguments = split_command(command)
+def _facts(entry: Entry, name: str, location: str, run_as: str | None) -> dict[str, object]:
     return {
         "mechanism": entry.mechanism,
         "name": name,
-        "command": command or None,
-        "executable": executable or None,
-        "executable_name": basename(executable) or None,
-        "arguments": arguments or None,
-        "library": entry.first("target_path") or None,
         "location": location,
         "remark": _remark(entry) or None,
         "table_note": entry.first("table_note") or None,
@@ -191,28 +164,6 @@ def _is_hidden(row: Row) -> bool:
     if row.kind == "registry.value_set" and not row.get("value_name"):
         return True
     return row.kind == "task.cached" and "hidden from" in row.get("reason").casefold()
-
-
-@cache
-def _known_entries() -> tuple[tuple[str, str, re.Pattern[str], re.Pattern[str]], ...]:
-    flag = re.IGNORECASE
-    return tuple(
-        (item["name"], item["mechanism"], re.compile(item["entry"], flag), re.compile(item["command"], flag))
-        for item in load("persistence")["known"]
-    )
-
-
-def _known(mechanism: str, name: str, command: str) -> str | None:
-    """The name of the known harmless entry that this one is, by place and command."""
-    for label, kind, entry, line in _known_entries():
-        if kind == mechanism and entry.search(name) and line.search(command.strip()):
-            return label
-    return None
-
-
-def known_entry(facts: dict[str, str]) -> str | None:
-    """As the list of known entries sees it; for the rules' own examples."""
-    return _known(facts["mechanism"], facts["name"], facts["command"])
 
 
 def _remarks(entry: Entry, people: People) -> list[str]:

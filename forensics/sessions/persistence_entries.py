@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from itertools import islice
 
 from forensics.rules import autoruns
 from forensics.sessions.persistence_commands import COMMANDED, commanded
@@ -25,7 +26,7 @@ _AUTORUN_VALUE = re.compile(
 )
 _SERVICE_KEY = re.compile(r"\\(?:currentcontrolset|controlset\d{3})\\services\\([^\\]+)$", re.IGNORECASE)
 _CONTROL_SET = re.compile(r"\\controlset\d{3}\\")
-_UNTOLD = frozenset({"", "binary data", "(empty)"})  # what Sysmon says of a value when it does not say what is in it
+UNTOLD = frozenset({"", "binary data", "(empty)"})  # what Sysmon says of a value when it does not say what is in it
 _BY_NAME = frozenset({"scheduled_task", "service"})  # these stand in several places under one name
 
 
@@ -38,6 +39,9 @@ class Entry:
     rows: list[Row] = field(default_factory=list)
     remark: str = ""  # of its place, where no artifact says more
     name: str = ""  # where the rows' own names are of something else
+    versions: list[tuple[str, Row]] = field(default_factory=list)  # commands in a logged list that no entry has
+    _items: set[str] = field(default_factory=set)  # rows that write a list of which this entry is one item
+    _ranked: list[Row] = field(default_factory=list)
 
     @property
     def deleted(self) -> list[Row]:
@@ -46,12 +50,68 @@ class Entry:
 
     def first(self, *names: str) -> str:
         """The first of these fields that a row has; definitions before log events, the newest before older ones."""
-        ranked = sorted(self.rows, key=_rank)
+        if len(self._ranked) != len(self.rows):
+            newest = sorted(self.rows, key=lambda row: row.order, reverse=True)
+            self._ranked = sorted(newest, key=_rank)
         for name in names:
-            for row in ranked:
+            for row in self._ranked:
                 if row.get(name):
                     return row.get(name)
         return ""
+
+    def add_once(self, row: Row) -> None:
+        """The row, unless it was the last one that came."""
+        if not self.rows or self.rows[-1] is not row:
+            self.rows.append(row)
+
+    def add_item(self, row: Row) -> None:
+        """A row that writes a whole list of which this entry is an item."""
+        self.add_once(row)
+        self._items.add(row.id)
+
+    def listed(self, row: Row) -> bool:
+        """Whether the row's data is a list, not this entry's command."""
+        return row.id in self._items
+
+
+class _Entries(dict[_Key, Entry]):
+    """The entries by key, with look-ups by what a logged value tells: all of them for each record took hours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._named: dict[tuple[str, str], list[_Key]] = {}
+        self._values: dict[tuple[str, str, str], list[_Key]] = {}
+
+    def put(self, mechanism: str, owner: str, name: str, row: Row) -> Entry:
+        """The row into its entry, which is made where there is none."""
+        key = (mechanism, owner, name)
+        if key not in self:
+            self[key] = Entry(mechanism, owner)
+            insort(self._named.setdefault((mechanism, name), []), key)
+        self[key].rows.append(row)
+        if row.get("key_path"):
+            keys = self._values.setdefault((mechanism, *_value_of(row)), [])
+            if key not in keys[-1:]:
+                keys.append(key)
+        return self[key]
+
+    def named(self, mechanism: str, name: str) -> list[_Key]:
+        """The keys of the entries of one name, whoever owns them, in order."""
+        return self._named.get((mechanism, name), [])
+
+    def of_value(self, mechanism: str, row: Row) -> list[_Key]:
+        """The keys of the entries that may stand in the value which a row names, in order."""
+        return sorted(set(self._values.get((mechanism, *_value_of(row)), ())))
+
+    def drop_after(self, count: int) -> None:
+        """The entries beyond so many are taken away again."""
+        for key in list(islice(reversed(self), len(self) - count)):
+            del self[key]
+            self._named[key[0], key[2]].remove(key)
+
+
+def _value_of(row: Row) -> tuple[str, str]:
+    return row.get("key_path").casefold().rpartition("\\")[2], row.get("value_name").casefold()
 
 
 _RANK = {
@@ -60,14 +120,14 @@ _RANK = {
 }  # fmt: skip
 
 
-def _rank(row: Row) -> tuple[bool, int, bool, tuple[datetime, str]]:
+def _rank(row: Row) -> tuple[bool, int, bool]:
     """What was made goes before what was to be made."""
-    return COMMANDED in row.fields, _RANK.get(row.kind, 9), row.time is None, row.order
+    return COMMANDED in row.fields, _RANK.get(row.kind, 9), row.time is None
 
 
 def merged(rows: Rows, people: People) -> list[Entry]:
     """Every entry with its rows, in order of mechanism, owner and name."""
-    entries: dict[_Key, Entry] = {}
+    entries = _Entries()
     by_command = list(commanded(rows))
     definitions = {_task_name(row) for row in rows.of("task.defined", "task.cached", "task.registered", "task.updated")}
     recovered: list[tuple[_Key, Row]] = []
@@ -75,11 +135,11 @@ def merged(rows: Rows, people: People) -> list[Entry]:
         if row.deleted:
             recovered.append((key, row))
         else:
-            _into(entries, *key, row)
+            entries.put(*key, row)
     for (mechanism, owner, name), row in recovered:
         there = entries.get((mechanism, owner, name))
         lives = there is not None and any(not item.deleted and item.kind in _DEFINITIONS for item in there.rows)
-        _into(entries, mechanism, owner, f"{name}{_GONE}" if lives else name, row)
+        entries.put(mechanism, owner, f"{name}{_GONE}" if lives else name, row)
     _into_named(entries, by_command)
     for row in rows.of(_WRAPPED):
         wrapped = entries.get(("service", "", row.get("service_name").casefold()))
@@ -92,9 +152,8 @@ def merged(rows: Rows, people: People) -> list[Entry]:
     for row in rows.of("registry.key_changed"):
         _deleted_value(entries, row, people, places)
     for key, row in startup_files(rows, {key: entry.rows for key, entry in entries.items()}):
-        _into(entries, *key, row)
-    for told in logged(rows):
-        _logged(entries, told)
+        entries.put(*key, row)
+    _into_logged(entries, logged(rows))
     for row in rows.of("tunnel.service_registered"):
         _registered(entries, row)
     return [entry for _, entry in sorted(entries.items(), key=lambda item: item[0])]
@@ -134,31 +193,30 @@ def _subscriptions(rows: Rows) -> Iterator[tuple[_Key, Row]]:
         yield ("wmi", "", f"{name}{_GONE}" if apart else name), row
 
 
-def _into(entries: dict[_Key, Entry], mechanism: str, owner: str, name: str, row: Row) -> None:
-    entries.setdefault((mechanism, owner, name), Entry(mechanism, owner)).rows.append(row)
-
-
-def _into_named(entries: dict[_Key, Entry], by_command: Iterable[Row]) -> None:
+def _into_named(entries: _Entries, by_command: Iterable[Row]) -> None:
     """Tasks, services and consumers that commands were to make: into the entries of their names."""
     for row in by_command:
         if row.kind == "task.registered":
-            _into(entries, "scheduled_task", "", _task_name(row), row)
+            entries.put("scheduled_task", "", _task_name(row), row)
         elif row.kind == "service.installed":
-            _into(entries, "service", "", row.get("service_name").casefold(), row)
+            entries.put("service", "", row.get("service_name").casefold(), row)
         elif row.kind == "wmi.consumer_changed":
-            _into(entries, "wmi", "", row.get("entry_name").casefold(), row)
+            entries.put("wmi", "", row.get("entry_name").casefold(), row)
 
 
-def _logged(entries: dict[_Key, Entry], told: Logged) -> None:
-    """A row that a log alone has: with what a queue, hive or file holds of that name, else as an entry of its own."""
-    name = told.name.casefold()
+def _into_logged(entries: _Entries, told: Iterable[Logged]) -> None:
+    """Rows that a log alone has: with what a queue, hive or file holds of that name, else as entries of their own."""
+    stored: dict[tuple[str, str], _Key] = {}
     for key in sorted(entries):
-        if key[0] == told.mechanism and name in {row.get("entry_name").casefold() for row in entries[key].rows}:
-            entries[key].rows.append(told.row)
-            return
-    key = (told.mechanism, "", f"logged\\{name}")
-    _into(entries, *key, told.row)
-    entries[key].name, entries[key].remark = told.name, entries[key].remark or told.remark
+        for row in entries[key].rows:
+            stored.setdefault((key[0], row.get("entry_name").casefold()), key)
+    for item in told:
+        name = item.name.casefold()
+        if there := stored.get((item.mechanism, name)):
+            entries[there].rows.append(item.row)
+            continue
+        entry = entries.put(item.mechanism, "", f"logged\\{name}", item.row)
+        entry.name, entry.remark = item.name, entry.remark or item.remark
 
 
 def _task_name(row: Row) -> str:
@@ -173,25 +231,24 @@ def _place_and_name(row: Row) -> str:
     return f"{wow}{tail}\\{row.first('entry_name', 'value_name').casefold()}"
 
 
-def _set_value(entries: dict[_Key, Entry], row: Row, people: People) -> None:
+def _set_value(entries: _Entries, row: Row, people: People) -> None:
     """Sysmon 13 on a Run key: with the entry that it made, or as the entry that is gone since."""
     path = row.get("key_path")
     if (service := _SERVICE_KEY.search(path)) and row.get("value_name").casefold() == "imagepath":
-        key = ("service", "", service.group(1).casefold())
-        _into(entries, *key, row)
-        entries[key].name = entries[key].first("service_name", "entry_name") or service.group(1)
+        made = entries.put("service", "", service.group(1).casefold(), row)
+        made.name = made.name or made.first("service_name", "entry_name") or service.group(1)
         return
     if not _AUTORUN_VALUE.search(path):
         _set_elsewhere(entries, row, people)
         return
     sid = _hive_owner(row, people)
     name = _place_and_name(row)
-    keys = [key for key in sorted(entries) if key[0] == "run_key" and key[2] == name]
+    keys = entries.named("run_key", name)
     fitting = [key for key in keys if not sid or not key[1] or key[1] == sid.casefold()]
     if fitting:
         entries[fitting[0]].rows.append(row)
     else:
-        _into(entries, "run_key", sid.casefold(), name, row)
+        entries.put("run_key", sid.casefold(), name, row)
 
 
 def _hive_owner(row: Row, people: People) -> str:
@@ -203,25 +260,40 @@ def _hive_owner(row: Row, people: People) -> str:
     return people.of(row)[1] or "" if upper.startswith(("HKU", "HKCU")) else ""
 
 
-def _set_elsewhere(entries: dict[_Key, Entry], row: Row, people: People) -> None:
+def _set_elsewhere(entries: _Entries, row: Row, people: People) -> None:
     """A logged write to another autostart place: with the entries of that value that it names, else one gone since."""
     mechanism = autoruns.mechanism_of(row.get("key_path"), row.get("value_name"))
     if mechanism is None:
         return
     sid, data = _hive_owner(row, people).casefold(), row.get("value_data").casefold()
     there = [
-        entry
-        for key, entry in sorted(entries.items())
-        if key[0] == mechanism and key[1] in ("", sid) and bool(key[1]) == bool(sid)
-        if any(_same_value(item, row) for item in entry.rows)
+        entries[key]
+        for key in entries.of_value(mechanism, row)
+        if key in entries and key[1] in ("", sid) and bool(key[1]) == bool(sid)
+        if any(_same_value(item, row) for item in entries[key].rows[:1])
     ]
-    named = [entry for entry in there if entry.first("command_line").casefold() in data]
     # Lists are logged as "Binary Data": which of their items was written is then not told.
-    for entry in named or (there if data == "binary data" else ()):
-        if row not in entry.rows:
-            entry.rows.append(row)
-    if not there and data not in _UNTOLD:
-        _into(entries, mechanism, sid, _place_and_name(row), row)
+    for entry in there if data == "binary data" else ():
+        entry.add_item(row)
+    if data in UNTOLD or data.startswith(("dword (", "qword (")):
+        return
+    if not there:
+        entries.put(mechanism, sid, _place_and_name(row), row)
+        return
+    named = [entry for entry in there if entry.first("command_line").casefold() in data]
+    for entry in named:
+        entry.add_item(row)
+    _other_items(named or there[:1], row, {entry.first("command_line").casefold() for entry in there})
+
+
+def _other_items(entries: list[Entry], row: Row, there: set[str]) -> None:
+    """What a logged value held besides what stands there now: a version of the entry which has it."""
+    text = row.get("value_data")
+    items = [text] if len(entries) == 1 and text.casefold() in there else re.split(r"[,\x00]", text)
+    others = [item for part in items if (item := part.strip()) and item.casefold() not in there]
+    if others:
+        entries[0].add_item(row)
+        entries[0].versions += [(item, row) for item in others]
 
 
 def _same_value(defined: Row, logged: Row) -> bool:
@@ -231,7 +303,7 @@ def _same_value(defined: Row, logged: Row) -> bool:
     return path.endswith(key) and defined.get("value_name").casefold() == logged.get("value_name").casefold()
 
 
-def _set_by_place(entries: dict[_Key, Entry], row: Row, places: Mapping[tuple[str, str, bool], list[_Key]]) -> None:
+def _set_by_place(entries: _Entries, row: Row, places: Mapping[tuple[str, str, bool], list[_Key]]) -> None:
     """Sysmon 13 on another autostart value: with the entry that the hive holds, or as one that only the log has."""
     path, name = row.get("key_path"), row.get("value_name")
     if autoruns.mechanism_of(path, name) is not None:
@@ -244,33 +316,31 @@ def _set_by_place(entries: dict[_Key, Entry], row: Row, places: Mapping[tuple[st
     meant = meaning(path, name)
     if meant and not keys and row.get("value_data") not in ("", "(Empty)"):
         key = (meant.mechanism, sid_in(path), "\\".join(map(str, place_of(path, name))))
-        _into(entries, *key, row)
-        entries[key].remark = meant.remark
-        entries[key].name = meant.name_of(path)
+        made = entries.put(*key, row)
+        made.remark, made.name = meant.remark, meant.name_of(path)
 
 
 def _deleted_value(
-    entries: dict[_Key, Entry], row: Row, people: People, places: Mapping[tuple[str, str, bool], list[_Key]]
+    entries: _Entries, row: Row, people: People, places: Mapping[tuple[str, str, bool], list[_Key]]
 ) -> None:
     """A logged deletion of a value: with its entry; one that only this tells of where the record has what it held."""
     if row.get("action") != "DeleteValue":
         return
     key, _, name = row.get("key_path").rpartition("\\")
     told = {"key_path": key, "value_name": name, "value_data": row.get("old_value_data")}
-    there = set(entries)
+    there = len(entries)
     shaped = replace(row, fields={**row.fields, **told})
+    known = entries.of_value(autoruns.mechanism_of(key, name) or "", shaped)
     _set_value(entries, shaped, people)
     _set_by_place(entries, shaped, places)
-    mechanism = autoruns.mechanism_of(key, name)
-    for entry in (entries[item] for item in sorted(there) if item[0] == mechanism):
+    for entry in (entries[item] for item in known):
         if row.id not in {item.id for item in entry.rows} and any(_same_value(item, shaped) for item in entry.rows):
             entry.rows.append(shaped)
     if not told["value_data"]:
-        for made in set(entries) - there:  # Windows itself takes values away all the time
-            del entries[made]
+        entries.drop_after(there)  # Windows itself takes values away all the time
 
 
-def _registered(entries: dict[_Key, Entry], row: Row) -> None:
+def _registered(entries: _Entries, row: Row) -> None:
     """The CLI's own word that it registered its Run value: it supports the entry of that profile."""
     profile = row.get("profile_user").casefold()
     for entry in (entries[key] for key in sorted(entries)):

@@ -72,6 +72,7 @@ def file_of(
 
 def _path(mechanism: str, text: str, library: str, profile: str | None) -> tuple[str | None, str | None]:
     target = target_of(_completed(mechanism, text), _local(library), profile)
+    target = target or resolved(split_command(text)[0], profile)  # what a shell is told may be no file
     place = "" if "\\" in split_command(text)[0] or _has_path(library) else _elsewhere(target or "")
     if target or place:
         return place or target, None

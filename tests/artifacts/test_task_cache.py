@@ -129,6 +129,16 @@ def test_what_is_context() -> None:
     assert found[f"{folder}\\second"].fields["command_line"] == "C:\\a.exe"
 
 
+def test_each_action_has_a_row_of_its_own() -> None:
+    both = actions(execute("%windir%\\system32\\defrag.exe", "-c"), execute("C:\\Users\\Public\\evil.exe"))
+    facts, problems = run(ARTIFACT, cached(("\\T", both, "shown")), SOFTWARE)
+    assert problems == []
+    assert [fact.fields["command_line"] for fact in facts] == [
+        "%windir%\\system32\\defrag.exe -c", "C:\\Users\\Public\\evil.exe"
+    ]  # fmt: skip
+    assert [fact.source.locator[-10:] for fact in facts] == ["(action 1)", "(action 2)"]
+
+
 def test_damage_is_a_problem_and_the_task_stays() -> None:
     facts, problems = run(ARTIFACT, cached(("\\A", b"\x03\0\xff", "shown"), ("\\B", None, "shown")), SOFTWARE)
     assert [fact.fields["entry_name"] for fact in facts] == ["\\A", "\\B"]

@@ -6,7 +6,7 @@ import pytest
 
 from forensics.rules import load
 from forensics.rules.engine import Hit, Rule, hits, make_rule, rules_of, total
-from forensics.sessions.persistence import known_entry
+from forensics.sessions.persistence_scored import known_entry
 
 SECTIONS = [
     ("sandbox", "config_rules"),
@@ -110,6 +110,20 @@ def test_total_is_capped() -> None:
 def test_sentence_names_what_is_not_known() -> None:
     (hit,) = hits([_rule({"a": "1"})], {"a": "1"})
     assert str(hit) == "X (+1): x 1 unknown"
+
+
+def test_the_sentence_tells_what_was_found_where_facts_are_in_another_form() -> None:
+    (hit,) = hits([_rule({"a": "c:\\x"})], {"a": "C:\\X"}, {"a": "C:/x"})
+    assert hit.why == "x C:/x unknown"
+
+
+@pytest.mark.parametrize(
+    ("when", "fits"),
+    [({"a": "x", "b": "y"}, True), ({"a": "z"}, False), ({"b": "y"}, True), ([{"a": "z"}, {"a": "x"}], True),
+     ({"a": "x", "a|re": "^z"}, False)],
+)  # fmt: skip
+def test_rules_that_one_fact_rules_out(when: object, fits: bool) -> None:
+    assert _rule(when).may_match("a", "x") is fits
 
 
 @pytest.mark.parametrize(

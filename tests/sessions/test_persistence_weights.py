@@ -45,7 +45,7 @@ def test_one_sign(one: str, two: str, wanted: bool) -> None:
 @pytest.mark.parametrize(
     ("command", "score"),
     [
-        ("C:\\Users\\田中\\AppData\\Roaming\\sihostt.exe", 45),
+        ("C:\\Users\\田中\\AppData\\Roaming\\Kit\\sihostt.exe", 45),
         ("C:\\Users\\田中\\AppData\\Roaming\\Slack\\slack.exe", 5),
         ("C:\\Program Files\\Vendor\\service.exe", 0),
         ("C:\\Windows\\System32\\taskhost.exe", 0),
