@@ -124,7 +124,7 @@ RUN = "Microsoft\\Windows\\CurrentVersion\\Run"
 PLACES = {
     "Listed": "C:\\Users\\Public\\Listed.exe", "Deleted": "C:\\Users\\Public\\deleted.exe",
     "Both": "C:\\Users\\Public\\both.exe", "Missing": "C:\\Users\\Public\\missing.exe",
-    "Short": "C:\\Users\\PUBLIC~1\\short.exe", "Junction": "C:\\Users\\All Users\\junction.exe",
+    "Short": "C:\\Users\\PUBLIC~1\\short.exe", "Junction": "C:\\Users\\Public\\Local Settings\\junction.exe",
     "Elsewhere": "D:\\missing.exe", "Bare": "C:\\Users\\Public\\program",
     "Library": "rundll32.exe C:\\Windows\\System32\\missing.dll,Run",
     "Narrow": "rundll32.exe C:\\Windows\\System32\\narrow.dll,Run",
