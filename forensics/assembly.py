@@ -17,6 +17,7 @@ from forensics.evidence.regular import open_regular
 from forensics.intake import HiveNote, JobResult
 from forensics.model import Aside, Coverage, Event, Evidence, Fact, Problem, Verdicts, to_plain
 from forensics.naming import Naming
+from forensics.sessions.persistence_union import entries_once
 from forensics.sessions.tunnel_links import linked
 from forensics.sessions.tunnel_union import put_together
 from forensics.store import Sorter, Store
@@ -124,7 +125,7 @@ class CaseBuilder:
             evidence=self._evidence,
             events=events,
             undated=undated_store(self._undated),
-            verdicts=merge_verdicts(linked(put_together(self._verdicts))),
+            verdicts=merge_verdicts(linked(put_together(entries_once(self._verdicts)))),
             problems=sorted(self._problems, key=problem_key),
             coverage=self._coverage,
             stock=self._stock,

@@ -209,7 +209,7 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
     files, notices = evidence_files(path, survey.files, survey.stored)
     header = Evidence(name, str(path), survey.kind, host, len(results), hashes_of(files, survey.stored))
     told = [text for text in (rulefolder.notice(options.rules) if options.rules else "", *sparse(rows)) if text]
-        told += sessions.clock_notices(verdicts.anti_forensics)
+    told += sessions.clock_notices(verdicts.anti_forensics)
     builder.add_evidence_files(name, files, [*survey.notices, *notices, *told])
     hives = {path: result.hive for path, result in sorted(results.items()) if result.hive}
     builder.add_host(header, verdicts, reading.condensed(problems, name), rows, hives)

@@ -24,7 +24,7 @@ from forensics.model import Fact
 from forensics.spool import SpoolReader, decode_fact
 from forensics.times import EARLIEST, from_filetime
 
-_SEARCHES = frozenset("*?[]{}!")
+_SEARCHES = frozenset("*?")  # what a search reads as a pattern; no name of a file has them
 _CATALOGUES, _MOST_CATALOGUE = "Windows/System32/CatRoot/*/*.cat", 32 * 1024 * 1024
 _SHORTENED = "~"
 # Names that lead elsewhere since Windows Vista: the table has them as folders with nothing in them.
@@ -95,7 +95,7 @@ def locate(paths: tuple[str, ...]) -> dict[str, Place]:
     globs: dict[str, list[str]] = {}
     for path in paths:
         if _SEARCHES & set(path):
-            found[path] = Place(why="signs in its name that a search would misread")
+            found[path] = Place(why="signs in its name that no file can have")
         else:
             globs.setdefault(_split(path)[1], []).append(path)
     try:

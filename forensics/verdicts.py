@@ -277,12 +277,17 @@ class TunnelSession:
 class PersistenceEntry:
     """One way of coming back. `mechanism`: run_key | service | scheduled_task | startup_folder | ...
 
-    `deleted`: recovered from free cells of a hive; it is not there any more. `trigger`: what sets a task off, in the
-    words of its definition. `target` is the file it starts, `target_exists` None where the evidence cannot tell:
-    `target_note` says by what, or why not. Its hashes are those of the file at hand, else what a record says
-    (`target_hash_source`); `target_signature` is a word of `formats/authenticode.py`, of the file at hand alone.
+    `deleted`: recovered from free cells of a hive, or deleted as a log saw it; it is not there any more. `trigger`:
+    what sets a task off, in the words of its definition. `target` is the file it starts, `target_exists` None where
+    the evidence cannot tell: `target_note` says by what, or why not. Its hashes are those of the file at hand, else
+    what a record says (`target_hash_source`); `target_signature` is a word of `formats/authenticode.py`, of the
+    file at hand alone.
     `first_seen_source` says in words what dates the entry; `first_seen_bound` that it was there by then and may be
-    older, as with the last write of a registry key. `inert`: why this version of Windows does not start it any more.
+    older, as with the last write of a registry key. `user` is the account it runs as, or in whose session; who made it
+    is `made_by` with `made_by_sid`, as `made_by_source` has it (records, the most direct first; None: none tells).
+    `last_write_kind` says what `last_write` is a time of: registry | file | wmi | log.
+    `deleted_at`: when a log saw it being deleted. `inert`: why this version of Windows
+    does not start it any more.
     """
 
     id: str
@@ -317,6 +322,11 @@ class PersistenceEntry:
     target_signer_thumbprint: str | None = None
     target_signed_at: datetime | None = None
     inert: str | None = None
+    made_by: str | None = None
+    made_by_sid: str | None = None
+    made_by_source: str | None = None
+    last_write_kind: str | None = None
+    deleted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,38 @@ def test_what_is_not_there_is_not_told_to_be(told: Told, host: Host) -> None:
             assert len(entry["target_sha256"]) == 64
 
 
+def test_every_entry_that_scores_has_a_file_or_says_why_it_has_none(told: Told) -> None:
+    entries = [entry for entry in told.document["persistence"] if entry["score"]]
+    assert [entry["name"] for entry in entries if not entry["target"] and not entry["target_note"]] == []
+    by_name = {(entry["mechanism"], entry["name"]): entry for entry in entries}
+    assert by_name["lsa", "mimilib"]["target"] == "C:\\Windows\\System32\\mimilib.dll"
+    assert by_name["boot_execute", "kitnative"]["target"] == "C:\\Windows\\System32\\kitnative.exe"
+    assert by_name["office_addin", "Kit.Connect"]["target"] == "C:\\ProgramData\\Kit\\addin.vsto"
+    assert by_name["cor_profiler", "COR_PROFILER"]["target"] == "C:\\ProgramData\\Kit\\profiler.dll"
+    assert by_name["com", "{0A1B2C3D-0000-4000-8000-0000000000C2}"]["target"] == "C:\\ProgramData\\Kit\\class.dll"
+    assert "script that the repository" in by_name["wmi", "KitScript"]["target_note"]
+    assert by_name["lsa", "mimilib"]["target_exists"] is False
+
+
+def test_who_made_them_is_told_apart_from_whom_they_run_as(told: Told) -> None:
+    by_name = {entry["name"]: entry for entry in told.document["persistence"] if entry["score"] > 40}
+    for name in ("\\Kit Update", "KitSvc", "KitBuild", "KitDrv"):
+        entry = by_name[name]
+        assert (entry["made_by"], entry["user"]) == ("sato", "SYSTEM")
+        assert "4698 #" in entry["made_by_source"] or "4697 #" in entry["made_by_source"]
+        assert entry["made_by_sid"].startswith("S-1-5-21-")
+    assert by_name["\\Kit Update"]["first_seen_source"].endswith("the task was registered by sato")
+    assert any(reason.startswith("PER-62") for reason in by_name["\\Kit Update"]["reasons"])
+    assert by_name["KitConsumer"]["first_seen_source"].startswith("the WMI repository: its record was last written")
+    assert by_name["KitConsumer"]["last_write_kind"] == "wmi"
+    rows = told.run.lines("timeline.jsonl")
+    seen = [row for row in rows if row.get("per_name") == "KitSvc"]
+    assert {(row["username"], row["per_run_as"]) for row in seen} == {("sato", "SYSTEM")}
+    nobody = [row for row in rows if row.get("per_name") == "mimilib"]
+    assert nobody
+    assert not any(row.get("username") for row in nobody)
+
+
 def test_stock_entries_stand_beside_the_planted_ones(told: Told) -> None:
     by_mechanism = Counter(entry["mechanism"] for entry in told.document["persistence"] if not entry["score"])
     assert by_mechanism["service"] > 15

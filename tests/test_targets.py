@@ -64,10 +64,14 @@ def planted(top: Path) -> Path:
     values: dict[str, str | int | tuple[str, ...] | bytes] = {
         "There": "C:\\Users\\Public\\Evil.exe -x", "Gone": "C:\\Users\\Public\\gone.exe",
         "None": "powershell -enc AAAA", "Odd": "C:\\Users\\Public\\[a].exe",
+        "Braces": "C:\\Users\\Public\\{0A1B2C3D-0000-4000-8000-0000000000C1}\\b!.exe",
+        "Pattern": "C:\\Users\\Public\\e*l.exe", "Share": "\\\\192.0.2.7\\share\\a.exe",
     }  # fmt: skip
     files = {
         "Windows/System32/config/SOFTWARE": hive(at(run, values)),
         "Users/Public/evil.exe": b"MZ" + bytes(100),
+        "Users/Public/[a].exe": b"MZ" + bytes(200),
+        "Users/Public/{0A1B2C3D-0000-4000-8000-0000000000C1}/b!.exe": b"MZ" + bytes(300),
     }
     for name, data in files.items():
         path = top / "C" / name
@@ -85,7 +89,12 @@ def test_a_file_at_hand_is_hashed(tmp_path: Path) -> None:
     assert there["target_sha256"] == hashlib.sha256(b"MZ" + bytes(100)).hexdigest()
     # A folder of collected files: what is not in it may have been there.
     assert (gone["target_exists"], gone["target_sha256"], gone["target_note"]) == (None, None, "not collected")
-    assert "not looked at" in told["Odd"]["target_note"]
+    for name, size in (("Odd", 200), ("Braces", 300)):
+        assert told[name]["target_sha256"] == hashlib.sha256(b"MZ" + bytes(size)).hexdigest()
+    assert told["Pattern"]["target_exists"] is None
+    assert told["Pattern"]["target_note"] == "not looked at: signs in its name that no file can have"
+    assert told["Share"]["target"] is None
+    assert told["Share"]["target_note"].startswith("it lies on another computer, which is not in this evidence: ")
     assert told["None"]["target"] is None
     text = tool("show", run.case, "persistence").stdout
     assert "target: C:\\Users\\Public\\Evil.exe, there" in text
@@ -115,7 +124,7 @@ RUN = "Microsoft\\Windows\\CurrentVersion\\Run"
 PLACES = {
     "Listed": "C:\\Users\\Public\\Listed.exe", "Deleted": "C:\\Users\\Public\\deleted.exe",
     "Both": "C:\\Users\\Public\\both.exe", "Missing": "C:\\Users\\Public\\missing.exe",
-    "Short": "C:\\Users\\PUBLIC~1\\short.exe", "Junction": "C:\\Users\\All Users\\junction.exe",
+    "Short": "C:\\Users\\PUBLIC~1\\short.exe", "Junction": "C:\\Users\\Public\\Local Settings\\junction.exe",
     "Elsewhere": "D:\\missing.exe", "Bare": "C:\\Users\\Public\\program",
     "Library": "rundll32.exe C:\\Windows\\System32\\missing.dll,Run",
     "Narrow": "rundll32.exe C:\\Windows\\System32\\narrow.dll,Run",

@@ -24,7 +24,7 @@ from forensics.model import (
     Verdicts,
     stable_id,
 )
-from forensics.rules.autoruns import dated_by_key
+from forensics.rules.autoruns import last_written
 from forensics.text import one_line
 from forensics.times import iso, microseconds
 
@@ -65,6 +65,9 @@ FIELDS: dict[str, FieldType] = {
     "wsb_host_write_count": int,
     "tun_product": str,
     "per_name": str,
+    "per_run_as": str,
+    "per_made_by_sid": str,
+    "per_made_by_source": str,
     "af_kind": str,
     "af_level": str,
     "af_innocent_causes": tuple[str, ...],
@@ -313,7 +316,10 @@ def _client_moments(session: TunnelSession, client: TunnelClient, part: str) -> 
 def _persistence(entry: PersistenceEntry) -> Iterator[Row]:
     common = {
         **_judgement(entry, "persistence"),
-        "username": entry.user,
+        "username": entry.made_by,  # who acted, as in every row; the account it runs as is another one
+        "per_made_by_sid": entry.made_by_sid,
+        "per_made_by_source": entry.made_by_source,
+        "per_run_as": entry.user,
         "mechanism": entry.mechanism,
         "location": entry.location,
         "per_name": entry.name,
@@ -341,7 +347,9 @@ def _persistence_moments(entry: PersistenceEntry) -> Iterator[Timed]:
     kind = entry.mechanism.replace("_", " ")
     what = f"Persistence ({kind}, score {entry.score}{state}): {entry.name} in {entry.location}"
     details = _joined(
-        f"runs {entry.command}" if entry.command else "", f"trigger: {entry.trigger}" if entry.trigger else "",
+        f"runs {entry.command}" if entry.command else "",
+        f"made by {entry.made_by} ({entry.made_by_source})" if entry.made_by else "",
+        f"trigger: {entry.trigger}" if entry.trigger else "",
         _because(entry.reasons),
     )  # fmt: skip
     if entry.first_seen:
@@ -350,7 +358,7 @@ def _persistence_moments(entry: PersistenceEntry) -> Iterator[Timed]:
         seen += f", by {entry.first_seen_source}" if entry.first_seen_source else ""
         yield "seen", "First Seen", entry.first_seen, f"{what} {seen}; {details}"
     if entry.last_write and entry.last_write != entry.first_seen:
-        written = "its key was last written" if dated_by_key(entry.mechanism) else "last written"
+        written = last_written(entry.last_write_kind, entry.mechanism)
         yield "write", "Content Modification Time", entry.last_write, f"{what}: {written}; {details}"
 
 

@@ -59,6 +59,19 @@ def dated_by_key(mechanism: str) -> bool:
     return mechanism in ("run_key", "service") or mechanism in mechanisms()
 
 
+_WRITTEN = {
+    "registry": "key last written",
+    "file": "file last changed",
+    "wmi": "WMI record last written",
+    "log": "logged",
+}
+
+
+def last_written(kind: str | None, mechanism: str) -> str:
+    """What the time of an entry's last write says; cases of older versions do not tell whose time it is."""
+    return _WRITTEN.get(kind or "", "key last written" if dated_by_key(mechanism) else "last write")
+
+
 def mechanism_of(key_path: str, value_name: str) -> str | None:
     """Which mechanism a value that a log tells of belongs to, by the table; the key with the hive's root before it."""
     folded, name = key_path.casefold(), value_name.casefold()

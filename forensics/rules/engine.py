@@ -12,8 +12,9 @@ A rule in YAML:
       counterexample: {...}           # facts that do not
 
 A condition is `field` or `field|modifier`; the words are Sigma's: `contains`, `startswith`, `endswith`, `re`, `gte`,
-`exists`. Texts compare case-insensitively, a list of wanted values means any of them, a tuple among the facts matches
-when one of its members does. An absent fact matches nothing but `exists: false`.
+`exists`; ours is `resembles`: one sign apart from one of the names, of the same ending. Texts compare case-
+insensitively, a list of wanted values means any of them, a tuple among the facts matches when one of its members does.
+An absent fact matches nothing but `exists: false`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from functools import cache
 from typing import Any
 
 from forensics.rules import load
+from forensics.rules.resembling import one_sign_apart
 
 Facts = Mapping[str, Any]
 _LIMIT = 16 * 1024
@@ -218,6 +220,18 @@ def _search(wanted: list[Any]) -> Callable[[Any], bool]:
     return lambda value: pattern.search(str(value)[:_LIMIT]) is not None
 
 
+def _resembles(wanted: list[Any]) -> Callable[[Any], bool]:
+    names = {_fold(item) for item in wanted}
+    stems = [name.rpartition(".")[::2] for name in names]
+
+    def test(value: object) -> bool:
+        name = _fold(value)
+        stem, _, ending = name.rpartition(".")
+        return name not in names and any(ending == last and one_sign_apart(stem, first) for first, last in stems)
+
+    return test
+
+
 def _at_least(wanted: list[Any]) -> Callable[[Any], bool]:
     least = min(wanted)
     return lambda value: isinstance(value, int) and value >= least
@@ -230,4 +244,5 @@ _MODIFIERS: dict[str, Callable[[list[Any]], Callable[[Any], bool]]] = {
     "endswith": _at_end("endswith"),
     "re": _search,
     "gte": _at_least,
+    "resembles": _resembles,
 }

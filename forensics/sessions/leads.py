@@ -131,6 +131,12 @@ def _finding(lead: Lead, why: str, rows: list[Row], label: str) -> Finding:
     return Finding(lead.finding, lead.level, because(f"{lead.rule.id}{attack}: {why}{more}", rows), ids_of(rows), label)
 
 
+def _really(row: Row) -> str:
+    """What a program is by its version resource: its original name, its description, or both."""
+    told = (row.get("original_file_name"), row.get("file_description"))
+    return ", ".join(dict.fromkeys(text for text in told if text.strip(" -?")))
+
+
 def facts_of(row: Row) -> dict[str, Any]:
     """The texts of a row by the names that the rules use (listed at the head of rules/group.yml)."""
     command = row.get(_COMMANDS.get(row.kind, "")) if row.kind in _COMMANDS else ""
@@ -147,6 +153,8 @@ def facts_of(row: Row) -> dict[str, Any]:
         "name": basename(program if row.kind not in _FILES else path),
         "original_name": row.get("original_file_name").casefold(),
         "parent": basename(row.get("parent_executable")),
+        "parent_path": row.get("parent_executable"),
+        "really": _really(row),
         "parent_command": row.get("parent_command_line"),
         "path": norm(path) if path else "",
         "file": basename(path),

@@ -18,10 +18,12 @@ from forensics.rules.ranking import worst_first
 from forensics.sessions import persistence_scored as scored
 from forensics.sessions.persistence_commands import COMMANDED
 from forensics.sessions.persistence_entries import Entry, merged
+from forensics.sessions.persistence_files import Classes, file_of
+from forensics.sessions.persistence_gone import gone as gone_of
 from forensics.sessions.persistence_inert import with_inertness
+from forensics.sessions.persistence_makers import maker
 from forensics.sessions.persistence_scored import judged, worst
 from forensics.sessions.persistence_seen import Files, first_seen, last_write
-from forensics.sessions.persistence_targets import target_of
 from forensics.sessions.projects import Projects
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, short, stamp
 
@@ -38,11 +40,14 @@ def persistence(rows: Rows, host: Host, label: str) -> tuple[PersistenceEntry, .
     Nothing is dropped: what is known to be harmless by place and command is listed with score 0 and says so.
     """
     people, projects, files = People(host.users), Projects(rows), Files(rows)
-    found = [_entry(entry, people, projects, files, label) for entry in merged(rows, people)]
+    classes = Classes(rows.of("autorun.configured"))
+    found = [_entry(entry, people, projects, files, classes, label) for entry in merged(rows, people)]
     return worst_first(with_inertness(entry, host) for entry in found)
 
 
-def _entry(entry: Entry, people: People, projects: Projects, files: Files, label: str) -> PersistenceEntry:
+def _entry(
+    entry: Entry, people: People, projects: Projects, files: Files, classes: Classes, label: str
+) -> PersistenceEntry:
     name = (
         entry.name or entry.first("task_name", "entry_name", "service_name", "value_name", "file_name") or "(unnamed)"
     )
@@ -52,10 +57,12 @@ def _entry(entry: Entry, people: People, projects: Projects, files: Files, label
     facts = {**_facts(entry, name, location, run_as or user), "run_as_system": as_system}
     found = judged(entry, facts, projects, profile)
     command, most = found[0].command, worst(found)
-    target = target_of(command, _library(entry), profile)
+    target, no_file = file_of(entry.mechanism, command, _library(entry), profile, entry.rows, classes)
     seen = first_seen(entry.rows, name, entry.mechanism, target, files, people)
+    made, (written, written_kind) = maker(entry.rows, people), last_write(entry.rows)
     reasons = [*scored.reasons(found, entry), *_remarks(entry, people), *seen.remarks]
-    gone = entry.deleted
+    reasons += made.remarks if most.score else ()
+    gone, (is_gone, deleted_at) = entry.deleted, gone_of(entry.rows)
     identity = [entry.mechanism, entry.owner, name.casefold(), _key_of(entry, location), *(["deleted"] if gone else [])]
     return PersistenceEntry(
         id=stable_id("persistence", label, *identity),
@@ -67,15 +74,21 @@ def _entry(entry: Entry, people: People, projects: Projects, files: Files, label
         first_seen=seen.time,
         first_seen_source=seen.source,
         first_seen_bound=seen.bound,
-        last_write=last_write(entry.rows),
+        last_write=written,
+        last_write_kind=written_kind,
+        made_by=made.name,
+        made_by_sid=made.sid,
+        made_by_source=made.source,
         score=most.score,
         reasons=tuple(dict.fromkeys(reasons)) or ("nothing about its place, program or account stands out",),
         attack=tuple(sorted(scored.attack_of(most, entry.mechanism))),
         events=ids_of([*entry.rows, *(row for item in found for row in item.built), *seen.rows]),
         host=label,
-        deleted=bool(gone),
+        deleted=is_gone,
+        deleted_at=deleted_at,
         trigger=entry.first("task_trigger", "event_query") or None,
         target=target,
+        target_note=no_file,
     )
 
 
@@ -121,14 +134,28 @@ def _facts(entry: Entry, name: str, location: str, run_as: str | None) -> dict[s
         "mechanism": entry.mechanism,
         "name": name,
         "location": location,
-        "remark": entry.first("reason", "consumer_type") or entry.remark or None,
+        "remark": _remark(entry) or None,
         "table_note": entry.first("table_note") or None,
         "run_as": run_as,
         "hidden": _hidden_name(name, *(row.get("value_name") for row in entry.rows))
         or any(_is_hidden(row) for row in entry.rows),
-        "kernel": "driver" in entry.first("service_type").casefold(),
+        "kernel": any(_is_driver(row) for row in entry.rows),
+        "task_hidden": any(row.fields.get("task_hidden") is True for row in entry.rows),
         "enabled": next((row.fields["enabled"] for row in entry.rows if "enabled" in row.fields), None),
     }
+
+
+def _remark(entry: Entry) -> str:
+    """What artifacts say of an entry; of a class all of it: one collection may have the machine's class to compare."""
+    told = [row.get("reason") for row in entry.rows if not row.deleted] if entry.mechanism == "com" else []
+    parts = dict.fromkeys(part for text in told for part in text.split("; ") if part)
+    return "; ".join(parts) or entry.first("reason", "consumer_type") or entry.remark
+
+
+def _is_driver(row: Row) -> bool:
+    """By its own word, or by the number that the audit writes: 1 a kernel driver, 2 one of a file system."""
+    kind = row.get("service_type").casefold()
+    return "driver" in kind or kind in ("0x1", "0x2", "1", "2")
 
 
 def _hidden_name(*names: str) -> bool:

@@ -132,7 +132,7 @@ def merged(rows: Rows, people: People) -> list[Entry]:
     by_command = list(commanded(rows))
     definitions = {_task_name(row) for row in rows.of("task.defined", "task.cached", "task.registered", "task.updated")}
     recovered: list[tuple[_Key, Row]] = []
-    for key, row in _defined(rows, definitions):
+    for key, row in _defined(rows, definitions, people):
         if row.deleted:
             recovered.append((key, row))
         else:
@@ -160,7 +160,7 @@ def merged(rows: Rows, people: People) -> list[Entry]:
     return [entry for _, entry in sorted(entries.items(), key=lambda item: item[0])]
 
 
-def _defined(rows: Rows, definitions: set[str]) -> Iterator[tuple[_Key, Row]]:
+def _defined(rows: Rows, definitions: set[str], people: People) -> Iterator[tuple[_Key, Row]]:
     """The rows that define entries or tell of them by name, each with the key of its entry."""
     for row in rows.of(*_TASKS):
         # 106 and 141 carry no command: alone, a deletion tells of an entry that was there.
@@ -172,8 +172,16 @@ def _defined(rows: Rows, definitions: set[str]) -> Iterator[tuple[_Key, Row]]:
     for row in rows.of("autorun.configured", "mft.program_odd"):
         if row.get("mechanism") == "wmi":
             continue
-        owner = (row.get("user_sid") or row.get("profile_user")).casefold()
+        owner = _owner(row, people).casefold()
         yield (row.get("mechanism") or "run_key", owner, _place_and_name(row)), row
+
+
+def _owner(row: Row, people: People) -> str:
+    """Whose hive or file it is: of a collection without the list of profiles only the folder's name is known."""
+    name, sid = row.get("profile_user"), row.get("user_sid")
+    if sid or not row.get("key_path"):
+        return sid or name
+    return people.complete(name, "")[1] or name
 
 
 def _into_named(entries: _Entries, by_command: Iterable[Row]) -> None:
@@ -299,7 +307,8 @@ def _set_by_place(entries: _Entries, row: Row, places: Mapping[tuple[str, str, b
     meant = meaning(path, name)
     if meant and not keys and row.get("value_data") not in ("", "(Empty)"):
         key = (meant.mechanism, sid_in(path), "\\".join(map(str, place_of(path, name))))
-        entries.put(*key, row).remark = meant.remark
+        made = entries.put(*key, row)
+        made.remark, made.name = meant.remark, meant.name_of(path)
 
 
 def _deleted_value(

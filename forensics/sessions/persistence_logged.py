@@ -13,6 +13,9 @@ from forensics.rules import load
 from forensics.sessions.rows import Row, Rows
 from forensics.sessions.texts import basename
 
+_SYSTEM = re.compile(r"(?:^|\\)windows\\(?:system32|syswow64)\\[^\\]+$", re.IGNORECASE)  # what that screen starts
+# Whatever its place, what these start is in the place of such a program: a shim led the start elsewhere.
+_STARTER = re.compile(r"(?:^|\\)windows\\system32\\(?:utilman|winlogon|atbroker)\.exe$", re.IGNORECASE)
 _LOCAL = re.compile(r"^(?:file:/{2,3})?(?:[a-z]:[\\/]|\\\\[^\\]|%\w+%)", re.IGNORECASE)
 
 
@@ -63,6 +66,8 @@ def posing(row: Row) -> str | None:
     table = load("attacks")["logon_screen"]
     name = basename(row.get("executable"))
     if name not in table["programs"]:
+        return None
+    if not _SYSTEM.search(row.get("executable")) and not _STARTER.search(row.get("parent_executable")):
         return None
     original = row.get("original_file_name").casefold().removesuffix(".mui")
     if original in table["shells"]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from forensics.sessions.persistence_commands import COMMANDED
+from forensics.sessions.persistence_makers import tells_of_actor
 from forensics.sessions.rows import People, Row, Rows, because, stamp
 
 # What a time says: these are of the entry's making, the others are later changes or runs.
@@ -31,7 +32,9 @@ _CHANGED = {"task.updated": "the task was changed", "registry.value_set": "the v
 _GONE = {"registry.key_changed": "the value was deleted"}
 _JOURNAL = ("usn.file_created", "usn.file_renamed", "usn.file_written", "usn.file_deleted", "usn.file_linked")
 _TABLE = ("mft.entry", "mft.name_created")
+_KINDS = ("log", "wmi", "registry", "file")  # of one moment the last is told
 _SLACK = timedelta(seconds=2)
+_SAME_MOMENT = timedelta(seconds=5)
 _INFERRED = "inferred: joined by the file's path"
 _TASKS = "C:\\Windows\\System32\\Tasks"
 
@@ -99,12 +102,19 @@ def first_seen(
     known = [row for row in (*rows, *more) if row.id not in aside]
     for found, bound in _ranked(known, gone=gone):
         if found:
-            row = min(found, key=lambda item: item.order)
+            row = _telling(found, people)
             sure = bound or row.meaning == "Last registered Time"
             told = _target(target, rows, files)
             return Seen(row.time, _words(row, people), sure, (*more, *told[0]), (*remarks, *told[1]))
     told = _target(target, rows, files)
     return Seen(rows=(*more, *told[0]), remarks=(*remarks, *told[1]))
+
+
+def _telling(found: list[Row], people: People) -> Row:
+    """The earliest row; of the same moment the record that says who goes before one that only says what."""
+    first = min(found, key=lambda item: item.order)
+    near = [row for row in found if row.time and first.time and row.time - first.time <= _SAME_MOMENT]
+    return min(near, key=lambda row: (-tells_of_actor(row, people), row.order), default=first)
 
 
 def _ranked(rows: list[Row], *, gone: bool) -> Iterable[tuple[list[Row], bool]]:
@@ -141,13 +151,31 @@ def _logged(row: Row, kinds: Iterable[str]) -> bool:
     return row.kind in kinds and (kinds is not _CHANGED or row.kind != "registry.value_set")
 
 
-def last_write(rows: Iterable[Row]) -> datetime | None:
-    """The last change; of a task's key in the cache, which each run writes, too, only where nothing else tells."""
+def last_write(rows: Iterable[Row]) -> tuple[datetime | None, str | None]:
+    """The last change and whose time it is; of a task's cached key, which runs write, only if nothing else tells."""
     rows = list(rows)
     told = [row for row in rows if row.kind != "task.cached" or row.meaning != _KEY_WRITTEN]
     kinds = _MADE | _CHANGED
-    times = [[row.time for row in some if row.time and _changes(row, kinds)] for some in (told, rows)]
-    return max(times[0] or times[1], default=None)
+    changes = [[row for row in some if row.time and _changes(row, kinds)] for some in (told, rows)]
+    last = max(changes[0] or changes[1], key=lambda row: (row.order[0], _KINDS.index(_kind_of(row))), default=None)
+    return (last.time, _kind_of(last)) if last is not None else (None, None)
+
+
+def _kind_of(row: Row) -> str:
+    """What a time is of: a log's record, a key of the registry, a record of the WMI repository, or a file."""
+    if _is_record(row):
+        return "log"
+    if _of_repository(row):
+        return "wmi"
+    return "registry" if _of_registry(row) else "file"
+
+
+def _of_repository(row: Row) -> bool:
+    return row.source.path.casefold().endswith("/objects.data")
+
+
+def _of_registry(row: Row) -> bool:
+    return bool(row.get("key_path")) or row.kind in ("service.configured", "task.cached") or not _is_file(row)
 
 
 def _changes(row: Row, kinds: Iterable[str]) -> bool:
@@ -246,7 +274,9 @@ def _words(row: Row, people: People) -> str:
         if _is_listed(row):
             return "birth of the file that lists it (the line in it may be younger)"
         return "birth of its file (programs can set it)" if _is_file(row) else f"creation time in {row.kind}"
-    if row.get("key_path") or row.kind in ("service.configured", "task.cached") or not _is_file(row):
+    if _of_repository(row):
+        return "the WMI repository: its record was last written (a bound: the entry was there by then, it may be older)"
+    if _of_registry(row):
         return "the registry: its key was last written (a bound: the entry was there by then, it may be older)"
     return "last change of its file (a bound: the entry was there by then, it may be older)"
 

@@ -54,12 +54,24 @@ class Meant:
     value: re.Pattern[str]
     of_user: bool
     remark: str
+    named: str = ""
+
+    def name_of(self, key_path: str) -> str:
+        """What the entry is called; "" where it is the value's name."""
+        return key_path.rpartition("\\")[2] if self.named == "key" else ""
 
 
 @cache
 def _values() -> tuple[Meant, ...]:
     return tuple(
-        Meant(item["mechanism"], re.compile(item["key"]), re.compile(item["value"]), item["of_user"], item["remark"])
+        Meant(
+            item["mechanism"],
+            re.compile(item["key"]),
+            re.compile(item["value"]),
+            item["of_user"],
+            item["remark"],
+            item.get("named", ""),
+        )
         for item in load("autostart_values")["values"]
     )
 

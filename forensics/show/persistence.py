@@ -21,8 +21,6 @@ _PLACES = 6  # places of rows that are listed one by one
 _WRITTEN = {
     "registry": "key last written", "file": "file last changed", "wmi": "WMI record last written", "log": "logged",
 }  # fmt: skip
-# Reasons by which an entry that stands in no free cell is gone all the same (sessions/persistence.py).
-_DELETIONS = ("deleted at ", "its value was deleted at ")
 
 
 def worst(entries: Iterable[Document]) -> list[Document]:
@@ -59,8 +57,7 @@ def _head(document: Document, entry: Document, zone: tzinfo, *, alike: bool) -> 
 
 def _state(entry: Document) -> str:
     """What keeps the entry from starting: it is gone, or this Windows has given its place up."""
-    gone = entry.get("deleted") or any(reason.startswith(_DELETIONS) for reason in entry["reasons"])
-    states = ["deleted"] if gone else []
+    states = ["deleted"] if entry.get("deleted") else []
     states += ["inert on this Windows"] if entry.get("inert") else []
     return "".join(f"  {told(state)}" for state in states)
 

@@ -147,3 +147,17 @@ def test_a_program_of_the_logon_screen_that_is_another() -> None:
     scene.process(3, "sethc.exe", file_description="Windows Command Processor")
     entries = scene.build().persistence
     assert {(entry.name, entry.score > 40) for entry in entries} == {("osk.exe", True), ("sethc.exe", True)}
+
+
+def test_a_program_elsewhere_is_of_the_logon_screen_only_where_that_started_it() -> None:
+    scene = Scene()
+    scene.process(2, "C:\\Users\\Public\\osk.exe", original_file_name="Cmd.Exe")
+    assert scene.build().persistence == ()
+    assert [finding.rule for finding in scene.build().findings] == ["logon_screen.name_borrowed"]
+    utilman = "C:\\Windows\\System32\\Utilman.exe"
+    scene.process(3, "C:\\osk.exe", file_description="Windows Command Processor", parent_executable=utilman)
+    assert [entry.name for entry in scene.build().persistence] == ["osk.exe"]
+    (told,) = (finding for finding in scene.build().findings if finding.rule == "logon_screen.replaced")
+    assert told.level == "critical"
+    assert "so its start was led elsewhere" in told.why
+    assert "another program (Windows Command Processor)" in told.why
