@@ -187,7 +187,7 @@ def run_job(job: Job, sink: Callable[[Fact], None] | None = None) -> JobResult:
             writer.problem("killed_memory", "the memory limit was reached")
         except OSError as error:
             writer.everyone("unreadable", f"reading stopped on the way: {error}")
-        except Exception as error:  # noqa: BLE001  # the one broad except of the project: a parser may die, a run not
+        except Exception as error:  # noqa: BLE001  # a parser may die, a run not
             writer.problem("parser_failed", f"{type(error).__name__}: {error}")
     return result
 

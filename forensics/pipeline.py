@@ -43,6 +43,7 @@ from forensics.intake import CONTEXT, KEPT, JobResult
 from forensics.model import Coverage, Evidence, Fact, Host, PersistenceEntry, Problem, Source, Verdicts
 from forensics.naming import Naming, guest_names, identify
 from forensics.runinfo import bulk, evidence_files, first_part, hashes_of, run_info
+from forensics.sessions.attempts import kept_going
 from forensics.sessions.others import OTHER_MACHINE
 from forensics.settings import Options as Options
 from forensics.spool import SpoolReader, Window
@@ -200,7 +201,9 @@ def _one(path: Path, name: str, options: Options, progress: Progress, builder: C
             ground = _ground(plan.host(), naming, survey, problems)
             return targets.with_targets(workers, found, ground, lambda facts: builder.keep(facts, naming))
 
-        verdicts = _join(workers, plan.host(), problems, (host, name, naming), builder, reach, look)
+        with kept_going() as failed:
+            verdicts = _join(workers, plan.host(), problems, (host, name, naming), builder, reach, look)
+        problems += [Problem("join_failed", "evidence", Source(name, "", None, ""), text) for text in failed]
         inside = builder.keep(_read(_spools(plan.guests(), KEPT), problems, name), naming)
         verdicts = sessions.with_guests(verdicts, naming.guests, *inside, builder.kept())
         span = None if options.all_events else windows(verdicts, timedelta(minutes=options.context_minutes))

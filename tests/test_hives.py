@@ -511,7 +511,7 @@ def test_a_case_tells_deleted_entries_apart_and_states_every_hive(tmp_path: Path
         text = "deleted: recovered from free cells (reachable_parent), no longer in effect"
         assert any(reason.startswith(text) for reason in entries[name]["reasons"])
     assert entries["EvilSvc"]["first_seen"] is None
-    assert "3 autostart entries in all, 3 more recovered from deleted keys" in run.out
+    assert "3 autostart entries beside Windows' own, 3 more recovered from deleted keys" in run.out
     (session,) = document["sandbox_sessions"]
     assert any("only in deleted registry keys or values" in reason for reason in session["reasons"])
     details = {row["artifact"]: row["detail"] for row in document["coverage"]}

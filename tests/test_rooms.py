@@ -164,11 +164,12 @@ def test_files_and_functions_stay_small() -> None:
                 assert length <= 60, f"{path}:{node.lineno} {node.name} has {length} lines"
 
 
-def test_there_is_one_broad_except() -> None:
+def test_there_are_two_broad_excepts() -> None:
+    """A parser may die, and a join may; a run not."""
     broad = []
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ExceptHandler) and (node.type is None or ast.unparse(node.type) == "Exception"):
                 raises = any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
                 broad += [] if raises else [f"{path.relative_to(PACKAGE)}:{node.lineno}"]
-    assert len(broad) == 1, broad
+    assert [place.partition(":")[0] for place in broad] == ["jobs.py", "sessions/attempts.py"]

@@ -27,6 +27,7 @@ from forensics.model import AdvisoryAnswer, AntiForensic, Coverage, Event, Fact,
 from forensics.rules import load
 from forensics.rules.ranking import strength
 from forensics.sessions import build
+from forensics.sessions.attempts import any_failed, attempts
 from forensics.sessions.rows import Row, Rows, ids_of, stamp
 from forensics.sessions.texts import basename, split_command
 
@@ -93,7 +94,11 @@ def concluded(
     people = sum((user.sid or "").startswith(_PERSONS) for user in host.users)
     asked = coverage if looked_at is None else looked_at
     rows = Rows([*events, *known.events], undated)
-    return replace(verdicts, advisory=answers(rows, verdicts, asked, host.name or evidence_name, known, people))
+    if any_failed():
+        return verdicts  # what a failed join would have told is not denied
+    label = host.name or evidence_name
+    told = attempts("the checklist", lambda: answers(rows, verdicts, asked, label, known, people))
+    return replace(verdicts, advisory=told)
 
 
 def answers(

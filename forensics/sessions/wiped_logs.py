@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from forensics.rules import load
 from forensics.sessions.rows import Row, stamp
-from forensics.sessions.wiped_signs import Found, Scene, weakened
+from forensics.sessions.wiped_signs import Found, Scene, usual, weakened
 from forensics.text import worded
 from forensics.times import Moment, from_iso
 
@@ -212,8 +212,7 @@ def _young(scene: Scene, log: Row) -> Iterator[Found]:
     late = load("antiforensics")["young_after_hours"]
     if first != "1":
         # One that reached its usual size may have wrapped there, and was given more room since.
-        usual = load("antiforensics")["channels"][log.get("log_channel")]["size"]
-        if not sizes or not isinstance(size, int) or size + 2 * _CHUNK >= min(*sizes, usual):
+        if not sizes or not isinstance(size, int) or size + 2 * _CHUNK >= min(*sizes, usual(channel)["size"]):
             return
         why = f"though it has {size} bytes and the oldest records are overwritten from {min(sizes)} bytes on"
         rows = [log, *configured]

@@ -13,7 +13,7 @@ from forensics.rules import load
 from forensics.rules.recording import channel_at, number_in, switch_at
 from forensics.sessions.looked import Looked
 from forensics.sessions.rows import Row, grouped, short, stamp
-from forensics.sessions.wiped_signs import Found, Scene
+from forensics.sessions.wiped_signs import Found, Scene, usual
 from forensics.times import from_iso
 
 _SYSMON = "microsoft-windows-sysmon/operational"
@@ -99,7 +99,7 @@ def _profiles(scene: Scene) -> Iterator[Found]:
 def _moved(scene: Scene) -> Iterator[Found]:
     for row in scene.rows.of("log.configured"):
         path, channel = row.get("log_path").replace("/", "\\").casefold(), row.get("log_channel")
-        known = load("antiforensics")["channels"].get(channel, {})
+        known = usual(channel)
         if path and known.get("classic") and not path.endswith(f"\\system32\\winevt\\logs\\{channel.casefold()}.evtx"):
             yield scene.sign("log_moved", row, [row], channel=channel, path=short(row.get("log_path")))
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from forensics.rules import load
 from forensics.sessions.rows import Row, short
-from forensics.sessions.wiped_signs import Found, Scene
+from forensics.sessions.wiped_signs import Found, Scene, usual
 
 _TOGETHER = timedelta(minutes=1)
 _FIRST_RECORDS = timedelta(minutes=1)
@@ -30,8 +30,8 @@ def _channels(scene: Scene) -> Iterator[Found]:
         if row.fields.get("is_switched_off"):
             yield scene.sign("log_switched_off", row, [row], channel=channel)
         if row.fields.get("is_shrunk"):
-            usual = str(load("antiforensics")["channels"][channel]["size"])
-            yield scene.sign("log_shrunk", row, [row], channel=channel, size=row.get("maximum_bytes"), usual=usual)
+            size = str(usual(channel).get("size", "more"))
+            yield scene.sign("log_shrunk", row, [row], channel=channel, size=row.get("maximum_bytes"), usual=size)
 
 
 def _audit(scene: Scene) -> Iterator[Found]:

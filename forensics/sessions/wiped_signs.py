@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 from forensics.model import AntiForensic, Host
 from forensics.rules import load
@@ -102,6 +104,16 @@ class Scene:
             return None
         crashed = self._crashes.within(boot.time - _KERNEL, boot.time + _KERNEL)
         return crashed or self._starts.within(row.time, boot.time + _BOOT)
+
+
+def usual(channel: str) -> dict[str, Any]:
+    """What Windows sets for a channel, whose name a log file or a value may spell in any case; nothing of others."""
+    return _channels().get(channel.casefold(), {})
+
+
+@cache
+def _channels() -> dict[str, dict[str, Any]]:
+    return {name.casefold(): item for name, item in load("antiforensics")["channels"].items()}
 
 
 def weakened(found: Found, weak: bool, level: str = "weak") -> Found:
