@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 from forensics.plainjson import dumps
 from forensics.times import Moment, NoTime, iso
@@ -334,12 +336,18 @@ def _shown(moment: datetime) -> str:
     return f"{moment.astimezone(UTC).isoformat(sep=' ', timespec='milliseconds')[:23]} UTC"
 
 
+@cache
+def _members(kind: Hashable) -> tuple[str, ...] | None:
+    """The names of a dataclass's fields; None for other types."""
+    return tuple(item.name for item in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
+
+
 def to_plain(value: Any) -> Any:  # noqa: ANN401  # any model object becomes plain JSON material
     """Dataclasses, tuples and datetimes as dicts, lists and ISO 8601 strings (unknown stays null)."""
     if isinstance(value, datetime):
         return iso(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {item.name: to_plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if (names := _members(cast("Hashable", type(value)))) is not None:
+        return {name: to_plain(getattr(value, name)) for name in names}
     if isinstance(value, tuple | list):
         return [to_plain(item) for item in value]
     if isinstance(value, dict):

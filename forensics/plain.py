@@ -7,7 +7,7 @@ import types
 import typing
 from collections.abc import Hashable
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 from forensics.text import mask_secrets, safe_text
@@ -74,5 +74,11 @@ def safe_plain(value: Any) -> Any:  # noqa: ANN401  # JSON material
     if isinstance(value, list):
         return [safe_plain(item) for item in value]
     if isinstance(value, dict):
-        return {safe_text(mask_secrets(key)): safe_plain(item) for key, item in value.items()}
+        return {_safe_key(key): safe_plain(item) for key, item in value.items()}
     return value
+
+
+@lru_cache(maxsize=4096)
+def _safe_key(key: str) -> str:
+    """Kept: nearly all keys are the names of our own fields."""
+    return safe_text(mask_secrets(key))

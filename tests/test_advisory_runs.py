@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from tests.artifacts.test_office_trust_records import PUBLISHED, WORD, binary
 from tests.artifacts.test_rdp_settings import system
 from tests.contradictions import contradictions
 from tests.formats.crafted_hives import hive
-from tests.running import KAPE_FOLDER, Run, timeline, tool
+from tests.running import Run, timeline, tool
 
 BEGIN = datetime(2024, 12, 4, 1, 0, tzinfo=UTC)
 LOGONS = [
@@ -37,8 +38,8 @@ def english(answer: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def tanaka(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return timeline(KAPE_FOLDER, tmp_path_factory.mktemp("advisory") / "case")
+def tanaka(shipped: Callable[[str], Run]) -> Run:
+    return shipped("kape")
 
 
 def test_the_shipped_host(tanaka: Run) -> None:

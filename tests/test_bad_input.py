@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from forensics import Options, analyse
 from forensics.case import CASE_FILES
 from forensics.workers import MIB, Limits
-from tests.running import BUILT, LAYOUTS, fingerprint, timeline
+from tests.running import BUILT, LAYOUTS, Run, fingerprint, timeline
 
 KAPE = LAYOUTS["kape"]
 
@@ -197,8 +198,8 @@ def test_a_damaged_collectors_list_costs_the_original_times_only(tmp_path: Path)
     assert any("collector's list" in row["detail"] for row in run.lines("problems.jsonl"))
 
 
-def test_the_locale_changes_nothing(tmp_path: Path) -> None:
-    plain = timeline(KAPE, tmp_path / "plain")
+def test_the_locale_changes_nothing(shipped: Callable[[str], Run], tmp_path: Path) -> None:
+    plain = shipped("kape")
     bare = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii",
             "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "77"}  # fmt: skip
     other = timeline(KAPE, tmp_path / "other", "--jobs", "3", env=bare)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from forensics.guestwrites import guest_writes, is_file_table
 from forensics.model import Fact, Source
 from forensics.sessions.sandbox_writes import Area
 from forensics.spool import encode_fact, open_spool
-from tests.running import LAYOUTS, timeline
+from tests.running import LAYOUTS, Run, timeline
 
 START = datetime(2024, 12, 2, 4, 0, tzinfo=UTC)
 AREA = Area("C:\\work", START, START + timedelta(hours=1))
@@ -58,8 +59,8 @@ def test_a_file_of_the_table_counts_by_its_birth(tmp_path: Path) -> None:
     assert [item.fields["file_path"] for item in found.facts] == ["C:\\work\\new.exe"]
 
 
-def test_the_archive_that_the_guest_packed_is_in_the_session(tmp_path: Path) -> None:
-    run = timeline(LAYOUTS["kape"], tmp_path / "case")
+def test_the_archive_that_the_guest_packed_is_in_the_session(shipped: Callable[[str], Run]) -> None:
+    run = shipped("kape")
     first, second = run.document()["sandbox_sessions"]
     written = {(item["path"].rpartition("\\")[2], item["action"]) for item in first["host_writes"]}
     assert ("docs.rar", "created") in written

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -93,23 +95,54 @@ def _room(path: Path) -> str:
     return parts[0]
 
 
-def _imports(path: Path, *, typing_too: bool = False) -> list[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+@dataclass(frozen=True)
+class _Seen:
+    """What the rules of the house ask of a file: it is parsed and walked once for all of them."""
+
+    lines: int
+    functions: list[tuple[int, str, int]]  # line, name, length
+    broad: list[int]
+    imports: list[str]
+    with_typing: list[str]
+
+
+@cache
+def _seen(path: Path) -> _Seen:
+    text = path.read_text(encoding="utf-8")
+    nodes = list(ast.walk(ast.parse(text)))
     skipped = {
         id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test) and not typing_too
+        for node in nodes
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
         for inner in ast.walk(node)
     }
-    found = []
-    for node in ast.walk(tree):
-        if id(node) in skipped:
-            continue
-        if isinstance(node, ast.Import):
-            found += [name.name for name in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found += [f"{node.module}.{name.name}" for name in node.names]
-    return found
+    defined = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    caught = [node for node in nodes if isinstance(node, ast.ExceptHandler)]
+    return _Seen(
+        text.count("\n"),
+        [(node.lineno, node.name, (node.end_lineno or 0) - node.lineno + 1) for node in defined],
+        [node.lineno for node in caught if _is_broad(node)],
+        [name for node in nodes if id(node) not in skipped for name in _names(node)],
+        [name for node in nodes for name in _names(node)],
+    )
+
+
+def _names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [name.name for name in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module:
+        return [f"{node.module}.{name.name}" for name in node.names]
+    return []
+
+
+def _is_broad(node: ast.ExceptHandler) -> bool:
+    if node.type is not None and ast.unparse(node.type) != "Exception":
+        return False
+    return not any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+
+
+def _imports(path: Path, *, typing_too: bool = False) -> list[str]:
+    return _seen(path).with_typing if typing_too else _seen(path).imports
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -156,20 +189,12 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_files_and_functions_stay_small() -> None:
     for path in FILES:
-        text = path.read_text(encoding="utf-8")
-        assert text.count("\n") <= 400, f"{path} has more than 400 lines"
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef):
-                length = (node.end_lineno or 0) - node.lineno + 1
-                assert length <= 60, f"{path}:{node.lineno} {node.name} has {length} lines"
+        assert _seen(path).lines <= 400, f"{path} has more than 400 lines"
+        for line, name, length in _seen(path).functions:
+            assert length <= 60, f"{path}:{line} {name} has {length} lines"
 
 
 def test_there_are_two_broad_excepts() -> None:
     """A parser may die, and a join may; a run not."""
-    broad = []
-    for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ExceptHandler) and (node.type is None or ast.unparse(node.type) == "Exception"):
-                raises = any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
-                broad += [] if raises else [f"{path.relative_to(PACKAGE)}:{node.lineno}"]
-    assert [place.partition(":")[0] for place in broad] == ["jobs.py", "sessions/attempts.py"]
+    broad = [path.relative_to(PACKAGE).as_posix() for path in FILES for _ in _seen(path).broad]
+    assert broad == ["jobs.py", "sessions/attempts.py"]

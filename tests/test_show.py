@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC
 from typing import Any
@@ -18,7 +19,7 @@ from forensics.show.tables import coverage_lines
 from forensics.show.terminal import console, counted, zone_of
 from forensics.show.tunnels import print_tunnels
 from tests.cases import HOST, made_case
-from tests.running import KAPE_FOLDER, timeline, tool
+from tests.running import Run, tool
 
 WHEN = "2024-12-04T01:02:11.123456+00:00"
 LATER = "2024-12-04T03:02:11.123456+00:00"
@@ -232,8 +233,8 @@ def test_zones_go_by_either_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert console().width > 100_000  # whole lines
 
 
-def test_show_findings_of_a_saved_case(tmp_path: Any) -> None:
-    run = timeline(KAPE_FOLDER, tmp_path / "case")
+def test_show_findings_of_a_saved_case(shipped: Callable[[str], Run]) -> None:
+    run = shipped("kape")
     assert "Machines that ran and are no sandbox: 1" in run.out
     told = tool("show", run.case, "findings")
     assert told.returncode == 0

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from testdata.writers.ntfs import Description, Times
 from testdata.writers.providers import event
 from tests.artifacts.autorun_inputs import at
 from tests.formats.crafted_hives import hive
-from tests.running import LAYOUTS, timeline, tool
+from tests.running import Run, timeline, tool
 
 HOME = "C:\\Users\\x"
 
@@ -108,8 +109,8 @@ def test_budgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum("more than 1 files" in note for note in notes) == len(notes) - 1
 
 
-def test_an_image_tells_that_a_file_is_gone(tmp_path: Path) -> None:
-    run = timeline(LAYOUTS["e01"], tmp_path / "case", "-q")
+def test_an_image_tells_that_a_file_is_gone(shipped: Callable[[str], Run]) -> None:
+    run = shipped("e01")
     told = {entry["target_exists"] for entry in run.document()["persistence"] if entry["score"] and entry["target"]}
     assert told
     assert None not in told

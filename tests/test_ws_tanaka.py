@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -186,10 +187,9 @@ PLANTED = {"Visual Studio Code Tunnel", "HelloSync", "\\GoogleUpdaterInternalSer
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+def runs(shipped: Callable[[str], Run]) -> dict[str, Run]:
     """One run over each layout."""
-    top = tmp_path_factory.mktemp("cases")
-    return {name: timeline(path, top / name) for name, path in LAYOUTS.items()}
+    return {name: shipped(name) for name in LAYOUTS}
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -68,7 +68,7 @@ class GlobSet:
         self.patterns = tuple(sorted(set(patterns)))
         self.anywhere = anywhere
         meant = [_widened(pattern) if anywhere else pattern for pattern in self.patterns]
-        self._each = [(pattern, _compiled(form)) for pattern, form in zip(self.patterns, meant, strict=True)]
+        self._meant = meant  # compiled where a name leads to it: most never are
         self._split = [normal(form).split("/") for form in meant]
         # A million MFT entries pass here: most are refused by their last component alone.
         self._by_name: dict[str, list[int]] = {}
@@ -96,7 +96,7 @@ class GlobSet:
         found = [*self._by_name.get(last, ()), *(self._by_suffix.get(suffix, ()) if dot else ())]
         if self._other.fullmatch(last):
             found += self._others
-        return tuple(self._each[index][0] for index in sorted(found) if self._each[index][1].fullmatch(name))
+        return tuple(self.patterns[index] for index in sorted(found) if _compiled(self._meant[index]).fullmatch(name))
 
     def may_name(self, name: str) -> bool:
         """Whether a file of this name could match a pattern, wherever it lies."""

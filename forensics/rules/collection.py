@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from forensics.rules import load
@@ -29,15 +28,15 @@ def _places() -> tuple[Taker, ...]:
     )
 
 
-def _takers(globs: tuple[str, ...]) -> Iterator[Taker | None]:
-    """For each glob the first place that it is in; None where nothing is known of it."""
-    for glob in globs:
-        yield next((item for item in _places() if fnmatchcase(glob.casefold(), item.glob)), None)
+@lru_cache(maxsize=8192)
+def _taker(glob: str) -> Taker | None:
+    """The first place that a glob is in; None where nothing is known of it."""
+    return next((item for item in _places() if fnmatchcase(glob.casefold(), item.glob)), None)
 
 
 def _best(globs: tuple[str, ...]) -> Taker | None:
     """The first that something takes, else one that nothing takes."""
-    known = [item for item in _takers(globs) if item]
+    known = [item for item in map(_taker, globs) if item]
     return next((item for item in known if item.kape), known[0] if known else None)
 
 

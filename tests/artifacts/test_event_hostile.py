@@ -48,7 +48,7 @@ def record(number, data, time=TIME, provider="P"):
 
 
 @pytest.mark.parametrize("artifact", ARTIFACTS, ids=[artifact.name for artifact in ARTIFACTS])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.dictionaries(st.sampled_from(NAMES), TEXTS, max_size=12))
 def test_any_data(artifact, data):
     for ids in artifact.wants.values():

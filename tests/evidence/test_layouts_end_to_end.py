@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from testdata.expected import differences
 from tests.evidence.ad1_layouts import AD1
-from tests.evidence.layouts import COLLECTIONS, IMAGES, KAPE, Layout
+from tests.evidence.layouts import COLLECTIONS, IMAGES, Layout
 from tests.running import BUILT, Run, fingerprint, timeline
 
 EXPECTED = json.loads((BUILT / "expected/sessions.json").read_text(encoding="utf-8"))
@@ -20,8 +21,8 @@ PARTS = ("sandbox_sessions", "tunnel_sessions", "persistence", "sandbox_capabili
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    document: dict[str, Any] = timeline(KAPE, tmp_path_factory.mktemp("kape") / "case").document()
+def reference(shipped: Callable[[str], Run]) -> dict[str, Any]:
+    document: dict[str, Any] = shipped("kape").document()
     return document
 
 

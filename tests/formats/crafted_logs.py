@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from testdata.writers.evtx import LogWriter
 from testdata.writers.providers import event
@@ -19,6 +20,7 @@ def moment(number):
     return START + timedelta(seconds=7 * number)
 
 
+@cache
 def spec(number):
     """Record `number` of a Security log: every fifth a process start, the others logoffs."""
     if number % 5 == 0:

@@ -20,6 +20,7 @@ from tests.formats.crafted_logs import CHUNK, CHUNK_HEAD, FILE_HEAD, chunk_offse
 from tests.running import LAYOUTS
 
 COUNT = 700  # some four chunks
+FEW = 40  # one chunk, for the decoder that takes milliseconds a record
 
 
 @pytest.fixture(scope="module")
@@ -67,14 +68,13 @@ def test_wanted_records_equal_all_records(plain, wanted, window, monkeypatch):
     assert (tally.claimed, tally.parsed) == (COUNT, COUNT)
 
 
-def test_the_slow_decoder_reads_the_same(plain, monkeypatch):
-    data = plain[: FILE_HEAD + CHUNK]
+def test_the_slow_decoder_reads_the_same(monkeypatch):
+    data = bytes(log(FEW))
     fast, _, _ = read(data)
     monkeypatch.setattr(evtx, "_fast", lambda _log, _expected: iter(()))
     slow, errors, tally = read(data)
-    assert [str(error) for error in errors] == [f"file is cut: its header counts {len(chunk_offsets(plain))} chunks, "
-                                                f"1 are there at offset 0x{len(data):x}"]  # fmt: skip
-    assert tally.parsed == len(slow) == len(fast)
+    assert errors == []
+    assert tally.parsed == len(slow) == len(fast) == FEW
     for one, other in zip(slow, fast, strict=True):
         assert (one.record_id, one.event_id, one.provider, one.channel) == (
             other.record_id, other.event_id, other.provider, other.channel
@@ -272,15 +272,15 @@ def test_loops_in_the_tables_of_a_chunk_do_not_matter(plain):
     assert (len(records), errors) == (COUNT, [])
 
 
-def test_the_slow_decoder_survives_loops(plain, monkeypatch):
+def test_the_slow_decoder_survives_loops(monkeypatch):
     monkeypatch.setattr(evtx, "_fast", lambda _log, _expected: iter(()))
-    data = bytearray(plain[: FILE_HEAD + CHUNK])
+    data = log(FEW)
     for slot in range(96):
         (link,) = struct.unpack_from("<I", data, FILE_HEAD + 0x80 + 4 * slot)
         if link:
             struct.pack_into("<I", data, FILE_HEAD + link, link)
     records, _, tally = read(data)
-    assert len(records) == tally.parsed == tally.claimed - len(chunk_offsets(plain)) + 1
+    assert len(records) == tally.parsed == tally.claimed == FEW
 
 
 def test_a_record_hidden_in_another_is_seen_by_its_id(plain):
@@ -298,7 +298,7 @@ def test_a_record_hidden_in_another_is_seen_by_its_id(plain):
 def test_cut_anywhere(plain):
     """Whatever the cut, the whole records before it are read and the cut is told."""
     places = rows(plain)
-    cuts = [*range(0, FILE_HEAD, 509), *range(FILE_HEAD, len(plain), 6133), *chunk_offsets(plain), len(plain) - 1]
+    cuts = [*range(0, FILE_HEAD, 509), *range(FILE_HEAD, len(plain), 12269), *chunk_offsets(plain), len(plain) - 1]
     for cut in cuts:
         records, errors, tally = read(plain[:cut], frozenset({4688}))
         whole = [number for at, size, number in places if at + size <= cut]
@@ -360,7 +360,7 @@ print("done")
 """
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_flipped_bits(seed):
     """Random damage: no exception leaves the reader. In a process of its own, because a decoder may hang."""
     script = _FLIPS.format(root=str(ROOT), seed=seed, rounds=40, start=0 if seed % 2 else FILE_HEAD + CHUNK_HEAD)

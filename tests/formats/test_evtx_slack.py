@@ -298,7 +298,7 @@ def test_a_limit(rewritten, monkeypatch):
 def test_cut_anywhere(rewritten):
     every = recover(rewritten)[1]  # the last two bytes of a record's size are zeros, as is what stands for the rest
     ends = {at: at + size for at, size, _ in behind(rewritten)}
-    for cut in [*range(0, FILE_HEAD, 1021), *range(FILE_HEAD, len(rewritten), 997), len(rewritten) - 1]:
+    for cut in [*range(0, FILE_HEAD, 1021), *range(FILE_HEAD, len(rewritten), 2003), len(rewritten) - 1]:
         found = recover(rewritten[:cut])[1]
         assert found == [item for item in every if ends[item.record.offset] - 2 <= cut], cut
 
@@ -326,10 +326,10 @@ print("done")
 """
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_damage(seed):
     """Whatever the bytes: no exception, no row twice. In a process of its own, because a decoder may hang."""
-    script = _FLIPS.format(root=str(ROOT), seed=seed, rounds=60)
+    script = _FLIPS.format(root=str(ROOT), seed=seed, rounds=45)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=100, check=False)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr[-2000:]
 

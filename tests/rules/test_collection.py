@@ -61,8 +61,8 @@ def test_cylr_is_told_apart() -> None:
 
 def test_every_place_of_the_list_is_one_that_some_artifact_asks_for() -> None:
     """An entry that nothing matches would be a slip of the pen in a path."""
-    from forensics.rules.collection import _places, _takers
+    from forensics.rules.collection import _places, _taker
 
-    hit = {item for globs in SOUGHT.values() for item in _takers(globs) if item}
+    hit = {item for globs in SOUGHT.values() for item in map(_taker, globs) if item}
     assert [item.glob for item in _places() if item not in hit] == []
     assert len(_places()) == len(load("collection")["places"])

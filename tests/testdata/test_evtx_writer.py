@@ -109,7 +109,7 @@ def test_many_chunks_with_many_templates_are_read_in_order(reader: str) -> None:
 
 
 @any_reader
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_value_comes_back(reader: str, data: st.DataObject) -> None:
     kinds = ("string", "sid", "guid", "bool", "filetime", "i32", "u16", "u32", "u64", "hex32", "hex64")
