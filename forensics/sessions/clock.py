@@ -5,7 +5,8 @@ of the other: nothing in it says which. Records of one log are numbered in the o
 change journal; one between two of known stretches is of a stretch between theirs. So some stamps can be told apart,
 and the others are said to be ambiguous. Which of two clocks was right, no record says.
 
-Settings are Security 4616 and System 1; one that neither tells is inferred where the stamps of these two logs run back.
+Settings are Security 4616 and System 1; one that neither tells is inferred where the stamps of these two logs run back,
+and implied where the next one begins before the stamp that the last led to (an empty battery, while the host was off).
 Sleep, hibernation and time zones set no clock back: all stamps are UTC, and a clock that stood still goes forward.
 """
 
