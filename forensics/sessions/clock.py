@@ -5,7 +5,8 @@ of the other: nothing in it says which. Records of one log are numbered in the o
 change journal; one between two of known stretches is of a stretch between theirs. So some stamps can be told apart,
 and the others are said to be ambiguous. Which of two clocks was right, no record says.
 
-Settings are Security 4616 and System 1; one that neither tells is inferred where the stamps of these two logs run back.
+Settings are Security 4616 and System 1; one that neither tells is inferred where the stamps of these two logs run back,
+and implied where the next one begins before the stamp that the last led to (an empty battery, while the host was off).
 Sleep, hibernation and time zones set no clock back: all stamps are UTC, and a clock that stood still goes forward.
 """
 
@@ -16,9 +17,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from forensics.rules import load
+from forensics.sessions.clock_runs import STARTS, Runs
 from forensics.sessions.rows import Row, Rows
 from forensics.times import from_iso
 
@@ -31,12 +33,17 @@ _MOST = 2000  # settings of one host; a machine with more has no clock worth the
 
 @dataclass(slots=True)
 class Setting:
-    """The clock was set from `old` to `new`; `numbers` are its records by log file, none where it is inferred."""
+    """The clock was set from `old` to `new`; `numbers` are its records by log file, none where it is inferred.
+
+    `implied`: nothing tells of it but that the next setting begins at a stamp before the one that the last led to. The
+    clock went back from `old` or later, to `new` or earlier.
+    """
 
     old: datetime
     new: datetime
     rows: list[Row] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
+    implied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ class Doubt:
     """A stamp that occurred more than once: in which time that was so, and how often.
 
     `later` is how much later than at first it may have been, or (where `told`) was: 0 when it was the first time.
-    `sure` is false where nothing later shows that the clock came so far again.
+    `sure` is false where nothing shows that the clock came so far again, or that it ran through the stamp before.
     """
 
     start: datetime
@@ -64,19 +71,21 @@ class Clock:
         known = [item for item in _recorded(rows) if abs(item.new - item.old) >= least]
         known += _inferred(rows, known)
         back = any(item.new < item.old for item in known) and len(known) <= _MOST
-        self.settings = _in_order(known) if back else []
+        self.settings = _joined(_in_order(known), rows) if back else []
+        self._ahead = _sums(self.settings)
+        self.settings = self.settings if self._ahead else []
         starts = [_BEGIN, *(item.new for item in self.settings)]
         ends = [*(item.old for item in self.settings), _END]
         self._stretches = list(zip(starts, ends, strict=True))
-        self._ahead = [timedelta(), *accumulate(item.old - item.new for item in self.settings)]
         self._own = {row.id: number for number, item in enumerate(self.settings) for row in item.rows}
         self._edges = sorted({moment for stretch in self._stretches for moment in stretch})
         self._known: dict[tuple[int, bool], list[int]] = {}
         self._before: dict[str, list[tuple[int, int]]] = {}
         self._after: dict[str, list[tuple[int, int]]] = {}
-        self._latest = _BEGIN
+        self._latest, self._runs, self._stamps = _BEGIN, Runs(), list[datetime]()
         if self.settings:
             self._anchor()
+            self._follow()
 
     def sure(self, number: int) -> bool:
         """Whether the clock is known to have come to the end of a stretch: of the last one later stamps must tell."""
@@ -87,16 +96,33 @@ class Clock:
         number = self.settings.index(setting) + 1 if setting in self.settings else 0
         if not number or setting.new >= setting.old:
             return None
+        shared = self._shared(number)
+        return (min(low for _, low, _ in shared), max(high for _, _, high in shared)) if shared else None
+
+    def both(self, setting: Setting) -> bool:
+        """Whether the clock is known to have run through all of what a setting back made occur again, both times."""
+        number, span = self.settings.index(setting) + 1, self.twice(setting)
+        if span is None or not self.sure(number):
+            return False
+        return all(self._runs.through(one, low, high) for one, low, high in self._shared(number))
+
+    def _shared(self, number: int) -> list[tuple[int, datetime, datetime]]:
+        """What earlier stretches have in common with one: which, from when, to when."""
         start, end = self._stretches[number]
-        shared = [(max(start, low), min(end, high)) for low, high in self._stretches[:number]]
-        shared = [(low, high) for low, high in shared if low < high]
-        return (min(low for low, _ in shared), max(high for _, high in shared)) if shared else None
+        shared = [(one, max(start, low), min(end, high)) for one, (low, high) in enumerate(self._stretches[:number])]
+        return [item for item in shared if item[1] < item[2]]
 
     def skipped(self, setting: Setting) -> tuple[datetime, datetime] | None:
-        """The stamps that a setting forward passed over, which the clock had not shown before."""
+        """The stamps that a setting forward passed over, which the clock never showed: no record has one of them.
+
+        None where the clock ever went back unseen: how far it had come then, nothing says.
+        """
+        if any(item.implied for item in self.settings):
+            return None
         number = self.settings.index(setting) + 1 if setting in self.settings else 0
         high = max((end for _, end in self._stretches[:number]), default=setting.new)
-        return (high, setting.new) if high < setting.new else None
+        shown = bisect_left(self._stamps, setting.new) > bisect_right(self._stamps, high)
+        return (high, setting.new) if high < setting.new and not shown else None
 
     def doubt(self, moment: datetime | None, rows: Iterable[Row] = ()) -> Doubt | None:
         """Why a stamp leaves open when it was; `rows` are those that have it, whose numbers may tell."""
@@ -109,16 +135,21 @@ class Clock:
         left = min((self._left(row, could) for row in own), key=len, default=could)
         told = len(left) == 1
         later = self._ahead[left[-1]] - self._ahead[could[0]]
-        return Doubt(start, end, len(could), later, told, self.sure(could[-1]))
+        sure = self.sure(could[-1]) and all(self._runs.through(one, moment) for one in could[:-1])
+        return Doubt(start, end, len(could), later, told, sure)
 
     def place(self, moment: datetime | None, rows: Iterable[Row] = ()) -> datetime | None:
-        """A stamp by the clock as it ran before it was set: what puts things in order, as far as that is known."""
+        """A stamp by the clock as it ran before it was set: what puts things in order, as far as that is known.
+
+        Of several stretches it is put into the first through which the clock is known to have run, else into the last:
+        that one began with a setting, at which the host was on.
+        """
         if moment is None or not self.settings:
             return moment
         could = self._could(moment)
         left = min((self._left(row, could) for row in rows if row.time == moment), key=len, default=could)
         try:
-            return moment + self._ahead[(left or could)[0]]
+            return moment + self._ahead[next((one for one in left if self._runs.through(one, moment)), left[-1])]
         except OverflowError:
             return moment
 
@@ -128,8 +159,8 @@ class Clock:
         key = (place, self._edges[place] == moment)
         if key not in self._known:
             found = [number for number, (start, end) in enumerate(self._stretches) if start <= moment <= end]
-            began = [number for number, (start, _) in enumerate(self._stretches) if start <= moment]
-            self._known[key] = found or began[-1:]
+            began = [(start, number) for number, (start, _) in enumerate(self._stretches) if start <= moment]
+            self._known[key] = found or [max(began)[1]]
         return self._known[key]
 
     def _left(self, row: Row, could: list[int]) -> list[int]:
@@ -146,7 +177,7 @@ class Clock:
         least = after[place][1] if place >= 0 else 0
         place = bisect_right(before, (count, len(self._stretches)))
         most = before[place][1] if place < len(before) else len(self._stretches)
-        return [one for one in could if least <= one <= most] or could
+        return could[bisect_left(could, least) : bisect_right(could, most)] or could
 
     def _anchor(self) -> None:
         """What is known of the numbers of each log: up to which stretch all before one are, from which all after."""
@@ -156,10 +187,8 @@ class Clock:
             for key, count in setting.numbers.items():
                 before[key].append((count, number))
                 after[key].append((count, number + 1))
-        for row in self._rows.numbered():
-            log, place = _numbered(row)
-            own = row.meaning == "Creation Time" or row.kind.startswith("usn.")
-            if place is None or row.time is None or not own or row.recovered_from or row.kind == "clock.changed":
+        for row, log, place in _written(self._rows):
+            if row.kind == "clock.changed" or row.time is None:
                 continue
             self._latest = max(self._latest, row.time)
             could = self._could(row.time)
@@ -170,6 +199,33 @@ class Clock:
         for key, items in before.items():
             self._before[key] = _running(sorted(items, reverse=True), lowest=True)[::-1]
             self._after[key] = _running(sorted(after[key]), lowest=False)
+
+    def _follow(self) -> None:
+        """Through which stamps of each stretch the clock ran, by the records that are of one alone."""
+        for number, setting in enumerate(self.settings):
+            if not setting.implied:
+                self._runs.add(number, setting.old)
+                self._runs.add(number + 1, setting.new)
+        for row, _, _ in _written(self._rows):
+            if row.time is None or row.kind == "clock.changed":
+                continue
+            self._stamps.append(row.time)
+            left = self._left(row, self._could(row.time))
+            if len(left) == 1:
+                self._runs.add(left[0], row.time)
+            if row.kind in STARTS:
+                self._runs.start(left[0] if len(left) == 1 else None, row.time)
+        self._stamps.sort()
+        self._runs.ordered()
+
+
+def _written(rows: Rows) -> Iterable[tuple[Row, str, int]]:
+    """The rows with a number and the stamp at which it was given: row, log or journal, number."""
+    for row in rows.numbered():
+        log, place = _numbered(row)
+        own = row.meaning == "Creation Time" or row.kind.startswith("usn.")
+        if place is not None and row.time is not None and own and not row.recovered_from:
+            yield row, log, place
 
 
 def _running(items: list[tuple[int, int]], *, lowest: bool) -> list[tuple[int, int]]:
@@ -254,6 +310,42 @@ def _position(item: Setting, ordered: list[Setting]) -> int:
         if any(ordered[place - 1].numbers[key] < item.numbers[key] for key in shared):
             return place
     return next((place for place, other in enumerate(ordered) if other.old > item.old), len(ordered))
+
+
+def _joined(settings: list[Setting], rows: Rows) -> list[Setting]:
+    """The settings, with those back in between without which the next could not begin where it does."""
+    if all(one.new <= two.old for one, two in pairwise(settings)):
+        return settings
+    logs: dict[str, list[tuple[int, datetime]]] = defaultdict(list)
+    for row, log, place in _written(rows):
+        if row.time is not None and row.kind != "clock.changed":
+            logs[log].append((place, row.time))
+    for items in logs.values():
+        items.sort()
+    joined = settings[:1]
+    for one, two in pairwise(settings):
+        joined += [two] if one.new <= two.old else [_missing(one, two, logs), two]
+    return joined
+
+
+def _missing(one: Setting, two: Setting, logs: dict[str, list[tuple[int, datetime]]]) -> Setting:
+    """How far the clock went back at least between two settings, by the records between theirs."""
+    between: list[datetime] = []
+    for key in one.numbers.keys() & two.numbers.keys():
+        items = logs.get(key, [])
+        low, high = bisect_right(items, (one.numbers[key], _END)), bisect_left(items, (two.numbers[key], _BEGIN))
+        between += [moment for _, moment in items[low:high]]
+    old = max(one.new, *(moment for moment in between if moment >= one.new), _BEGIN)
+    new = min(two.old, *(moment for moment in between if moment <= two.old), _END)
+    return Setting(old, new, implied=True)
+
+
+def _sums(settings: list[Setting]) -> list[timedelta]:
+    """By how much the clock was set back before each stretch; none where that is beyond any number."""
+    try:
+        return [timedelta(), *accumulate(item.old - item.new for item in settings)]
+    except OverflowError:
+        return []
 
 
 __all__ = ["Clock", "Doubt", "Setting"]

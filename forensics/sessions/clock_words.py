@@ -77,17 +77,16 @@ class ClockWords:
         idents = {row.id for row in rows}
         told = [item for item in self._clock.settings if any(row.id in idents for row in item.rows)]
         if sign.kind == "clock_back":  # what records tell is said at their own sign
-            told = [item for item in self._clock.settings if not item.rows and item.old == sign.time]
+            told = [
+                item for item in self._clock.settings if not item.rows and item.old == sign.time and not item.implied
+            ]
         return "".join(self._after(item) + self._twice(item) + self._skipped(item) for item in told)
 
     def _twice(self, setting: Setting) -> str:
         span = self._clock.twice(setting)
-        number = self._clock.settings.index(setting) + 1
-        return (
-            f" (the clock {_showed(self._clock.sure(number))} {stamp(span[0])} to {stamp(span[1])} twice)"
-            if span
-            else ""
-        )
+        if span is None:
+            return ""
+        return f" (the clock {_showed(self._clock.both(setting))} {stamp(span[0])} to {stamp(span[1])} twice)"
 
     def _skipped(self, setting: Setting) -> str:
         span = self._clock.skipped(setting)

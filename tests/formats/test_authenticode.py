@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import random
+import struct
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from forensics.formats import authenticode
 from forensics.formats.authenticode import Signature, by_catalogue, check, digests
+from forensics.locales.japanese import japanese
 from testdata.writers.authenticode import Identity, authentihash, catalogue, identity, program, signed
 from tests.conftest import ROOT
 
@@ -100,6 +103,41 @@ def test_none() -> None:
     assert of(program()) == Signature("none")
     assert of(b"#!/bin/sh\n").detail == "not a program (PE)"
     assert of(b"").state == of(b"MZ").state == "not_checked"
+
+
+def with_table(data: bytes, *entries: bytes) -> bytes:
+    """A signed program whose table of signatures holds these entries instead."""
+    at, table = len(program()), b"".join(entries)
+    place = struct.pack("<II", at, len(table))
+    where = data.index(struct.pack("<II", at, len(data) - at))
+    return data[:where] + place + data[where + 8 : at] + table
+
+
+def entry(content: bytes, kind: int = 2) -> bytes:
+    return struct.pack("<IHH", 8 + len(content), 0x200, kind) + content + bytes(-len(content) % 8)
+
+
+@pytest.mark.parametrize("stamped", [(clock(), WHEN), None], ids=["valid", "untimed"])
+def test_bytes_in_the_table_that_belong_to_no_signature(stamped: tuple[Identity, datetime] | None) -> None:
+    """Windows takes such a file as it is (CVE-2013-3900); the state stays, and how many there are is said."""
+    data = signed(signer(), (root(),), stamped)
+    own = data[len(program()) :]
+    plain = of(data, root())
+    pkcs = own[8 : 12 + int.from_bytes(own[10:12], "big")]
+    beside = {
+        "behind the signature in its entry": (entry(pkcs + b"EVIL" * 50), 200),
+        "behind the entries": (own + b"PAYLOAD!" * 30, 240),
+        "behind the entries, too few for one": (own + b"EVIL", 4),
+        "an entry of another kind": (own + entry(b"EVIL" * 4, 9), 16),
+        "an entry that calls itself a signature": (own + entry(b"\x30\x82\x00\x0cEVILEVILEVIL"), 16),
+        "zeros that fill up nothing": (own + bytes(64), 64),
+    }
+    for what, (table, count) in beside.items():
+        found = of(with_table(data, table), root())
+        said = f"{count} bytes in the table of signatures belong to no signature"
+        assert found == replace(plain, detail="; ".join(text for text in (plain.detail, said) if text)), what
+        assert "バイト" in japanese(found.detail or ""), what
+    assert of(with_table(data, own, own), root()) == of(with_table(data, entry(pkcs)), root()) == plain
 
 
 def test_a_table_that_holds_no_signature() -> None:

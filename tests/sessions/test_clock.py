@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from datetime import datetime, timedelta
 
@@ -49,7 +50,9 @@ def clock_of(scene: Scene) -> Clock:
 
 
 def test_the_stamps_between_the_settings_occurred_twice() -> None:
-    clock = clock_of(hour_back())
+    scene = hour_back()
+    record(scene, BACK - HOUR - 60, 10)
+    clock = clock_of(scene)
     back, forth = clock.settings
     assert clock.twice(back) == (at(BACK - HOUR), at(FORTH))
     assert clock.twice(forth) is None
@@ -155,9 +158,106 @@ def test_what_nothing_later_shows_is_only_possible() -> None:
     scene = Scene()
     setting(scene, BACK, BACK - HOUR, 20)
     record(scene, BACK - HOUR + 60, 21)
+    record(scene, BACK - HOUR - 60, 10)
     assert "the clock may have shown" in next(sign.detail for sign in signs(scene) if sign.kind == "time_changed")
     record(scene, BACK + 60, 22)
     assert "the clock showed" in next(sign.detail for sign in signs(scene) if sign.kind == "time_changed")
+
+
+@pytest.mark.parametrize(
+    ("records", "showed"),
+    [
+        ([], False), ([("", BACK - HOUR - 60)], True), ([("", BACK - 1800)], False),
+        ([("", BACK - HOUR - 60), ("system.kernel_started", BACK - 60)], False),
+        ([("system.kernel_started", BACK - HOUR - 60), ("", BACK - 60)], True), ([("", BACK - 3 * HOUR)], False),
+    ],
+    ids=["none", "before", "half", "off", "started", "silent"],
+)  # fmt: skip
+def test_what_the_clock_is_not_known_to_have_run_through_is_only_possible(
+    records: list[tuple[str, float]], *, showed: bool
+) -> None:
+    """A host that is off shows nothing: without records of the time before the setting nothing says it was on."""
+    scene = Scene()
+    setting(scene, BACK, BACK - HOUR, 20)
+    record(scene, BACK + 60, 22)
+    for number, (kind, seconds) in enumerate(records, 10):
+        record(scene, seconds, number, kind or "service.start_type_changed")
+    cleared = record(scene, BACK - 900, 5, "log.cleared", log="A")
+    found = {sign.kind: sign for sign in signs(scene)}
+    assert ("the clock showed" in found["time_changed"].detail) == showed
+    doubt = clock_of(scene).doubt(cleared.time)
+    assert doubt
+    assert doubt.sure == (showed or records[:1] == [("", BACK - 1800)]), "a stamp after the record was shown"
+    assert ("the clock may have shown" in found["log_cleared"].detail) != doubt.sure
+
+
+def test_a_machine_that_another_system_shares() -> None:
+    """Each morning it comes up nine hours ahead and is set right: what it jumped over is no time shown twice."""
+    scene = Scene()
+    for day in range(3):
+        morning, number = day * DAY, day * 100 + 100
+        record(scene, morning + 9 * HOUR, number - 2, "system.kernel_started")
+        record(scene, morning + 9 * HOUR + 60, number - 1)
+        setting(scene, morning + 9 * HOUR + 120, morning + 120, number)
+        record(scene, morning + 3 * HOUR, number + 5, "log.cleared", log="Security")
+    found = signs(scene)
+    assert [sign.kind for sign in found] == ["time_changed", "log_cleared"] * 3, "in their true order"
+    assert not any("the clock showed" in sign.detail for sign in found)
+    clock, early = clock_of(scene), at(9 * HOUR + 90)
+    doubt = clock.doubt(early)
+    assert doubt
+    assert doubt.sure, "the minutes before it was set right were shown, and came again"
+
+
+def test_a_battery_that_is_empty_puts_nothing_into_reverse() -> None:
+    """The clock falls back to 2015 while the host is off; only that it is set forward again is recorded."""
+    scene, old = Scene(), -9 * 365 * DAY
+    for day in range(4):
+        setting(scene, old + 120, day * DAY, day * 100 + 10)
+        record(scene, day * DAY + HOUR, day * 100 + 20, "log.cleared")
+    setting(scene, 4 * DAY, 4 * DAY - HOUR, 900)
+    found = signs(scene)
+    assert [sign.time for sign in found] == sorted(sign.time for sign in found if sign.time)
+    assert not any("never showed" in sign.detail for sign in found)
+    clock = clock_of(scene)
+    gone = [item for item in clock.settings if item.implied]
+    assert [(item.old, item.new) for item in gone] == [
+        *((at(day * DAY + HOUR), at(old + 120)) for day in range(3)),
+    ]  # fmt: skip
+    assert len(clock.settings) == 8
+
+
+def test_a_time_of_which_there_are_records_was_shown() -> None:
+    scene = hour_back()
+    assert clock_of(scene).skipped(clock_of(scene).settings[1])
+    record(scene, BACK + 600, 40, log="A")
+    assert clock_of(scene).skipped(clock_of(scene).settings[1]) is None
+
+
+def test_no_stamp_is_later_by_less_than_nothing() -> None:
+    dice, seen = random.Random(9), 0
+    for _ in range(60):
+        scene = Scene()
+        for number in range(dice.randrange(2, 10)):
+            old = dice.choice(
+                [0, HOUR, 2 * HOUR, dice.uniform(-12 * DAY, 12 * DAY), dice.randrange(-20, 20) * 365 * DAY]
+            )
+            new = old + dice.choice([-HOUR, HOUR, -1, 1, 0, -3650 * DAY, 3650 * DAY, dice.uniform(-DAY, DAY)])
+            setting(scene, old, new, dice.choice([number, 5, 2**63, 0, dice.randrange(100)]),
+                    log=dice.choice(["System", "Security", "A"]))  # fmt: skip
+        events = [record(scene, dice.uniform(-DAY, DAY), dice.randrange(100)) for _ in range(8)]
+        clock, rows = clock_of(scene), Rows(scene.events)
+        doubts = [doubt for event in events if (doubt := clock.doubt(event.time, rows.named([event.id])))]
+        assert all(doubt.start <= doubt.end and doubt.later >= timedelta() for doubt in doubts)
+        seen += len(doubts)
+    assert seen > 100
+
+
+def test_steps_beyond_any_number_tell_nothing() -> None:
+    scene, years = Scene(), 4000 * 365 * DAY
+    for number in range(1000):
+        setting(scene, years + number * 100, number * 100, number)
+    assert clock_of(scene).settings == []
 
 
 @pytest.mark.parametrize(
