@@ -129,9 +129,7 @@ class CaseBuilder:
             evidence=self._evidence,
             events=events,
             undated=undated_store(self._undated),
-            verdicts=merge_verdicts(
-                linked(put_together(entries_once(self._verdicts))), [item.name for item in self._evidence]
-            ),
+            verdicts=merge_verdicts(linked(put_together(entries_once(self._verdicts))), names),
             problems=sorted(self._problems, key=problem_key),
             coverage=self._coverage,
             stock=self._stock,

@@ -32,7 +32,7 @@ def told(entries: Sequence[PersistenceEntry]) -> tuple[bool, bool, list[Said], l
         left = max(most - len(high), 0)
         why.append(say("entry.lesser", count=len(low), score=data["suspicious"]))
         why += [_entry(item) for item in low[:left]]
-        if len(low) > left:
+        if 0 < left < len(low):
             why.append(say("entry.more", count=len(low) - left))
     return bool(high), unsettled, why, [ident for item in ranked for ident in item.events]
 

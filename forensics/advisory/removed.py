@@ -16,7 +16,6 @@ from forensics.model import AntiForensic, LogSpan, Said
 from forensics.rules import load
 from forensics.rules.ranking import strength
 from forensics.sessions.rows import stamp
-from forensics.sessions.texts import basename
 
 
 def emptied(signs: Iterable[AntiForensic]) -> dict[str, dict[str, int]]:
@@ -51,7 +50,7 @@ def strong(signs: Iterable[AntiForensic]) -> int:
 def few(spans: Mapping[str, LogSpan]) -> list[Said]:
     """Logs that any running Windows fills and that hold next to nothing, while another log runs on: a remark only."""
     data = load("advisory")["few_records"]
-    ends = [(span.until, basename(span.path)) for span in spans.values() if span.until]
+    ends = [(span.until, span.path.rpartition("/")[2]) for span in spans.values() if span.until]
     if not ends:
         return []
     until, other = max(ends)
