@@ -160,12 +160,29 @@ def test_a_log_that_is_not_there_may_have_been_deleted() -> None:
     assert "so nothing was recorded" not in text
 
 
+def table(place: str, missing: int) -> Scene:
+    scene = Scene()
+    scene.file("mft.table", f"{place}/$MFT", {}, "file", record_count=90, file_count=75, missing_parts=missing)
+    return scene
+
+
 def test_the_features_absence_is_an_inference_of_the_whole_file_table() -> None:
-    found = asked("sandbox.enabled", Scene(), *everything(), seen("mft_entries"))
+    found = asked("sandbox.enabled", table("C:", 0), *everything(), seen("mft_entries"))
     assert found.answer == "cannot_tell"
     assert "by absence probably off (inference)" in said(found)
-    for coverage in ([], [seen("mft_entries", "partial")]):
-        assert "by absence" not in said(asked("sandbox.enabled", Scene(), *coverage))
+    assert "none of the 75 files of the $MFT of C:" in said(found)
+    assert "nothing in this evidence says" not in said(found)
+    assert "おそらく無効" in said(found, "ja")
+
+
+@pytest.mark.parametrize(
+    ("scene", "state"),
+    [(table("D:", 0), "complete"), (table("C:", 3), "complete"), (table("C:", 0), "partial"), (Scene(), "complete")],
+)
+def test_no_absence_without_the_whole_table_of_windows(scene: Scene, state: str) -> None:
+    text = said(asked("sandbox.enabled", scene, seen("mft_entries", state)))
+    assert "by absence" not in text
+    assert "nothing in this evidence says whether it is on" in text
 
 
 @pytest.mark.parametrize(("records", "later", "told"), [(1, 86_400, True), (5, 86_400, True), (6, 86_400, False),

@@ -230,11 +230,19 @@ def _enabled(asked: Asked) -> Answer:
     why = [say("sandbox.since", time=stamp(known.enabled_at))] if known.enabled_at else []
     why += [say("sandbox.evidence", what=quoted(text)) for text in known.evidence]
     if known.enabled is None:
-        whole = asked.reach.ask({"tells": [["mft_entries"]]}).tells
-        why.append(say("sandbox.off_by_absence" if whole and not why else "sandbox.on_unknown"))
+        why.append((not why and _absent(asked)) or say("sandbox.on_unknown"))
         if asked.verdicts.sandbox_sessions:
             why.append(say("sandbox.on_if_used", count=len(asked.verdicts.sandbox_sessions)))
     return Answer(known.enabled, why, list(known.events))
+
+
+def _absent(asked: Asked) -> Said | None:
+    """That the program is not in the whole file table of C:, one of too few files for the joins to call that proof."""
+    if not asked.reach.ask({"tells": [["mft_entries"]]}).tells:
+        return None
+    tables = [row for row in asked.rows.of("mft.table") if row.source.path.casefold().startswith("c:")]
+    counts = [row.get("file_count") for row in tables if row.get("missing_parts") in ("", "0")]
+    return say("sandbox.off_by_absence", count=counts[0]) if counts else None
 
 
 def _used(asked: Asked) -> Answer:
