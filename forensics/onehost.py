@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from forensics.advisory.removed import removals
 from forensics.locales import say
 from forensics.model import AdvisoryAnswer, Said, Verdicts
 from forensics.rules import load
+from forensics.rules.removals import strong
 
 _ORDER = ("yes", "no", "cannot_tell")
 _AFTER_REMOVAL = ("yes", "cannot_tell", "no")  # what one collection cannot deny because traces were removed, none can
@@ -20,8 +20,7 @@ _AFTER_REMOVAL = ("yes", "cannot_tell", "no")  # what one collection cannot deny
 
 def answers_once(verdicts: Sequence[Verdicts], names: Sequence[str] = ()) -> tuple[AdvisoryAnswer, ...]:
     """One answer to each question for each host; `names` are those of the collections that the verdicts are of."""
-    signs = [sign for item in verdicts for sign in removals(item.anti_forensics)]
-    wiped = {sign.host for sign in signs if sign.level == "strong"}
+    wiped = {sign.host for item in verdicts for sign in strong(item.anti_forensics)}
     groups: dict[tuple[str, str], list[tuple[str, AdvisoryAnswer]]] = {}
     for place, item in enumerate(verdicts):
         name = names[place] if place < len(names) else ""

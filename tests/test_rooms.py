@@ -21,6 +21,7 @@ ORDER = [
     {"safety"},
     {"rules"},
     {"locales"},
+    {"onehost"},
     {"formats"},
     {"sigma"},
     {"artifacts"},

@@ -21,12 +21,13 @@ from forensics.advisory.gone import Gone, gone, place
 from forensics.advisory.hits import Hits, moment
 from forensics.advisory.logons import remote
 from forensics.advisory.reach import Reach, Told
-from forensics.advisory.removed import few, removals
+from forensics.advisory.removed import few
 from forensics.locales import joined, quoted, say
 from forensics.logontally import LogonSource
 from forensics.model import AdvisoryAnswer, AntiForensic, Coverage, Event, Fact, Host, Said, Verdicts
 from forensics.rules import load
 from forensics.rules.ranking import strength
+from forensics.rules.removals import removals
 from forensics.sessions import build
 from forensics.sessions.attempts import any_failed, attempts
 from forensics.sessions.rows import Row, Rows, ids_of, stamp

@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from forensics.advisory.removed import emptied, strong
+from forensics.advisory.removed import emptied
 from forensics.artifacts.base import RegistryArtifact, all_artifacts
 from forensics.locales import joined, quoted, say
 from forensics.model import AdvisorySource, Coverage, LogSpan, Said, Verdicts
 from forensics.rules import load
 from forensics.rules.collection import hint
+from forensics.rules.removals import strong
 from forensics.sessions.rows import Rows, short, stamp
 from forensics.sessions.texts import basename
 
@@ -103,7 +104,7 @@ class Reach:
         self._journal = _span_of(row.time for row in rows.of("usn.journal") if row.time)
         self._needed = self._wanted(verdicts)
         self._emptied = emptied(verdicts.anti_forensics)
-        self.strong = strong(verdicts.anti_forensics)  # signs that traces were removed
+        self.strong = len(strong(verdicts.anti_forensics))  # signs that traces were removed
 
     def _wanted(self, verdicts: Verdicts) -> datetime | None:
         """The moment from which on a source has to tell; None where no log has a record."""

@@ -36,17 +36,6 @@ def _emptied_by(sign: AntiForensic) -> Iterator[str]:
             yield from rule["artifacts"]
 
 
-def removals(signs: Iterable[AntiForensic]) -> list[AntiForensic]:
-    """The signs that traces were removed or not written; a clock that was set and protection that was off are none."""
-    others = load("advisory")["no_removal"]
-    return [sign for sign in signs if sign.kind not in others]
-
-
-def strong(signs: Iterable[AntiForensic]) -> int:
-    """How many strong signs say that traces were removed."""
-    return sum(sign.level == "strong" for sign in removals(signs))
-
-
 def few(spans: Mapping[str, LogSpan]) -> list[Said]:
     """Logs that any running Windows fills and that hold next to nothing, while another log runs on: a remark only."""
     data = load("advisory")["few_records"]
@@ -66,4 +55,4 @@ def few(spans: Mapping[str, LogSpan]) -> list[Said]:
     return said
 
 
-__all__ = ["emptied", "few", "removals", "strong"]
+__all__ = ["emptied", "few"]
