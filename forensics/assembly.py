@@ -17,6 +17,7 @@ from forensics.evidence.regular import open_regular
 from forensics.intake import HiveNote, JobResult
 from forensics.model import Aside, Coverage, Event, Evidence, Fact, Problem, Verdicts, to_plain
 from forensics.naming import Naming
+from forensics.onehost import shared_names
 from forensics.sessions.persistence_union import entries_once
 from forensics.sessions.tunnel_links import linked
 from forensics.sessions.tunnel_union import put_together
@@ -118,6 +119,9 @@ class CaseBuilder:
     def build(self, run: dict[str, Any]) -> Case:
         """The finished Case; the spools are gone afterwards."""
         kept = [event for event in self._events if self._is_shown(event)]
+        names = [item.name for item in self._evidence]
+        shared = shared_names((item.name, item.host.name) for item in self._evidence)
+        self._notices += [{"evidence": name, "text": text} for name, text in shared]
         events = self._store(kept)
         counts = {"events": len(events), "undated": len(self._undated), "problems": len(self._problems),
                   "context_in_timeline": max(0, len(events) - len({event.id for event in kept}))}  # fmt: skip
@@ -125,7 +129,7 @@ class CaseBuilder:
             evidence=self._evidence,
             events=events,
             undated=undated_store(self._undated),
-            verdicts=merge_verdicts(linked(put_together(entries_once(self._verdicts)))),
+            verdicts=merge_verdicts(linked(put_together(entries_once(self._verdicts))), names),
             problems=sorted(self._problems, key=problem_key),
             coverage=self._coverage,
             stock=self._stock,

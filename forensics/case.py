@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from forensics.model import (
-    AdvisoryAnswer,
     Aside,
     Coverage,
     Event,
@@ -26,6 +25,7 @@ from forensics.model import (
     Verdicts,
     to_plain,
 )
+from forensics.onehost import answers_once
 from forensics.plainjson import dumps
 from forensics.rules.ranking import gravest_first, worst_first
 from forensics.timeline import Kinds, Undated, event_store, frame, undated_store
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Entry = TypeVar("Entry")
-_ANSWERS = ("yes", "no", "cannot_tell")
 CASE_FILES = (
     "timeline.jsonl",
     "timeline.csv",
@@ -203,8 +202,10 @@ def _read(reader: Callable[[Path], Any], path: Path) -> Any:  # noqa: ANN401  # 
         raise CaseError(f"{path.name} cannot be read back: {error}") from error
 
 
-def merge_verdicts(verdicts: Sequence[Verdicts]) -> Verdicts:
+def merge_verdicts(verdicts: Sequence[Verdicts], names: Sequence[str] = ()) -> Verdicts:
     """The verdicts of several hosts as one; every entry names its host already.
+
+    `names` are those of the collections, in the same order, for the answers of a host of which there are several.
 
     There is one capability in a case: switched on when any host has it on, unknown when any host cannot tell, and its
     evidence says which host each sentence is about.
@@ -219,7 +220,7 @@ def merge_verdicts(verdicts: Sequence[Verdicts]) -> Verdicts:
         persistence=worst_first(_once(entry for item in verdicts for entry in item.persistence)),
         anti_forensics=_once(entry for item in verdicts for entry in item.anti_forensics),
         findings=gravest_first(_once(entry for item in verdicts for entry in item.findings)),
-        advisory=_answers(entry for item in verdicts for entry in item.advisory),
+        advisory=answers_once(verdicts, names),
     )
 
 
@@ -230,24 +231,6 @@ def _once(entries: Iterable[Entry]) -> tuple[Entry, ...]:
         plain = to_plain(entry)
         identity = plain.get("id") or dumps(plain)
         found.setdefault((plain.get("host") or "", identity), entry)
-    return tuple(found.values())
-
-
-def _answers(entries: Iterable[AdvisoryAnswer]) -> tuple[AdvisoryAnswer, ...]:
-    """One answer to each question for each host: of two collections, the one that found something, else that knows."""
-    found: dict[tuple[str, str], AdvisoryAnswer] = {}
-    for entry in entries:
-        first = found.setdefault((entry.host, entry.id), entry)
-        if first is not entry:
-            best = min(first, entry, key=lambda item: _ANSWERS.index(item.answer))
-            why, events = (*first.why, *entry.why), (*first.events, *entry.events)
-            asked = sorted((*best.sources, *first.sources, *entry.sources), key=lambda item: not item.tells)
-            sources = {item.artifact: item for item in reversed(asked)}  # of each the one that tells
-            whole = replace(
-                best, why=tuple(dict.fromkeys(why)), events=tuple(dict.fromkeys(events)),
-                sources=tuple(sources[name] for name in sorted(sources)),
-            )  # fmt: skip
-            found[(entry.host, entry.id)] = whole
     return tuple(found.values())
 
 

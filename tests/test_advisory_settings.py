@@ -183,7 +183,7 @@ class TestAutostarts:
         many = tuple(replace(ENTRY, id=f"pe-{n}", name=f"n{n}", score=10) for n in range(100))
         found = asked("autostart.suspicious", Scene(), *everything(), verdicts=Verdicts(persistence=many))
         assert found.answer == "no"
-        assert "and 60 more; show persistence has them" in said(found)
+        assert "and 80 more; show persistence has them" in said(found)
 
     def test_a_command_without_end_is_cut(self) -> None:
         long = "a" * 20_000

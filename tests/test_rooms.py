@@ -23,6 +23,7 @@ ORDER = [
     {"safety"},
     {"rules"},
     {"locales"},
+    {"onehost"},
     {"formats"},
     {"sigma"},
     {"artifacts"},

@@ -21,11 +21,13 @@ from forensics.advisory.gone import Gone, gone, place
 from forensics.advisory.hits import Hits, moment
 from forensics.advisory.logons import remote
 from forensics.advisory.reach import Reach, Told
+from forensics.advisory.removed import few
 from forensics.locales import joined, quoted, say
 from forensics.logontally import LogonSource
 from forensics.model import AdvisoryAnswer, AntiForensic, Coverage, Event, Fact, Host, Said, Verdicts
 from forensics.rules import load
 from forensics.rules.ranking import strength
+from forensics.rules.removals import removals
 from forensics.sessions import build
 from forensics.sessions.attempts import any_failed, attempts
 from forensics.sessions.rows import Row, Rows, ids_of, stamp
@@ -33,7 +35,7 @@ from forensics.sessions.texts import basename, split_command
 
 YES, NO, CANNOT_TELL = "yes", "no", "cannot_tell"
 _PERSONS = ("S-1-5-21-", "S-1-12-1-")
-_WIPED = "logs.erased"  # the question whose yes takes weight from every no
+_UNREAD = ("not_collected", "unreadable", "unknown")
 _AT_DESKTOP = "4624 type 10"  # as logontally calls a logon by remote desktop
 _INSTALLED = frozenset({"software.installed"})
 _RAN = frozenset({"prefetch.run", "process.created", "bam.run", "userassist.run"})  # which say nothing of now
@@ -110,10 +112,10 @@ def answers(
     lost, known = gone(rows), logons or Logons()
     asked = [Asked(item, rows, verdicts, reach, known, lost) for item in load("advisory")["questions"]]
     found = [_answer(item, label) for item in asked]
-    wiped = any(item.question["id"] == _WIPED and _signs(item) for item in asked)
-    return tuple(
-        replace(item, why=(*item.why, say("no.wiped"))) if wiped and item.answer == NO else item for item in found
-    )
+    if not (wiped := len(removals(verdicts.anti_forensics))):
+        return tuple(found)
+    less = say("no.wiped", count=wiped)
+    return tuple(replace(item, why=(*item.why, less)) if item.answer == NO else item for item in found)
 
 
 def _answer(asked: Asked, label: str) -> AdvisoryAnswer:
@@ -127,6 +129,9 @@ def _answer(asked: Asked, label: str) -> AdvisoryAnswer:
     told = asked.reach.ask(question)
     unsettled = any(part.unsettled for part in parts)
     answer = YES if found else NO if denied or (told.tells and not unsettled) else CANNOT_TELL
+    if answer == NO and asked.reach.strong and not question.get("now"):
+        answer = CANNOT_TELL
+        why.insert(0, _removed(asked))
     if answer == NO and not denied:
         why.append(_within(told))
     if not found and not denied:
@@ -136,6 +141,11 @@ def _answer(asked: Asked, label: str) -> AdvisoryAnswer:
     return AdvisoryAnswer(
         ident, say(ident), answer, tuple(dict.fromkeys(why)), listed, label, told.first, told.last, told.sources
     )
+
+
+def _removed(asked: Asked) -> Said:
+    """Why nothing that was is denied on a host that was wiped."""
+    return say("no.removed", count=asked.reach.strong)
 
 
 def _within(told: Told) -> Said:
@@ -198,7 +208,7 @@ def _logs(asked: Asked) -> Answer:
             why.append(say("log.reach", log=name, first=stamp(span.first), last=stamp(span.last)))
         else:
             why.append(say("log.none", log=name))
-    why += _kept(asked.rows)
+    why += [*few(reach.spans), *_kept(asked.rows)]
     named = {name.casefold(): name for name in load("advisory")["logs"]}
     why += [
         say("log.cleared", log=named.get(log, log), time=stamp(time)) for log, time in sorted(reach.cleared.items())
@@ -221,10 +231,19 @@ def _enabled(asked: Asked) -> Answer:
     why = [say("sandbox.since", time=stamp(known.enabled_at))] if known.enabled_at else []
     why += [say("sandbox.evidence", what=quoted(text)) for text in known.evidence]
     if known.enabled is None:
-        why.append(say("sandbox.on_unknown"))
+        why.append((not why and _absent(asked)) or say("sandbox.on_unknown"))
         if asked.verdicts.sandbox_sessions:
             why.append(say("sandbox.on_if_used", count=len(asked.verdicts.sandbox_sessions)))
     return Answer(known.enabled, why, list(known.events))
+
+
+def _absent(asked: Asked) -> Said | None:
+    """That the program is not in the whole file table of C:, one of too few files for the joins to call that proof."""
+    if not asked.reach.ask({"tells": [["mft_entries"]]}).tells:
+        return None
+    tables = [row for row in asked.rows.of("mft.table") if row.source.path.casefold().startswith("c:")]
+    counts = [row.get("file_count") for row in tables if row.get("missing_parts") in ("", "0")]
+    return say("sandbox.off_by_absence", count=counts[0]) if counts else None
 
 
 def _used(asked: Asked) -> Answer:
@@ -256,7 +275,7 @@ def _present(asked: Asked) -> Answer:
     if len(heard.why) > most:
         why.append(say("hit.more", count=len(heard.why) - most))
     if not rows and not heard.found:
-        why.append(_renamed(asked))
+        why += _renamed(asked)
     return Answer(heard.found or None, why, heard.events, unsettled=heard.weak)
 
 
@@ -270,18 +289,17 @@ def _gone(rows: Iterable[Row], lost: Gone) -> list[Said]:
     return [say("vscode.gone", time=stamp(max(times)) if times else "?")]
 
 
-def _renamed(asked: Asked) -> Said:
+def _renamed(asked: Asked) -> list[Said]:
     """By what a copy under another name was looked for: a "no" says no more than that."""
     names = asked.question["renamed"]
     told = [name for name in names if asked.reach.ask({"tells": [[name]], "records": names}).tells]
-    rest = ", ".join(name for name in names if name not in told)
+    unread = [name for name in names if name not in told and asked.reach.state(name) in _UNREAD]
+    weak = ", ".join(name for name in names if name not in (*told, *unread))
+    heard, rest = ", ".join(told), ", ".join(unread)
+    more = [say("vscode.renamed_weak", names=weak)] if weak else []
     if not told:
-        return say("vscode.by_name", rest=rest)
-    return (
-        say("vscode.renamed_by", told=", ".join(told), rest=rest)
-        if rest
-        else say("vscode.renamed_all", told=", ".join(told))
-    )
+        return [say("vscode.by_name", rest=rest) if rest else say("vscode.by_name_all"), *more]
+    return [say("vscode.renamed_by", told=heard, rest=rest) if rest else say("vscode.renamed_all", told=heard), *more]
 
 
 def _tunnels(asked: Asked) -> Answer:
@@ -307,8 +325,9 @@ def _refused(asked: Asked) -> Answer:
     if not rows:
         return Answer(None, why, [], unsettled=True)
     told = asked.reach.ask(asked.question)
-    if told.tells:
+    if told.tells and not asked.reach.strong:
         return Answer(False, [*why, _within(told), say("rdp.never")], list(ids_of(rows)))
+    why += [_removed(asked)] if told.tells else []
     now = asked.reach.ask({**asked.question, "tells": asked.question["tells"][:1]}).tells
     return Answer(None, [*why, say("rdp.not_now")] if now else why, list(ids_of(rows)), unsettled=True)
 
@@ -319,15 +338,19 @@ def _autostarts(asked: Asked) -> Answer:
 
 
 def _web(asked: Asked) -> Answer:
-    """Whether the host is a web server at all, as far as its services say."""
+    """Whether the host is a web server at all, as far as its services say.
+
+    Unless it is known to be none, "no" needs a log that reaches back: the $MFT alone has what was left there.
+    """
     rows = asked.rows.of("service.configured", "service.installed")
     servers = [row for row in rows if not row.deleted and _WEB.search(f"{row.get('service_name')}\n{_program(row)}")]
     names = dict.fromkeys(row.get("service_name") for row in servers)
-    if names:
-        return Answer(None, [say("web.server", names=", ".join(names))], [])
-    if asked.reach.ask({"tells": [["services"]]}).tells:
+    absent = not names and asked.reach.ask({"tells": [["services"]]}).tells
+    if absent:
         return Answer(None, [say("web.no_server")], [])
-    return Answer(None, [say("web.unknown")], [])
+    reaches = asked.reach.ask({**asked.question, "tells": [["usn_journal", "event_sysmon"]]}).tells
+    why = [say("web.server", names=", ".join(names)) if names else say("web.unknown")]
+    return Answer(None, why if reaches else [*why, say("web.no_logs")], [], unsettled=not reaches)
 
 
 def _program(row: Row) -> str:

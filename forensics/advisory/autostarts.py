@@ -23,21 +23,32 @@ def told(entries: Sequence[PersistenceEntry]) -> tuple[bool, bool, list[Said], l
     high = [item for item in ranked if item.score >= data["suspicious"]]
     low = ranked[len(high) :]
     unsettled = bool(low) and low[0].score > data["everyday"]
+    most = data["most_entries"]
     why = [say("entry.all_deleted")] if high and all(item.deleted for item in high) else []
-    why += [_entry(item) for item in high]
+    why += [_entry(item) for item in high[:most]]
+    if len(high) > most:
+        why.append(say("entry.most", count=len(high) - most, score=data["suspicious"]))
     if low:
+        left = max(most - len(high), 0)
         why.append(say("entry.lesser", count=len(low), score=data["suspicious"]))
-        why += [_entry(item) for item in low[: data["most_entries"]]]
-    if len(low) > data["most_entries"]:
-        why.append(say("entry.more", count=len(low) - data["most_entries"]))
+        why += [_entry(item) for item in low[:left]]
+        if 0 < left < len(low):
+            why.append(say("entry.more", count=len(low) - left))
     return bool(high), unsettled, why, [ident for item in ranked for ident in item.events]
 
 
 def _entry(item: PersistenceEntry) -> Said:
+    """An entry with the reasons that come first; how many more there are is counted."""
+    most, reasons = load("advisory")["most_reasons"], _scored(item.reasons)
+    told = [
+        *map(_cut, reasons[:most]),
+        *([say("entry.reasons", count=len(reasons) - most)] if len(reasons) > most else []),
+    ]
     return say(
         "entry.deleted" if item.deleted else "entry", time=moment(item.first_seen or item.last_write),
         mechanism=quoted(item.mechanism), name=item.name, score=item.score,
-        command=short(item.command or "?", _SHOWN), reasons=joined(map(_cut, _scored(item.reasons))),
+        command=short(item.command or "?", _SHOWN), reasons=joined(told),
+        inert=say("entry.inert", why=_cut(item.inert)) if item.inert else Said("", ""),
     )  # fmt: skip
 
 

@@ -14,11 +14,13 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
+from forensics.advisory.removed import emptied
 from forensics.artifacts.base import RegistryArtifact, all_artifacts
 from forensics.locales import joined, quoted, say
 from forensics.model import AdvisorySource, Coverage, LogSpan, Said, Verdicts
 from forensics.rules import load
 from forensics.rules.collection import hint
+from forensics.rules.removals import strong
 from forensics.sessions.rows import Rows, short, stamp
 from forensics.sessions.texts import basename
 
@@ -69,6 +71,15 @@ def _names(artifacts: Iterable[str]) -> str:
     return ", ".join(named[:_NAMED]) + more
 
 
+def _counted(signs: Mapping[str, int]) -> Said:
+    """The kinds of signs, with how many there are of one that is there more than once."""
+    return joined(
+        Said(f"{kind}{more}", f"{quoted(kind).ja}{more}")
+        for kind, count in signs.items()
+        for more in [f" ({count})" if count > 1 else ""]
+    )
+
+
 @cache
 def feeds(kinds: tuple[str, ...]) -> tuple[str, ...]:
     """The artifacts that give rows of these kinds, by their own declarations."""
@@ -92,6 +103,8 @@ class Reach:
         self.cleared = {_log(row.get("cleared_channel")): row.time for row in rows.of("log.cleared") if row.time}
         self._journal = _span_of(row.time for row in rows.of("usn.journal") if row.time)
         self._needed = self._wanted(verdicts)
+        self._emptied = emptied(verdicts.anti_forensics)
+        self.strong = len(strong(verdicts.anti_forensics))  # signs that traces were removed
 
     def _wanted(self, verdicts: Verdicts) -> datetime | None:
         """The moment from which on a source has to tell; None where no log has a record."""
@@ -134,6 +147,8 @@ class Reach:
         tells, word = self._judged(_places(row, question), spans, is_log=is_log, silent=silent)
         if artifact == _JOURNAL and tells:
             tells, word = self._of_journal()
+        if tells and (signs := self._emptied.get(artifact)):
+            tells, word = False, _word("source.emptied", signs=_counted(signs))
         if tells and (lack := self._lacks_users(artifact, question)):
             tells, word = False, lack
         if tells and word.key == "source.nothing" and question.get("feeds"):
