@@ -77,7 +77,7 @@ def _existence(seen: Seen, *, whole: bool) -> tuple[bool | None, str]:
         if place.why:
             return None, f"not looked at: {place.why}"
         if seen.folder:
-            return True, "a folder; files in it are in the evidence"
+            return True, "files of this folder are in the evidence"
         return (True, seen.looked.why) if seen.looked else (True, "")
     if seen.listed is None:
         return _nowhere(seen, whole=whole)
@@ -95,7 +95,7 @@ def _existence(seen: Seen, *, whole: bool) -> tuple[bool | None, str]:
 def _nowhere(seen: Seen, *, whole: bool) -> tuple[bool | None, str]:
     """Nothing has the path; an empty folder cannot be seen among the files of a disk."""
     if whole and seen.folder:
-        return None, "a folder; no file in it is in the evidence"
+        return None, "no file of this folder is in the evidence"
     return (False, "not in the evidence") if whole else (None, UNCOLLECTED)
 
 

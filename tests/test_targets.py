@@ -201,7 +201,7 @@ def test_a_folder_is_there_where_files_lie_in_it(tmp_path: Path) -> None:
     }  # fmt: skip
     found = told(timeline(folder(tmp_path / "e", files), tmp_path / "case", "-q"))
     assert (found["windir"]["target_exists"], found["windir"]["target_sha256"]) == (True, None)
-    assert found["windir"]["target_note"] == "a folder; files in it are in the evidence"
+    assert found["windir"]["target_note"] == "files of this folder are in the evidence"
     assert (found["DllDirectory"]["target_exists"], found["DllDirectory"]["target_note"]) == (None, "not collected")
 
 
