@@ -30,10 +30,12 @@ _LARGEST = 2**63 - 1
 Sessions = Mapping[str, tuple[str, ...]]
 
 
-def data_type(kind: str, kinds: Kinds) -> str:
+def data_type(kind: str, kinds: Kinds, fields: Fields) -> str:
     """Timesketch's `data_type`: the plaso name where the row is that very thing, else our own `mirrortrace:...`."""
     declared = kinds.get(kind)
-    return (declared.data_type if declared else "") or "mirrortrace:" + kind.replace(".", ":")
+    where = declared.data_type_where if declared else None
+    fits = where is None or fields.get(where[0]) == where[1]
+    return (declared.data_type if declared and fits else "") or "mirrortrace:" + kind.replace(".", ":")
 
 
 def session_ids(verdicts: Verdicts) -> dict[str, tuple[str, ...]]:
@@ -122,7 +124,7 @@ class Columns:
             "datetime": [microseconds(event.time) for event in events],
             "timestamp_desc": [event.meaning for event in events],
             "kind": [event.kind for event in events],
-            "data_type": [data_type(event.kind, self._kinds) for event in events],
+            "data_type": [data_type(event.kind, self._kinds, event.fields) for event in events],
             "message": [event.message for event in events],
             "hostname": [event.host for event in events],
             "username": [event.user for event in events],

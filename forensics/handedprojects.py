@@ -56,7 +56,7 @@ def with_projects(
     if len(paths) > MOST_FILES:
         detail = f"{len(paths)} files are handed to MSBuild: {len(paths) - MOST_FILES} were not looked at"
         problems.append(Problem("budget", "msbuild_projects", Source(evidence, "", None, ""), detail))
-    places = workers.one(locate, paths[:MOST_FILES])
+    places = workers.one(locate, tuple((path, False) for path in paths[:MOST_FILES]))
     at_hand = {} if isinstance(places, Dead) else {path: item for path, item in places.items() if not item.why}
     orders = [(path, Order(place, evidence, host)) for path, place in at_hand.items()]
     rows: dict[str, list[Row]] = {}

@@ -28,6 +28,7 @@ _SEARCHES = frozenset("*?")  # what a search reads as a pattern; no name of a fi
 _CATALOGUES, _MOST_CATALOGUE = "Windows/System32/CatRoot/*/*.cat", 32 * 1024 * 1024
 MOST_LISTINGS = 64  # catalogues that are asked for one file
 _SHORTENED = "~"
+_BELOW = ("/*", "/*/*", "/*/*/*")  # where files of a folder are looked for
 # Names that lead elsewhere since Windows Vista: the table has them as folders with nothing in them.
 _JUNCTIONS = ("\\documents and settings\\", "\\users\\all users\\", "\\users\\default user\\", "\\application data\\",
               "\\local settings\\", "\\start menu\\")  # fmt: skip
@@ -74,7 +75,10 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What a $MFT says of a path: `there`, or its record is free again; None where it does not have the name."""
+    """What a $MFT says of a path: `there`, or its record is free again; None where it does not have the name.
+
+    Only records of files count for a file, only those of folders for a folder.
+    """
 
     there: bool | None
     record: int = 0
@@ -89,16 +93,24 @@ class Table:
     gaps: str = ""
 
 
-def locate(paths: tuple[str, ...]) -> dict[str, Place]:
-    """The place of each of these paths that lies in the evidence, and of each that cannot be sought."""
+def locate(order: tuple[tuple[str, bool], ...]) -> dict[str, Place]:
+    """The place of each of these paths that lies in the evidence, and of each that cannot be sought.
+
+    Evidence is searched for files: a folder (a path with True) is there where a file lies a few levels below it.
+    """
     evidence = opened()
+    paths = [path for path, _ in order]
     found: dict[str, Place] = {}
     globs: dict[str, list[str]] = {}
-    for path in paths:
+    for path, folder in order:
+        rest = _split(path)[1].rstrip("/") if folder else _split(path)[1]
         if _SEARCHES & set(path):
             found[path] = Place(why="signs in its name that no file can have")
+        elif folder and not rest:
+            found[path] = Place(why="the root of a drive")
         else:
-            globs.setdefault(_split(path)[1], []).append(path)
+            for glob in [rest + depth for depth in _BELOW] if folder else [rest]:
+                globs.setdefault(glob, []).append(path)
     try:
         for item in evidence.find(globs):
             for path in (path for pattern in item.patterns for path in globs.get(pattern, ())):
@@ -170,7 +182,10 @@ def catalogued(order: tuple[Place, str]) -> Signature:
 
 
 def listed(order: tuple[str, tuple[str, ...]]) -> Table:
-    """What the $MFT at a place of the evidence says of these paths (`\\Users\\...`, folded, without their drive)."""
+    """What the $MFT at a place of the evidence says of these paths.
+
+    They are folded and without their drive (`\\users\\...`); one of a folder ends in a backslash.
+    """
     path, wanted = order
     try:
         with opened().open(path) as handle:
@@ -183,14 +198,15 @@ def listed(order: tuple[str, tuple[str, ...]]) -> Table:
 
 
 def _sought(table: TableReader, folders: Folders, wanted: frozenset[str], size: int) -> Table:
-    tops = {path.rpartition("\\")[0] for path in wanted}
+    tops = {path.rstrip("\\").rpartition("\\")[0] for path in wanted}
     parents = folders.within(lambda place: place.whole and place.path.casefold() in tops)
     found: dict[str, Listed] = {}
     gaps = "the first record of the $MFT, which tells its size, is not readable"
     for entry in table.children(parents, {0}):
         if entry.number == 0 and entry.size:
             gaps = f"the $MFT is cut: {size} of {entry.size} bytes" if entry.size > size else ""
-        for path in _paths(entry, folders, parents) if not entry.folder else ():
+        for name in _paths(entry, folders, parents):
+            path = f"{name}\\" if entry.folder else name
             told = Listed(entry.in_use, entry.number, _born(entry))
             if path in wanted and (path not in found or _rank(told) > _rank(found[path])):
                 found[path] = told
@@ -214,12 +230,12 @@ def _rank(told: Listed) -> tuple[bool, datetime]:
 
 
 def may_be_missed(path: str) -> str:
-    """Why a path that a $MFT has no name for may lead to a file all the same; "" where it cannot."""
+    """Why a path that a $MFT has no name for may lead to something all the same; "" where it cannot."""
     if _SHORTENED in path:
         return "its path has a short name, which may stand for a longer one"
     if any(name in path.casefold() for name in _JUNCTIONS):
         return "its path leads over a junction"
-    if "." not in path.rpartition("\\")[2]:
+    if not path.endswith("\\") and "." not in path.rpartition("\\")[2]:
         return "its name has no extension, where Windows tries .exe"
     return ""
 

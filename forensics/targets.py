@@ -16,9 +16,10 @@ from forensics.evidence.base import SNAPSHOT
 from forensics.formats import authenticode
 from forensics.formats.authenticode import Signature
 from forensics.jobs import Job
-from forensics.model import Fact, Verdicts
+from forensics.model import Fact, PersistenceEntry, Verdicts
 from forensics.naming import Naming
 from forensics.rules.ranking import worst_first
+from forensics.sessions.persistence_files import is_folder
 from forensics.showing import Recall, recall
 from forensics.spool import SpoolReader
 from forensics.targetplaces import (
@@ -39,7 +40,7 @@ from forensics.targetplaces import (
     mentioned,
     twin,
 )
-from forensics.targetwords import Seen, shown, told
+from forensics.targetwords import UNCOLLECTED, Seen, shown, told
 from forensics.workers import Dead, Workers
 
 MOST_FILES, MOST_BYTES, MOST_CATALOGUES = 500, 1024 * 1024 * 1024, 1024 * 1024 * 1024
@@ -74,40 +75,49 @@ def with_targets(
     """The verdicts with what is known of the files that entries start; `keep` is given the context that says so.
 
     Only entries of the host itself are looked up: of another computer, whose logs lie in the evidence, its files do
-    not.
+    not, and its entries say so.
     """
     host = ground.naming.label
-    paths = list(dict.fromkeys(entry.target for entry in verdicts.persistence if entry.target and entry.host == host))
-    if not paths:
-        return verdicts
-    seen = {path: Seen() for path in paths[:MOST_FILES]}
+    named = [(entry.target, is_folder(entry)) for entry in verdicts.persistence if entry.target and entry.host == host]
+    files = {path for path, folder in named if not folder}
+    paths = list(dict.fromkeys(path for path, _ in named))
+    seen = {path: Seen(folder=path not in files) for path in paths[:MOST_FILES]}
+    if seen:
+        _look(workers, seen, ground)
+        keep(replace(fact, context=False) for fact in _context(seen))
+    over = Seen(place=Place(why=f"more than {MOST_FILES} files"))
+    judged = [
+        _told(entry, seen.get(entry.target, over), ground) if entry.target else entry for entry in verdicts.persistence
+    ]
+    return replace(verdicts, persistence=worst_first(judged)) if judged else verdicts
+
+
+def _told(entry: PersistenceEntry, seen: Seen, ground: Ground) -> PersistenceEntry:
+    if entry.host == ground.naming.label:
+        return told(entry, seen, ground.naming, whole=ground.whole)
+    return replace(entry, target_note=entry.target_note or UNCOLLECTED)
+
+
+def _look(workers: Workers, seen: dict[str, Seen], ground: Ground) -> None:
+    """Fill in what the evidence has of each path."""
     _find(workers, seen)
     lists = _catalogues(workers, seen)
     _examine(workers, seen)
     _ask_catalogues(workers, seen, lists)
     _ask_tables(workers, seen, ground)
     _ask_records(workers, seen, ground)
-    keep(replace(fact, context=False) for fact in _context(seen))
-    over = Seen(place=Place(why=f"more than {MOST_FILES} files"))
-    judged = [
-        told(entry, seen.get(entry.target, over), ground.naming, whole=ground.whole)
-        if entry.target and entry.host == host
-        else entry
-        for entry in verdicts.persistence
-    ]
-    return replace(verdicts, persistence=worst_first(judged))
 
 
 def _find(workers: Workers, seen: dict[str, Seen]) -> None:
     """Where the files lie; one search for all, and where that dies one for each."""
-    answer = workers.one(locate, tuple(seen))
+    orders = [(path, found.folder) for path, found in seen.items()]
+    answer = workers.one(locate, tuple(orders))
     if not isinstance(answer, Dead):
         for path, place in answer.items():
             seen[path].place = place
         return
-    paths = list(seen)
-    for done in workers.run(locate, [((path,), 0) for path in paths]):
-        path, result = paths[done.index], done.result
+    for done in workers.run(locate, [((order,), 0) for order in orders]):
+        path, result = orders[done.index][0], done.result
         seen[path].place = Place(why=result.detail) if isinstance(result, Dead) else result.get(path)
 
 
@@ -115,7 +125,7 @@ def _examine(workers: Workers, seen: dict[str, Seen]) -> None:
     """Hash the files that are at hand, in the order of the entries as far as the budget goes."""
     left, chosen = MOST_BYTES, []
     for found in seen.values():
-        if found.place is None or found.place.why:
+        if found.place is None or found.place.why or found.folder:
             continue
         if found.place.size > left or found.place.size > authenticode.MOST_FILE:
             found.looked = Looked(why="not hashed: too large")
@@ -210,22 +220,29 @@ def _ask_tables(workers: Workers, seen: dict[str, Seen], ground: Ground) -> None
     orders: list[tuple[Job, dict[str, str]]] = []
     for drive, job in tables.items():
         sought = {
-            path.partition("\\")[2].casefold(): path
+            path: _below_drive(path, folder=found.folder)
             for path, found in seen.items()
             if found.place is None and path.partition("\\")[0].casefold() == drive
         }
         if sought:
-            orders.append((job, {f"\\{rest}": path for rest, path in sought.items()}))
-    for done in workers.run(listed, [((job.path, _with_twins(sought)), job.size) for job, sought in orders]):
+            orders.append((job, sought))
+    asked = [((job.path, _with_twins(sought.values())), job.size) for job, sought in orders]
+    for done in workers.run(listed, asked):
         job, sought = orders[done.index]
         table = Table({}, f"the $MFT: {done.result.detail}") if isinstance(done.result, Dead) else done.result
         gaps = table.gaps or ("the $MFT is damaged" if job.damaged or job.path in ground.damaged else "")
-        for rest, path in sought.items():
+        for path, rest in sought.items():
             found = seen[path]
             found.table, found.gaps = job.path, gaps or may_be_missed(rest)
             if not found.gaps and (other := table.found.get(twin(rest))) and other.there:
                 found.gaps = "a 32-bit program gets the file of that name in SysWOW64"
             found.listed = table.found.get(rest, Listed(None))
+
+
+def _below_drive(path: str, *, folder: bool) -> str:
+    """A path as a $MFT is asked for it."""
+    rest = "\\" + path.partition("\\")[2].casefold()
+    return rest.rstrip("\\") + "\\" if folder else rest
 
 
 def _with_twins(sought: Iterable[str]) -> tuple[str, ...]:

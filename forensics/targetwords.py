@@ -20,12 +20,14 @@ _MOST_EVENTS = 8  # of one file
 _HASHES = re.compile(r"\b(SHA1|SHA256)=([0-9A-F]{40,64})\b", re.IGNORECASE)
 _LENGTHS = {"SHA1": 40, "SHA256": 64}
 _FILE = "the file"
+UNCOLLECTED = "not collected"
 
 
 @dataclass(slots=True)
 class Seen:
-    """What was found of one path."""
+    """What was found of one path; `folder`: what the entry names is a folder, and was looked for as one."""
 
+    folder: bool = False
     place: Place | None = None
     looked: Looked | None = None
     listed: Listed | None = None
@@ -74,16 +76,27 @@ def _existence(seen: Seen, *, whole: bool) -> tuple[bool | None, str]:
     if place is not None:
         if place.why:
             return None, f"not looked at: {place.why}"
+        if seen.folder:
+            return True, "files of this folder are in the evidence"
         return (True, seen.looked.why) if seen.looked else (True, "")
     if seen.listed is None:
-        return (False, "not in the evidence") if whole else (None, "not collected")
-    table, told = f"the $MFT ({seen.table})", seen.listed
+        return _nowhere(seen, whole=whole)
+    what, table, told = "folder" if seen.folder else "name", f"the $MFT ({seen.table})", seen.listed
     if told.there is None:
-        return (None, f"no such name in {table}, but {seen.gaps}") if seen.gaps else (False, f"no such name in {table}")
+        text = f"no such {what} in {table}"
+        return (None, f"{text}, but {seen.gaps}") if seen.gaps else (False, text)
     born = f", created {stamp(told.born)}" if told.born else ""
     if told.there:
-        return True, f"not at hand; {table} lists it in record {told.record}{born}"
-    return False, f"deleted: its record {told.record} in {table} is free{born}"
+        return True, f"{'a folder' if seen.folder else 'not at hand'}; {table} lists it in record {told.record}{born}"
+    kind = "a folder that was deleted" if seen.folder else "deleted"
+    return False, f"{kind}: its record {told.record} in {table} is free{born}"
+
+
+def _nowhere(seen: Seen, *, whole: bool) -> tuple[bool | None, str]:
+    """Nothing has the path; an empty folder cannot be seen among the files of a disk."""
+    if whole and seen.folder:
+        return None, "no file of this folder is in the evidence"
+    return (False, "not in the evidence") if whole else (None, UNCOLLECTED)
 
 
 def _sums(seen: Seen, looked: Looked) -> tuple[dict[str, str], str | None, str]:

@@ -44,7 +44,11 @@ def test_the_table_is_complete(samples: Path) -> None:
 
 @pytest.mark.samples
 def test_every_log_gives_what_the_table_says(samples: Path, tmp_path: Path) -> None:
-    told = _told(timeline(_folder(samples), tmp_path / "case", "-q"))
+    run = timeline(_folder(samples), tmp_path / "case", "-q")
+    told = _told(run)
+    named = [entry for entry in run.document()["persistence"] if entry["target"]]
+    assert named
+    assert [entry["name"] for entry in named if entry["target_exists"] is None and not entry["target_note"]] == []
     assert {name: hits - told[name] for name, hits in EXPECTED.items() if hits - told[name]} == {}
     assert {name: told[name] for name in NOTHING if told[name]} == {}, "one that is found some day leaves the list"
     only = {name for name, hits in EXPECTED.items() if hits == {"~log_cleared"} and "log_cleared" not in name}

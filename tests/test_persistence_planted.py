@@ -111,8 +111,12 @@ def test_all_that_is_planted_stands_out_and_nothing_else(told: Told) -> None:
 
 def test_what_is_not_there_is_not_told_to_be(told: Told, host: Host) -> None:
     there = {file.path.casefold() for file in host.files}
+    folders = {"\\".join(path.split("\\")[:depth]) for path in there for depth in range(2, path.count("\\") + 1)}
     for entry in told.document["persistence"]:
-        if entry["target_exists"]:
+        if entry["name"] in ("DllDirectory", "windir"):
+            assert entry["target_exists"] is (entry["target"].casefold() in folders), entry["target"]
+            assert "folder" in entry["target_note"]
+        elif entry["target_exists"]:
             assert entry["target"].casefold() in there, entry["target"]
             assert len(entry["target_sha256"]) == 64
 

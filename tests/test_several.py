@@ -152,6 +152,10 @@ def test_loose_logs_of_two_machines_are_told_apart(tmp_path: Path) -> None:
     assert document["host"]["name"] is None
     assert Counter(item["host"] for item in document["sandbox_sessions"]) == {"WS-TANAKA": 2, OTHER: 2}
     assert {item["host"] for item in document["anti_forensics"]} == {"WS-TANAKA", OTHER}
+    named = [item for item in document["persistence"] if item["target"]]
+    assert {(item["host"], item["target_note"]) for item in named} == {
+        ("WS-TANAKA", "not collected"), (OTHER, "not collected"),
+    }  # fmt: skip
     rows = [*run.lines("timeline.jsonl"), *run.lines("undated.jsonl")]
     for row in rows:
         path = row.get("source_path", "")

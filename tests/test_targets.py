@@ -30,7 +30,7 @@ from testdata.writers.evtx import LogWriter
 from testdata.writers.hive import REG_SZ, HiveWriter
 from testdata.writers.ntfs import Description, Times
 from testdata.writers.providers import event
-from tests.artifacts.autorun_inputs import at
+from tests.artifacts.autorun_inputs import at, system
 from tests.formats.crafted_hives import hive
 from tests.running import Run, timeline, tool
 
@@ -178,6 +178,34 @@ def test_the_table_of_the_volume_tells_of_what_is_not_at_hand(tmp_path: Path) ->
     assert "SysWOW64" in note["Narrow"]
     assert note["Elsewhere"] == "not collected", "the table is of another volume"
     assert {entry["target_signature"] for entry in found.values()} == {None}
+
+
+def redirected(*folders: str) -> dict[str, bytes]:
+    """A hive of the system whose KnownDLLs lie in another folder, and a user's whose `windir` does."""
+    system_hive = hive(system(at("Control\\Session Manager\\KnownDLLs", {"DllDirectory": folders[0]})))
+    own = {"Environment": at("", {"windir": folders[1]})[""], "Software": {}}
+    return {"Windows/System32/config/SYSTEM": system_hive, "Users/x/NTUSER.DAT": hive(own)}
+
+
+def test_a_folder_is_looked_up_as_one(tmp_path: Path) -> None:
+    """$MFT of the volume: a folder counts for it, a file of its name does not."""
+    files = {"$MFT": table(), **redirected("C:\\Users\\Public", "C:\\Users\\Public\\listed.exe")}
+    found = told(timeline(folder(tmp_path / "e", files), tmp_path / "case", "-q"))
+    assert found["DllDirectory"]["target_exists"] is True
+    assert found["DllDirectory"]["target_note"].startswith("a folder; the $MFT (C:/$MFT) lists it in record ")
+    assert found["windir"]["target_exists"] is False
+    assert found["windir"]["target_note"] == "no such folder in the $MFT (C:/$MFT)"
+
+
+def test_a_folder_is_there_where_files_lie_in_it(tmp_path: Path) -> None:
+    files = {
+        **redirected("C:\\Kit\\", "C:\\Users\\Public\\windows"), "Users/Public/windows/System32/x.exe": b"x",
+        "Other/Kit/x.dll": b"x",
+    }  # fmt: skip
+    found = told(timeline(folder(tmp_path / "e", files), tmp_path / "case", "-q"))
+    assert (found["windir"]["target_exists"], found["windir"]["target_sha256"]) == (True, None)
+    assert found["windir"]["target_note"] == "files of this folder are in the evidence"
+    assert (found["DllDirectory"]["target_exists"], found["DllDirectory"]["target_note"]) == (None, "not collected")
 
 
 @pytest.mark.parametrize("left", [1, 3, 24])

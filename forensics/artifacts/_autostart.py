@@ -50,6 +50,7 @@ AUTORUN = Kind(
         "reason": str,
     },
     data_type="windows:registry:run",
+    data_type_where=("mechanism", "run_key"),
 )
 EMITS = {"autorun.configured": AUTORUN}
 

@@ -33,13 +33,15 @@ class Kind:
     """One kind of fact: the sentence shown for it, its fields and their types, and whether it is only context.
 
     `message` is a `str.format` template over the fields; a part in `[...]` disappears when a field in it is absent.
-    `data_type` is the plaso name where the row is that very thing, so that stock Timesketch analyzers see it.
+    `data_type` is the plaso name where the row is that very thing, so that stock Timesketch analyzers see it;
+    where a kind has rows of several things, `data_type_where` is the field that tells and its value in such rows.
     """
 
     message: str
     fields: dict[str, FieldType]
     context: bool = False
     data_type: str = ""
+    data_type_where: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

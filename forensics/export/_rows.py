@@ -121,7 +121,7 @@ def _event_row(
 ) -> Row:
     """One event as a row. An event without a tag gets the thing it is about (`process`, `tunnel`, ...)."""
     source, kind = event.source, event.kind
-    named = data_type(kind, kinds)
+    named = data_type(kind, kinds, event.fields)
     fields = fit(event.fields, declared)
     if named == _EVENT_LOG and "provider" in fields:
         fields = {**fields, "source_name": fields["provider"]}  # plaso's name: Sigma rules in Timesketch ask for it

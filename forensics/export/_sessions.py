@@ -101,12 +101,15 @@ FIELDS: dict[str, FieldType] = {
 
 
 def rows(verdicts: Verdicts) -> Iterator[Row]:
-    """The rows of all verdicts that have a time, in no particular order."""
+    """The rows of all verdicts that have a time, in no particular order.
+
+    An autostart entry of score 0 is a matter of the list of entries: the timeline has the rows that it was made from.
+    """
     for session in verdicts.sandbox_sessions:
         yield from _sandbox(session)
     for tunnel in verdicts.tunnel_sessions:
         yield from _tunnel(tunnel)
-    for entry in verdicts.persistence:
+    for entry in (item for item in verdicts.persistence if item.score):
         yield from _persistence(entry)
     for index, sign in enumerate(verdicts.anti_forensics):
         yield from _anti_forensic(sign, index)

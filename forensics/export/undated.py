@@ -29,7 +29,7 @@ def _plain(item: Undated, kinds: Kinds) -> dict[str, Any]:
     return {
         "event_uid": item.id,
         "kind": item.kind,
-        "data_type": data_type(item.kind, kinds),
+        "data_type": data_type(item.kind, kinds, item.fields),
         "message": item.message,
         "hostname": item.host,
         "username": item.user,

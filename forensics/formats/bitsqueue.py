@@ -43,7 +43,7 @@ class QueuedFile:
 
 @dataclass(frozen=True, slots=True)
 class JobCommand:
-    """A job with a command that is started when it ends. `offset` is that of its owner's SID in the file."""
+    """A job with a command that is started when it ends. `offset` is that of its name's text in the file."""
 
     offset: int
     name: str
@@ -97,7 +97,8 @@ def _job(block: bytes, at: int, start: int) -> JobCommand | None:
     likely = re.search(r"[\\/.]", program) is not None or (
         whole and bool(name and program) and not _OWNER.match(program)
     )
-    return JobCommand(start + at, name, description, program, arguments, owner) if likely else None
+    begins = start + ends[-1] + (4 if name else 0)  # behind the count
+    return JobCommand(begins, name, description, program, arguments, owner) if likely else None
 
 
 def _text_before(block: bytes, end: int) -> tuple[str, int]:

@@ -33,10 +33,11 @@ def _finding(finding: Finding) -> tuple[int, bool, float]:
 
 def worst_first(entries: Iterable[PersistenceEntry]) -> tuple[PersistenceEntry, ...]:
     """The entries by score over all hosts, of one score those that start first, then by mechanism and name."""
-    return tuple(sorted(map(_capped, entries), key=_entry))
+    return tuple(sorted(map(capped, entries), key=_entry))
 
 
-def _capped(entry: PersistenceEntry) -> PersistenceEntry:
+def capped(entry: PersistenceEntry) -> PersistenceEntry:
+    """The entry; one that this Windows does not start counts up to the most that rules/inert.yml gives."""
     most = load("inert")["most"]
     return replace(entry, score=most) if entry.inert and entry.score > most else entry
 

@@ -30,6 +30,7 @@ from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_servi
 _WRAPPED = "service.wrapper_config"
 _BY_NAME = frozenset({"scheduled_task", "service"})  # these stand in several places under one name
 _DEFINED_TASKS = ("task.defined", "task.cached")
+_NUL = ("\x00", "\\x00")
 _TRIGGER = re.compile(r"(?:^|; )(\w+Trigger)\b")
 _SYSTEM_NAMES = frozenset({"system", "localsystem", "nt authority\\system", "s-1-5-18"})
 
@@ -137,8 +138,7 @@ def _facts(entry: Entry, name: str, location: str, run_as: str | None) -> dict[s
         "remark": _remark(entry) or None,
         "table_note": entry.first("table_note") or None,
         "run_as": run_as,
-        "hidden": _hidden_name(name, *(row.get("value_name") for row in entry.rows))
-        or any(_is_hidden(row) for row in entry.rows),
+        "hidden": _hidden(entry, name),
         "kernel": any(_is_driver(row) for row in entry.rows),
         "task_hidden": any(row.fields.get("task_hidden") is True for row in entry.rows),
         "enabled": next((row.fields["enabled"] for row in entry.rows if "enabled" in row.fields), None),
@@ -158,16 +158,24 @@ def _is_driver(row: Row) -> bool:
     return "driver" in kind or kind in ("0x1", "0x2", "1", "2")
 
 
-def _hidden_name(*names: str) -> bool:
-    """Whether regedit would not show a name, as the artifacts tag it; a NUL may stand there cleaned."""
-    return any("\x00" in name or "\\x00" in name or len(name) > autoruns.LONGEST_SHOWN for name in names)
+def _hidden(entry: Entry, name: str) -> str | None:
+    """How an entry is kept out of sight, in words: by its name, or by what is missing in the task cache.
 
-
-def _is_hidden(row: Row) -> bool:
-    """Hidden in the task cache, or a name that a log could not print: Sysmon calls the default value (Default)."""
-    if row.kind == "registry.value_set" and not row.get("value_name"):
-        return True
-    return row.kind == "task.cached" and "hidden from" in row.get("reason").casefold()
+    Regedit does not show a name that begins with NUL or is too long, as the artifacts tag it; a NUL may stand there
+    cleaned. Sysmon calls the default value (Default), so that no name at all is one that it could not print.
+    """
+    names = (name, *(row.get("value_name") for row in entry.rows))
+    cached = [row for row in entry.rows if row.kind == "task.cached"]
+    said = {
+        "its name begins with NUL": any(text.startswith(_NUL) for text in names),
+        "its name holds NUL": any(mark in text for text in names for mark in _NUL if not text.startswith(_NUL)),
+        "its name is longer than regedit shows": any(len(text) > autoruns.LONGEST_SHOWN for text in names),
+        "a log could not print its name": any(
+            row.kind == "registry.value_set" and not row.get("value_name") for row in entry.rows
+        ),
+        "no list of tasks shows it": any("hidden from" in row.get("reason").casefold() for row in cached),
+    }
+    return "; ".join(text for text, holds in said.items() if holds) or None
 
 
 def _remarks(entry: Entry, people: People) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from functools import cache
 from urllib.parse import unquote
 
+from forensics.model import PersistenceEntry
 from forensics.rules import load
 from forensics.sessions.persistence_targets import resolved, target_of
 from forensics.sessions.rows import Row
@@ -50,6 +51,12 @@ class Classes:
         """The path beside a profiler's class, which the runtime takes before it looks for the class."""
         keys = ((row.get("key_path").casefold(), row.get("entry_name").casefold()) for row in rows)
         return next((self._profilers[key] for key in keys if key in self._profilers), "")
+
+
+def is_folder(entry: PersistenceEntry) -> bool:
+    """Whether what an entry names is a folder that Windows looks into, not a file."""
+    name = load("autostart_files")["folders"].get(entry.mechanism)
+    return name is not None and re.fullmatch(name, entry.name, re.IGNORECASE) is not None
 
 
 def file_of(

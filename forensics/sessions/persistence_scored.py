@@ -171,9 +171,15 @@ def _hits(chain: Sequence[commands.Command], facts: dict[str, object]) -> list[H
     for number, command in enumerate(chain):
         rules = _rules(str(facts["mechanism"]), "persistence", *(() if number else ("autoruns",)))
         own = facts | of_command(command) | {"nested": number > 0, **({"library": None} if number else {})}
-        for hit in hits(rules, own, {"command": command.told.strip()}):
+        for hit in hits(rules, own, {"command": command.told.strip(), "what": _what(str(facts["name"]), command)}):
             found.setdefault(hit.rule, hit)
     return list(found.values())
+
+
+def _what(name: str, command: commands.Command) -> str:
+    """An entry's name with its command, which for some is the same word."""
+    told = command.told.strip()
+    return name if told.casefold() in (name.casefold(), "") else f"{name} = {told}"
 
 
 @cache

@@ -30,6 +30,16 @@ def test_a_job_with_a_command(description: str, bare: bool) -> None:
     assert "T1197" in entry.attack
 
 
+@pytest.mark.parametrize("description", ["", "更新の確認"])
+@pytest.mark.parametrize("arguments", ["", "/c C:\\x.bat"])
+@pytest.mark.parametrize("bare", [False, True])
+def test_the_locator_leads_to_the_jobs_name(description: str, arguments: str, bare: bool) -> None:
+    data = bytes(4096) + job("Upd-1", description, "C:\\a.exe", arguments, bare=bare) + bytes(64)
+    (fact,), _ = run(ARTIFACT, PATH, data)
+    place = int(fact.source.locator.removeprefix("offset 0x"), 16)
+    assert place == data.index("Upd-1".encode("utf-16-le"))
+
+
 @pytest.mark.parametrize("bare", [False, True])
 def test_jobs_without_a_command_are_none(bare: bool) -> None:
     data = job("Font Download", "", "", "", bare=bare) + job("Chrome", "component", "", "", bare=bare)

@@ -7,6 +7,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from forensics.case import Case
 from forensics.export import parquet, timesketch_csv, timesketch_jsonl
 from forensics.export._folding import core, listed, own_columns
 from forensics.export._rows import row_fields
-from forensics.model import Fact
+from forensics.model import Fact, Source
 from forensics.pipeline import Options
 from forensics.timeline import event_store, events_of
 from forensics.times import iso, microseconds
@@ -202,6 +203,31 @@ def test_a_session_row_tells_configuration_calls_writes_and_bounds(nasty: Case, 
     assert "configuration not known" in rows["sb-2-start"]["message"]
     assert (late["wsb_end_earliest"], late["wsb_end_latest"]) == (iso(T0), late["datetime"])
     assert late["timestamp_desc"] == "End Time (latest)"
+
+
+def test_an_entry_of_score_0_has_no_row_of_its_own(nasty: Case, tmp_path: Path) -> None:
+    """What Windows or a known product brings would be a third of the rows about autostarts."""
+    (entry,) = nasty.verdicts.persistence
+    harmless = replace(entry, id="pe-0", score=0)
+    case = replace(nasty, verdicts=replace(nasty.verdicts, persistence=(entry, harmless)))
+    rows = list(_raw_rows(case, tmp_path / "t.jsonl"))
+    assert [row["session_uid"] for row in rows if row["kind"] == "persistence"] == [["pe-1"], ["pe-1"]]
+    assert any("pe-0" in row.get("session_uid", ()) for row in rows), "the events that it was made from"
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "wanted"),
+    [("run_key", "windows:registry:run"), ("startup_folder", "mirrortrace:autorun:configured"),
+     ("accessibility_replaced", "mirrortrace:autorun:configured")],
+)  # fmt: skip
+def test_only_a_run_key_is_of_plasos_type_for_it(mechanism: str, wanted: str, tmp_path: Path) -> None:
+    fields: dict[str, Any] = {"mechanism": mechanism, "location": "x", "entry_name": "a", "command_line": "a.exe"}
+    item = Fact("autorun.configured", Source("ev", "C:/x", None, "y"), {"Content Modification Time": T0}, fields)
+    kinds = all_kinds()
+    case = Case(events=event_store(events_of(item, "PC", kinds)))
+    path = tmp_path / "t.jsonl"
+    timesketch_jsonl.write(case, path, kinds)
+    assert [json.loads(line)["data_type"] for line in path.read_text("utf-8").splitlines()] == [wanted]
 
 
 def test_a_finding_is_a_row(nasty: Case, tmp_path: Path) -> None:

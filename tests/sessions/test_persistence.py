@@ -281,7 +281,24 @@ def test_hidden_entries() -> None:
     hidden = "no SD under TaskCache\\Tree: hidden from schtasks and the Task Scheduler window"
     hive = "C:/Windows/System32/config/SOFTWARE"
     scene.file("task.cached", hive, {MTIME: 0}, "x", task_name="\\T", command_line="a.exe", reason=hidden)
-    assert all("PER-12" in entry.reasons[0] for entry in scene.build().persistence)
+    run_value(scene, "a" * 300, "C:\\Program Files\\b.exe")
+    scene.add("registry.value_set", 0, key_path=f"HKLM\\{RUN}", value_name="", value_data="C:\\Program Files\\c.exe")
+    said = {entry.command: entry.reasons[0].partition(" [")[0] for entry in scene.build().persistence}
+    assert said == {
+        "C:\\Program Files\\a.exe": "PER-12 (+35): hidden: its name begins with NUL",
+        "C:\\Program Files\\b.exe": "PER-12 (+35): hidden: its name is longer than regedit shows",
+        "C:\\Program Files\\c.exe": "PER-12 (+35): hidden: a log could not print its name",
+        "a.exe": "PER-12 (+35): hidden: no list of tasks shows it",
+    }
+
+
+def test_a_program_of_net_that_runs_what_it_is_given_is_windows_own() -> None:
+    scene = Scene()
+    command = "C:\\Windows\\Microsoft.NET\\Framework64\\v4.0.30319\\MSBuild.exe C:\\ProgramData\\a.xml"
+    scene.add("task.registered", 0, task_name="\\T", command_line=command, task_run_as=SYSTEM)
+    rules = {reason.partition(" ")[0] for reason in only(scene).reasons}
+    assert "PER-110" in rules
+    assert "PER-10" not in rules
 
 
 def test_a_system_account_by_any_name() -> None:

@@ -105,6 +105,45 @@ def test_two_runs_over_a_host_give_one_entry() -> None:
     assert merged[1].persistence == ()
 
 
+def test_the_collection_that_knows_the_version_says_what_is_inert() -> None:
+    """The other, without the hive of the version, holds every entry for one that starts."""
+    verdicts = []
+    for drive, build_number in (("C", "26100"), ("D", None)):
+        scene = Scene()
+        scene.file(
+            "autorun.configured", f"{drive}:/Windows/System32/config/SOFTWARE", {WRITTEN: 9}, "Winlogon",
+            mechanism="winlogon", location="HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\Winlogon\\GinaDLL",
+            entry_name="GinaDLL", command_line="C:\\Users\\Public\\gina.dll", reason="logon page",
+        )  # fmt: skip
+        verdicts.append(build(scene.events, replace(HOST, build=build_number), "case", []))
+    apart = [item.persistence[0] for item in verdicts]
+    assert (apart[0].inert is not None, apart[1].inert) == (True, None)
+    assert apart[0].score < apart[1].score
+    for both in (verdicts, verdicts[::-1]):
+        (entry,) = entries_once(both)[0].persistence
+        assert (entry.inert, entry.score) == (apart[0].inert, apart[0].score)
+        texts = [reason.partition(" [")[0] for reason in entry.reasons]
+        assert len(texts) == len(set(texts))
+        assert all(event in entry.reasons[0] for event in (*apart[0].events, *apart[1].events))
+
+
+def test_of_many_events_four_are_named_and_the_rest_is_counted() -> None:
+    scene = Scene()
+    run_value(scene, "C:\\Users\\Public\\a.exe", user_sid=DEV)
+    (entry,) = scene.build().persistence
+
+    def told(*reasons: str) -> tuple[str, ...]:
+        groups = [Verdicts(persistence=(replace(entry, reasons=(reason,)),)) for reason in reasons]
+        return entries_once(groups)[0].persistence[0].reasons
+
+    one, two, three = (f"{digit * 16}, {digit * 15}0" for digit in "abc")
+    assert told(f"x [{one}]", f"x [{two}]") == (f"x [{one}, {two}]",)
+    assert told(f"x [{one}]", f"x [{two}]", f"x [{three}]") == (f"x [{one}, {two} and 2 more]",)
+    assert told(f"x [{one} and 3 more]", f"x [{two} and 1 more]") == (f"x [{one}, {two} and 4 more]",)
+    assert told(f"x [{one} and 3 more]", f"x [{one}]") == (f"x [{one} and 3 more]",)
+    assert told("x", f"y [{one}]") == ("x", f"y [{one}]")
+
+
 def test_two_entries_of_one_collection_stay_two() -> None:
     scene = Scene()
     run_value(scene, "C:\\Users\\Public\\a.exe", user_sid=DEV)
