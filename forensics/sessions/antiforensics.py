@@ -26,6 +26,7 @@ from forensics.times import from_iso
 # The command and the record that it leaves in the log it clears; two records of one setting of the clock.
 _SAME_ACT = timedelta(seconds=10)
 _STOPS = "ANT-11"  # the rule of commands that stop a recorder
+_PASSES = ("ANT-10", "ANT-25")  # those of commands that tell Defender to pass something
 _FEW = 3  # settings of the clock forward by services that are told one by one
 _LAST_ACTS = 20  # commands before one that may be the same act
 _MOST_TOLD = 20  # rows that a sign names for what everything of a tunnel tells
@@ -57,8 +58,7 @@ def anti_forensics(
     found += [_config_removed(scene, removal, session) for removal, session in removed]
     found += _clearing(scene, used)
     found += log_signs(scene)
-    stopping = [row for row, told in _commands(scene.rows) if any(hit.rule == _STOPS for hit in told)]
-    found += setting_signs(scene, stopping)
+    found += setting_signs(scene, _ordering(scene.rows, _STOPS), _ordering(scene.rows, *_PASSES))
     found += recorder_signs(scene, looked or Looked())
     found += history_signs(scene)
     told = {row.id for removal, _ in removed for row in removal.rows}
@@ -167,13 +167,20 @@ def _commands(rows: Rows) -> list[tuple[Row, list[Hit]]]:
     return [(row, told) for row, told in found if told]
 
 
+def _ordering(rows: Rows, *rules: str) -> list[tuple[Row, str]]:
+    """The commands that one of these rules knows, with their texts."""
+    return [(row, _text(row)) for row, told in _commands(rows) if any(hit.rule in rules for hit in told)]
+
+
 def _clearing(scene: Scene, used: Collection[str]) -> Iterator[Found]:
     """One sign for a command, whatever number of sources tells of it (4688, Sysmon, PowerShell's own logs)."""
     acts: list[tuple[Row, str, list[Row]]] = []
     points: dict[str, int] = {}
+    attack: dict[str, tuple[str, ...]] = {}
     for row, told in _commands(scene.rows):
         what = _what(told)
         points[what] = max(hit.weight for hit in told)
+        attack[what] = tuple(dict.fromkeys(one for hit in told for one in hit.attack))
         act = next((item for item in acts[-_LAST_ACTS:] if item[1] == what and _one_act(item[0], row)), None)
         if act is None:
             acts.append((row, what, [row]))
@@ -181,8 +188,11 @@ def _clearing(scene: Scene, used: Collection[str]) -> Iterator[Found]:
             act[2].append(row)
     for row, what, rows in acts:
         if not any(item.id in used for item in rows):
-            sign = scene.sign("clearing_command", row, rows, what=what, command=_text(row), by=scene.by(row))
-            yield weakened(sign, points[what] <= load("antiforensics")["weakening"], "medium")
+            found, sign = scene.sign(
+                "clearing_command", row, rows, what=what, command=_text(row), by=scene.by_any(rows)
+            )
+            known = replace(sign, attack=attack[what] or sign.attack)
+            yield weakened((found, known), points[what] <= load("antiforensics")["weakening"], "medium")
 
 
 def _one_act(one: Row, two: Row) -> bool:

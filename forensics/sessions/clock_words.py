@@ -14,9 +14,11 @@ from datetime import UTC, datetime, timedelta
 from forensics.model import AntiForensic, Finding, SandboxSession, TunnelSession
 from forensics.sessions.clock import Clock, Doubt, Setting
 from forensics.sessions.rows import Row, Rows, because, stamp
+from forensics.times import from_iso, microseconds
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 _MOST = 10  # bounds of one session that are told one by one
+_ACT = timedelta(seconds=10)  # rows of one sign that lie so near are of one act
 _HOUR, _MINUTE = 3600, 60
 _SET = ("time_changed", "clock_back")
 _TWICE = re.compile(r" \(the clock (?P<showed>showed|may have shown) (?P<span>[-:. \d]+ UTC to [-:. \d]+ UTC) twice\)")
@@ -30,7 +32,7 @@ class ClockWords:
 
     def signs(self, signs: Sequence[AntiForensic]) -> tuple[AntiForensic, ...]:
         """The signs in their order, as far as numbers tell it, undated ones last, each with what is to be remarked."""
-        placed = [(self._clock.place(sign.time, self._rows.named(sign.events)) or _LAST, sign) for sign in signs]
+        placed = [(self._clock.place(sign.time, self._rows.named(sign.events), _ACT) or _LAST, sign) for sign in signs]
         return tuple(self._sign(sign) for _, sign in sorted(placed, key=lambda item: item[0]))
 
     def findings(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -69,7 +71,7 @@ class ClockWords:
         rows = self._rows.named(sign.events) if self._clock.settings else []
         if sign.kind in _SET:
             return replace(sign, detail=sign.detail + self._of_setting(sign, rows))
-        doubt = self._clock.doubt(sign.time, rows)
+        doubt = self._clock.doubt(sign.time, rows, _ACT)
         return replace(sign, detail=sign.detail + _remark(doubt)) if doubt else sign
 
     def _of_setting(self, sign: AntiForensic, rows: Sequence[Row]) -> str:
@@ -117,6 +119,16 @@ def clock_notices(signs: Iterable[AntiForensic]) -> list[str]:
     return [f"the clock of this host {match['showed']} {match['span']} twice: {later}" for match in found]
 
 
+def spans_twice(signs: Iterable[AntiForensic]) -> Iterator[tuple[str, int, int]]:
+    """The same for each host in microseconds: host, first and last stamp (its last three digits cut)."""
+    for sign in signs:
+        match = _TWICE.search(sign.detail) if sign.kind in _SET else None
+        ends = [from_iso(text) for text in match["span"].split(" to ")] if match else []
+        start, end = ends if len(ends) == 2 else (None, None)
+        if isinstance(start, datetime) and isinstance(end, datetime):
+            yield sign.host, microseconds(start), microseconds(end)
+
+
 def _number(row: Row) -> int:
     text = row.get("record_number")
     return int(text) if text.isdecimal() and len(text) < 20 else 0
@@ -162,4 +174,4 @@ def _of_tunnel(item: TunnelSession) -> Iterator[tuple[str, datetime | None]]:
         yield from (("the start of a client", client.start), ("the end of a client", client.end))
 
 
-__all__ = ["ClockWords", "clock_notices"]
+__all__ = ["ClockWords", "clock_notices", "spans_twice"]

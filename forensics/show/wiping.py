@@ -25,8 +25,11 @@ _NONE = "that there is none proves nothing: show coverage"
 
 
 def strongest_first(signs: Iterable[Document]) -> list[Document]:
-    """The signs by their strength, then by time, undated ones last."""
-    return sorted(signs, key=lambda sign: (strength(sign.get("level", "")), sign["time"] is None, sign["time"] or ""))
+    """The signs by their strength, of one strength in their order in the file: that of records where a clock was set.
+
+    Undated ones come last.
+    """
+    return sorted(signs, key=lambda sign: (strength(sign.get("level", "")), sign["time"] is None))
 
 
 def print_wiping(document: Document, zone: tzinfo, out: Console) -> None:
@@ -50,7 +53,7 @@ def print_strongest(document: Document, zone: tzinfo, out: Console) -> None:
         return
     out.print(heading("Traces removed", len(signs), _strengths(signs)))
     chosen = _in_turn({host: _each_kind_first(own) for host, own in _by_host(signs).items()})[:_TOP]
-    for sign in strongest_first(chosen):
+    for sign in strongest_first(sign for sign in signs if sign in chosen):
         level = f" ({told(sign['level'])})" if "level" in sign else ""
         text = f"{sign['kind']}{level}: {in_zone(told(sign['detail']), zone)}{on_host(document, sign)}"
         out.print(line(f"  {moment(sign['time'], zone)}  {text}"))
