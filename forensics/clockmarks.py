@@ -6,15 +6,19 @@ record's number tells which time it was, the row is tagged nevertheless: its pla
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from forensics.model import AntiForensic
 from forensics.plainjson import dumps
 from forensics.plainjson import quick as loads
-from forensics.sessions.clock_words import spans_twice
 from forensics.store import HOST, TAGS
+from forensics.times import from_iso, microseconds
 
 AMBIGUOUS = "clock_ambiguous"
+SETTINGS = ("time_changed", "clock_back")  # the signs that a clock was set, which say what it then showed again
+TWICE = re.compile(r" \(the clock (?P<showed>showed|may have shown) (?P<span>[-:. \d]+ UTC to [-:. \d]+ UTC) twice\)")
 _CUT = 999  # microseconds that the words of a sign leave out at the end of a span
 
 
@@ -23,7 +27,7 @@ class Marks:
 
     def __init__(self, signs: Iterable[AntiForensic]) -> None:
         self._spans: dict[str, list[tuple[int, int]]] = {}
-        for host, start, end in spans_twice(signs):
+        for host, start, end in _spans(signs):
             self._spans.setdefault(host, []).append((start, end + _CUT))
         every = [span for spans in self._spans.values() for span in spans]
         self._first, self._last = min((low for low, _ in every), default=0), max((high for _, high in every), default=0)
@@ -45,6 +49,16 @@ class Marks:
             return line
         row[TAGS] = [*row[TAGS], AMBIGUOUS]
         return dumps(row)
+
+
+def _spans(signs: Iterable[AntiForensic]) -> Iterator[tuple[str, int, int]]:
+    """Host, first and last stamp in microseconds, the last three digits cut."""
+    for sign in signs:
+        match = TWICE.search(sign.detail) if sign.kind in SETTINGS else None
+        ends = [from_iso(text) for text in match["span"].split(" to ")] if match else []
+        start, end = ends if len(ends) == 2 else (None, None)
+        if isinstance(start, datetime) and isinstance(end, datetime):
+            yield sign.host, microseconds(start), microseconds(end)
 
 
 def default_tags(tags: tuple[str, ...], about: str) -> tuple[str, ...]:

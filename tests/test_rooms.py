@@ -28,7 +28,7 @@ ORDER = [
     {"deferred", "intake"},
     {"logs", "hives"},
     {"store", "naming"},
-    {"timeline", "plain", "columns", "arrow"},
+    {"timeline", "plain", "columns", "arrow", "clockmarks"},
     {"case", "export"},
     {"evidence"},
     {"jobs"},

@@ -14,7 +14,7 @@ from forensics.rules import load
 from forensics.rules.clearing import clearing
 from forensics.rules.engine import Hit
 from forensics.sessions.looked import Looked
-from forensics.sessions.rows import Row, Rows, grouped, ids_of, short
+from forensics.sessions.rows import Row, Rows, grouped, ids_of, short, stamp
 from forensics.sessions.sandbox_removed import Removal
 from forensics.sessions.wiped_files import file_signs
 from forensics.sessions.wiped_logs import log_signs
@@ -82,7 +82,11 @@ def _clock(scene: Scene) -> Iterator[Found]:
     forward = [row for row in rows if _is_catching_up(scene, row)]
     if len(forward) > _FEW:
         most = max(forward, key=_ahead)
-        parts = {"old": most.get("old_time"), "new": most.get("new_time"), "by": scene.by(most).removeprefix(" by ")}
+        parts = {
+            "old": _stamped(most.get("old_time")),
+            "new": _stamped(most.get("new_time")),
+            "by": scene.by(most).removeprefix(" by "),
+        }
         yield scene.sign("time_synchronised", forward[0], forward, count=str(len(forward)), **parts)
     settings: list[list[Row]] = []
     for row in rows:
@@ -94,9 +98,15 @@ def _clock(scene: Scene) -> Iterator[Found]:
     for same in settings:
         if not any(row.id in many for row in same):
             best = next((row for row in same if scene.by(row)), same[0])
-            old, new = same[0].get("old_time") or "unknown", same[0].get("new_time") or "unknown"
+            old, new = _stamped(same[0].get("old_time")), _stamped(same[0].get("new_time"))
             weak = _is_correction(scene, best, rows)
             yield weakened(scene.sign("time_changed", same[0], same, old=old, new=new, by=scene.by(best)), weak)
+
+
+def _stamped(text: str) -> str:
+    """A time of a record's field as all others in a sentence are."""
+    moment = from_iso(text)
+    return stamp(moment) if isinstance(moment, datetime) else text or "unknown"
 
 
 def _is_correction(scene: Scene, row: Row, rows: Sequence[Row]) -> bool:

@@ -6,22 +6,19 @@ record's number tells which of both it was, it says that. A sign that the clock 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from forensics.clockmarks import SETTINGS, TWICE
 from forensics.model import AntiForensic, Finding, SandboxSession, TunnelSession
 from forensics.sessions.clock import Clock, Doubt, Setting
 from forensics.sessions.rows import Row, Rows, because, stamp
-from forensics.times import from_iso, microseconds
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 _MOST = 10  # bounds of one session that are told one by one
 _ACT = timedelta(seconds=10)  # rows of one sign that lie so near are of one act
 _HOUR, _MINUTE = 3600, 60
-_SET = ("time_changed", "clock_back")
-_TWICE = re.compile(r" \(the clock (?P<showed>showed|may have shown) (?P<span>[-:. \d]+ UTC to [-:. \d]+ UTC) twice\)")
 
 
 class ClockWords:
@@ -69,7 +66,7 @@ class ClockWords:
 
     def _sign(self, sign: AntiForensic) -> AntiForensic:
         rows = self._rows.named(sign.events) if self._clock.settings else []
-        if sign.kind in _SET:
+        if sign.kind in SETTINGS:
             return replace(sign, detail=sign.detail + self._of_setting(sign, rows))
         doubt = self._clock.doubt(sign.time, rows, _ACT)
         return replace(sign, detail=sign.detail + _remark(doubt)) if doubt else sign
@@ -114,19 +111,9 @@ class ClockWords:
 
 def clock_notices(signs: Iterable[AntiForensic]) -> list[str]:
     """What the signs that the clock was set say of every row of the timeline: which stamps occurred twice."""
-    found = (match for sign in signs if sign.kind in _SET and (match := _TWICE.search(sign.detail)))
+    found = (match for sign in signs if sign.kind in SETTINGS and (match := TWICE.search(sign.detail)))
     later = "any row with such a stamp may be later than it says"
     return [f"the clock of this host {match['showed']} {match['span']} twice: {later}" for match in found]
-
-
-def spans_twice(signs: Iterable[AntiForensic]) -> Iterator[tuple[str, int, int]]:
-    """The same for each host in microseconds: host, first and last stamp (its last three digits cut)."""
-    for sign in signs:
-        match = _TWICE.search(sign.detail) if sign.kind in _SET else None
-        ends = [from_iso(text) for text in match["span"].split(" to ")] if match else []
-        start, end = ends if len(ends) == 2 else (None, None)
-        if isinstance(start, datetime) and isinstance(end, datetime):
-            yield sign.host, microseconds(start), microseconds(end)
 
 
 def _number(row: Row) -> int:
@@ -174,4 +161,4 @@ def _of_tunnel(item: TunnelSession) -> Iterator[tuple[str, datetime | None]]:
         yield from (("the start of a client", client.start), ("the end of a client", client.end))
 
 
-__all__ = ["ClockWords", "clock_notices", "spans_twice"]
+__all__ = ["ClockWords", "clock_notices"]

@@ -149,8 +149,8 @@ def _exclusions(scene: Scene, passing: Sequence[Order]) -> Iterator[Found]:
             what = short(row.get("setting")) or removed
             names = {item.get("excluded").casefold() for item in same} or {_excluded(now)}
             orders = [order for order, text in passing if _just_before(order, row) and _names(text, names)]
-            found = scene.sign("exclusion_set", row, [row, *same, *orders], what=what, by=scene.by(row))
-            yield ordered_by(found, scene, orders)
+            by = scene.by(row) or scene.by_any(reversed(orders))
+            yield scene.sign("exclusion_set", row, [row, *same, *orders], what=what, by=by)
     for row in set_up:
         if row.id not in told:
             what = f"the {row.get('exclusion_kind')} {short(row.get('excluded'))} ({row.get('setting_origin')})"
