@@ -138,6 +138,37 @@ def test_signs_of_one_strength_stand_in_the_order_of_records(told: Told) -> None
     assert heads.index("time_changed") > heads.index("service_switched_off")
 
 
+def test_the_clock_is_said_once_below_the_signs(told: Told) -> None:
+    shown = tool("show", told.run.case, "wiping").stdout
+    sentence = "the clock showed 2025-02-03 06:40:00.118 UTC to 2025-02-03 07:10:00.018 UTC twice"
+    whole = [sign for sign in told.document["anti_forensics"] if f"{sentence}: " in sign["detail"]]
+    assert len(whole) == 12, "the file keeps it whole"
+    assert shown.count(f"  *1 {sentence}\n") == 1
+    assert shown.count("(*1 ") == len(whole)
+    assert f"{sentence}: " not in shown
+
+
+def test_japanese_of_signs_and_notices(told: Told) -> None:
+    shown = tool("show", told.run.case, "wiping", "--lang", "ja").stdout
+    assert "「ファイル名を指定して実行」のコマンドの一覧(鈴木)が空である" in shown
+    assert "消去・妨害のコマンド [clearing_command]" in shown
+    assert "(プリフェッチ ファイル)" in shown
+    assert "強い兆候" not in shown
+    assert "1 h" not in shown
+    assert "1 時間後" in shown
+    summary = tool("show", told.run.case, "--lang", "ja", "--display-tz", "Asia/Tokyo").stdout
+    notes = [line for line in summary.splitlines() if line.startswith("注意: ")]
+    assert any("2025-02-03 15:40:00.118+09:00" in line for line in notes), "in the zone that is shown"
+    assert "Note: " not in summary
+
+
+def test_lists_in_a_pipe_end_with_their_last_word(told: Told) -> None:
+    lines = tool("show", told.run.case, "coverage", "--display-tz", "Asia/Tokyo").stdout.splitlines()
+    assert len(lines) > 100
+    assert not [line for line in lines if line.endswith(" ")]
+    assert not [line for line in lines if "+00:00" in line], "no raw UTC"
+
+
 def test_the_checklist_answers_that_logs_were_erased(told: Told) -> None:
     answers = {row["id"]: row["answer"] for row in told.document["advisory"]}
     assert answers["logs.erased"] == answers["antivirus.weakened"] == "yes"
