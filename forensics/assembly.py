@@ -13,6 +13,7 @@ from typing import Any
 
 from forensics import leftovers
 from forensics.case import CASE_FILES, Case, CaseExistsError, merge_verdicts, problem_key
+from forensics.clockmarks import Marks
 from forensics.evidence.regular import open_regular
 from forensics.intake import HiveNote, JobResult
 from forensics.model import Aside, Coverage, Event, Evidence, Fact, Problem, Verdicts, to_plain
@@ -157,7 +158,8 @@ class CaseBuilder:
                 sorter.add(EVENTS.to_row(event))
             for path in self._context:
                 sorter.add_file(path)
-            return Store.of_lines(sorter.lines(), EVENTS, Path(keep.name) / "store.jsonl", keep)
+            marks = Marks(sign for verdicts in self._verdicts for sign in verdicts.anti_forensics)
+            return Store.of_lines(marks.tagged(sorter.lines()), EVENTS, Path(keep.name) / "store.jsonl", keep)
 
     def _is_shown(self, event: Event) -> bool:
         start, end = self._span

@@ -6,6 +6,7 @@ that two runs can be compared byte by byte; `run.json` is written last and marks
 
 from __future__ import annotations
 
+import heapq
 import json
 import secrets
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from forensics.model import (
+    AntiForensic,
     Aside,
     Coverage,
     Event,
@@ -29,6 +31,7 @@ from forensics.onehost import answers_once
 from forensics.plainjson import dumps
 from forensics.rules.ranking import gravest_first, worst_first
 from forensics.timeline import Kinds, Undated, event_store, frame, undated_store
+from forensics.times import iso
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -218,10 +221,15 @@ def merge_verdicts(verdicts: Sequence[Verdicts], names: Sequence[str] = ()) -> V
         sandbox_capability=_merge_capabilities([item.sandbox_capability for item in verdicts]),
         tunnel_sessions=_once(entry for item in verdicts for entry in item.tunnel_sessions),
         persistence=worst_first(_once(entry for item in verdicts for entry in item.persistence)),
-        anti_forensics=_once(entry for item in verdicts for entry in item.anti_forensics),
+        # Each collection has its signs in the order of records, which is kept while they are put among each other.
+        anti_forensics=_once(heapq.merge(*(item.anti_forensics for item in verdicts), key=_signed)),
         findings=gravest_first(_once(entry for item in verdicts for entry in item.findings)),
         advisory=answers_once(verdicts, names),
     )
+
+
+def _signed(sign: AntiForensic) -> tuple[bool, str]:
+    return sign.time is None, iso(sign.time) if sign.time else ""
 
 
 def _once(entries: Iterable[Entry]) -> tuple[Entry, ...]:

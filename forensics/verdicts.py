@@ -334,7 +334,8 @@ class AntiForensic:
     """A sign that traces were removed, with the innocent causes that look the same.
 
     `level`: weak | medium | strong, how far such a sign goes by itself; no verdict on who did it or why. `user`: the
-    account that the record names, which may be one that somebody else used.
+    account that the record names, which may be one that somebody else used. `attack`: ATT&CK ids of what it would be
+    the trace of.
     """
 
     time: datetime | None
@@ -345,6 +346,7 @@ class AntiForensic:
     host: str = ""
     level: str = "weak"
     user: str | None = None
+    attack: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ ORDER = [
     {"deferred", "intake"},
     {"logs", "hives"},
     {"store", "naming"},
-    {"timeline", "plain", "columns", "arrow"},
+    {"timeline", "plain", "columns", "arrow", "clockmarks"},
     {"case", "export"},
     {"evidence"},
     {"jobs"},

@@ -90,7 +90,7 @@ def test_the_clock_that_was_set_back_is_said_wherever_it_matters(told: Told) -> 
     for sign in signs:
         assert ("twice: " in sign["detail"]) == (sign in inside), sign["detail"]
     for sign in inside:
-        numbered = sign["kind"] in ("clearing_command", "times_changed")
+        numbered = sign["kind"] in ("clearing_command", "times_changed", "journal_recreated", "exclusion_set")
         assert ("this was the first time" in sign["detail"]) == numbered, "Sysmon and the journal go on behind it"
         assert ("this may have been 1 h later" in sign["detail"]) != numbered
     notices = [item["text"] for item in json.loads((told.run.case / "run.json").read_text(encoding="utf-8"))["notices"]]
@@ -108,6 +108,65 @@ def test_levels_are_shown_and_exported(told: Told) -> None:
     rows = [row for row in told.run.lines("timeline.jsonl") if row["kind"] == "anti_forensics"]
     levels = Counter(sign["level"] for sign in told.expected["anti_forensics"])
     assert Counter(row["af_level"] for row in rows) == levels
+
+
+def test_rows_whose_stamp_occurred_twice_are_tagged(told: Told) -> None:
+    rows = told.run.lines("timeline.jsonl")
+    inside = {
+        row["event_uid"] for row in rows if "2025-02-03T06:40:00.118" <= row["datetime"] < "2025-02-03T07:10:00.019"
+    }
+    tagged = {row["event_uid"]: row["tag"] for row in rows if "clock_ambiguous" in row["tag"]}
+    assert set(tagged) == inside
+    assert len(inside) > 40, "context too, not only signs"
+    assert all(len(tags) > 1 for tags in tagged.values()), "what the row is about stands before it"
+
+
+def test_rows_of_signs_name_who_and_by_which_technique(told: Told) -> None:
+    rows = [row for row in told.run.lines("timeline.jsonl") if row["kind"] == "anti_forensics"]
+    acted = {row["af_kind"] for row in rows if row.get("username") == "鈴木"}
+    assert acted >= {"recorder_stopped", "service_switched_off", "clearing_command", "log_cleared", "exclusion_set"}
+    assert all(row["session_attack"] and f"attack.{row['session_attack'][0].lower()}" in row["tag"] for row in rows)
+    assert all(row["af_sources"] for row in rows)
+    assert len({row["event_uid"] for row in rows}) == len(rows)
+    assert not any("-24-" in row["event_uid"] or "log_cleared" in row["event_uid"] for row in rows), "no ordinals"
+
+
+def test_signs_of_one_strength_stand_in_the_order_of_records(told: Told) -> None:
+    lines = tool("show", told.run.case, "wiping").stdout.splitlines()
+    heads = [line.split()[3] for line in lines if line.startswith("  medium")]
+    assert heads.index("time_changed") > heads.index("journal_recreated"), "though its stamp is before"
+    assert heads.index("time_changed") > heads.index("service_switched_off")
+
+
+def test_the_clock_is_said_once_below_the_signs(told: Told) -> None:
+    shown = tool("show", told.run.case, "wiping").stdout
+    sentence = "the clock showed 2025-02-03 06:40:00.118 UTC to 2025-02-03 07:10:00.018 UTC twice"
+    whole = [sign for sign in told.document["anti_forensics"] if f"{sentence}: " in sign["detail"]]
+    assert len(whole) == 12, "the file keeps it whole"
+    assert shown.count(f"  *1 {sentence}\n") == 1
+    assert shown.count("(*1 ") == len(whole)
+    assert f"{sentence}: " not in shown
+
+
+def test_japanese_of_signs_and_notices(told: Told) -> None:
+    shown = tool("show", told.run.case, "wiping", "--lang", "ja").stdout
+    assert "「ファイル名を指定して実行」のコマンドの一覧(鈴木)が空である" in shown
+    assert "消去・妨害のコマンド [clearing_command]" in shown
+    assert "(プリフェッチ ファイル)" in shown
+    assert "強い兆候" not in shown
+    assert "1 h" not in shown
+    assert "1 時間後" in shown
+    summary = tool("show", told.run.case, "--lang", "ja", "--display-tz", "Asia/Tokyo").stdout
+    notes = [line for line in summary.splitlines() if line.startswith("注意: ")]
+    assert any("2025-02-03 15:40:00.118+09:00" in line for line in notes), "in the zone that is shown"
+    assert "Note: " not in summary
+
+
+def test_lists_in_a_pipe_end_with_their_last_word(told: Told) -> None:
+    lines = tool("show", told.run.case, "coverage", "--display-tz", "Asia/Tokyo").stdout.splitlines()
+    assert len(lines) > 100
+    assert not [line for line in lines if line.endswith(" ")]
+    assert not [line for line in lines if "+00:00" in line], "no raw UTC"
 
 
 def test_the_checklist_answers_that_logs_were_erased(told: Told) -> None:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from forensics.artifacts.base import FieldType, all_kinds
 from forensics.case import Case
+from forensics.clockmarks import AMBIGUOUS, Marks, default_tags
 from forensics.columns import data_type, session_ids
 from forensics.export import _sessions
 from forensics.export._folding import Encoded, core, encoded
@@ -95,10 +96,15 @@ def merged(
 
 def session_rows(case: Case) -> list[Row]:
     """The sessions as rows, in time order; those outside the period that the timeline was cut to are left out."""
-    made = [_session_row(row) for row in _sessions.rows(case.verdicts)]
+    marks = Marks(case.verdicts.anti_forensics)
+    made = [_session_row(_marked(row, marks)) for row in _sessions.rows(case.verdicts)]
     start, end = (None if moment is None else microseconds(moment) for moment in case.span)
     shown = [row for row in made if (start is None or row.timestamp >= start) and (end is None or row.timestamp <= end)]
     return sorted(shown, key=lambda row: (row.timestamp, row.uid))
+
+
+def _marked(row: dict[str, Any], marks: Marks) -> dict[str, Any]:
+    return {**row, "tag": [*row["tag"], AMBIGUOUS]} if marks.covers(row["hostname"], row["timestamp"]) else row
 
 
 def counts(case: Case) -> dict[str, int]:
@@ -125,7 +131,7 @@ def _event_row(
     fields = fit(event.fields, declared)
     if named == _EVENT_LOG and "provider" in fields:
         fields = {**fields, "source_name": fields["provider"]}  # plaso's name: Sigma rules in Timesketch ask for it
-    tag = event.tags or (kind.partition(".")[0],)
+    tag = default_tags(event.tags, kind.partition(".")[0])
     place = (source.evidence, source.path, source.sha256 or "", tag, event.seen_in)
     return Row(
         microseconds(event.time),

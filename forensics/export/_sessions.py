@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
 
 from forensics.artifacts._wsb import folder_text
 from forensics.artifacts.base import FieldType
+from forensics.export._signs import Row, Timed, findings, rests_on, signs
 from forensics.model import (
-    AntiForensic,
-    Finding,
     HostingPeriod,
     PersistenceEntry,
     SandboxSession,
@@ -22,7 +20,6 @@ from forensics.model import (
     TunnelClient,
     TunnelSession,
     Verdicts,
-    stable_id,
 )
 from forensics.rules.autoruns import last_written
 from forensics.text import one_line
@@ -30,11 +27,8 @@ from forensics.times import iso, microseconds
 
 BAD, SUSPICIOUS = 70, 40
 _LIMIT = 400
-_MOST_EVENTS = 100
 _MOST_LINES = 100  # calls and writes in a row's fields; all of them are in sessions.json
 _MOST_SAID = 3  # calls in a row's sentence
-Row = dict[str, Any]
-Timed = tuple[str, str, datetime, str]  # part of the row's id, what the time means, the time, the sentence
 
 # The fields of these rows; names shared with artifacts mean the same and have the same type there.
 FIELDS: dict[str, FieldType] = {
@@ -70,6 +64,7 @@ FIELDS: dict[str, FieldType] = {
     "per_made_by_source": str,
     "af_kind": str,
     "af_level": str,
+    "af_sources": str,
     "af_innocent_causes": tuple[str, ...],
     "finding_rule": str,
     "finding_level": str,
@@ -111,10 +106,8 @@ def rows(verdicts: Verdicts) -> Iterator[Row]:
         yield from _tunnel(tunnel)
     for entry in (item for item in verdicts.persistence if item.score):
         yield from _persistence(entry)
-    for index, sign in enumerate(verdicts.anti_forensics):
-        yield from _anti_forensic(sign, index)
-    for finding in verdicts.findings:
-        yield from _finding(finding)
+    for kind, identity, moment, common in (*signs(verdicts.anti_forensics), *findings(verdicts.findings)):
+        yield from _rows(kind, identity, [moment], common)
 
 
 def _judgement(entry: SandboxSession | TunnelSession | PersistenceEntry, *tags: str) -> Row:
@@ -127,13 +120,8 @@ def _judgement(entry: SandboxSession | TunnelSession | PersistenceEntry, *tags: 
         "session_score": entry.score,
         "session_reasons": list(entry.reasons),
         "session_attack": list(entry.attack),
-        **_rests_on(entry.events),
+        **rests_on(entry.events),
     }
-
-
-def _rests_on(events: tuple[str, ...]) -> Row:
-    """The rows that a conclusion rests on: it has no source file of its own. All of them are in sessions.json."""
-    return {"session_events": list(events[:_MOST_EVENTS]), "session_event_count": len(events)}
 
 
 def _rows(kind: str, identity: str, moments: Iterable[Timed], common: Row) -> Iterator[Row]:
@@ -363,37 +351,3 @@ def _persistence_moments(entry: PersistenceEntry) -> Iterator[Timed]:
     if entry.last_write and entry.last_write != entry.first_seen:
         written = last_written(entry.last_write_kind, entry.mechanism)
         yield "write", "Content Modification Time", entry.last_write, f"{what}: {written}; {details}"
-
-
-def _anti_forensic(sign: AntiForensic, index: int) -> Iterator[Row]:
-    if sign.time is None:
-        return
-    common = {
-        "tag": ["anti-forensics"],
-        "hostname": sign.host,
-        "af_kind": sign.kind,
-        "af_level": sign.level,
-        "af_innocent_causes": list(sign.innocent_causes),
-        **_rests_on(sign.events),
-    }
-    causes = f"; innocent causes: {', '.join(sign.innocent_causes)}" if sign.innocent_causes else ""
-    sentence = f"Traces may have been removed ({sign.kind.replace('_', ' ')}): {sign.detail}{causes}"
-    identity = f"anti-forensics-{sign.kind}-{index}"
-    yield from _rows("anti_forensics", identity, [("sign", "Event Time", sign.time, sentence)], common)
-
-
-def _finding(finding: Finding) -> Iterator[Row]:
-    if finding.first is None:
-        return
-    colour = {"critical": ["bad"], "high": ["bad"], "medium": ["suspicious"]}.get(finding.level, [])
-    common = {
-        "tag": [*colour, "finding"],
-        "hostname": finding.host,
-        "finding_rule": finding.rule,
-        "finding_level": finding.level,
-        "vm_id": finding.vm_id,
-        **_rests_on(finding.events),
-    }
-    identity = stable_id("finding", finding.host, finding.rule, *finding.events)
-    sentence = f"Finding {finding.rule} ({finding.level}): {finding.why}"
-    yield from _rows("finding", identity, [("first", "Start Time", finding.first, sentence)], common)

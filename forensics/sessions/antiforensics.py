@@ -14,7 +14,7 @@ from forensics.rules import load
 from forensics.rules.clearing import clearing
 from forensics.rules.engine import Hit
 from forensics.sessions.looked import Looked
-from forensics.sessions.rows import Row, Rows, grouped, ids_of, short
+from forensics.sessions.rows import Row, Rows, grouped, ids_of, short, stamp
 from forensics.sessions.sandbox_removed import Removal
 from forensics.sessions.wiped_files import file_signs
 from forensics.sessions.wiped_logs import log_signs
@@ -26,6 +26,7 @@ from forensics.times import from_iso
 # The command and the record that it leaves in the log it clears; two records of one setting of the clock.
 _SAME_ACT = timedelta(seconds=10)
 _STOPS = "ANT-11"  # the rule of commands that stop a recorder
+_PASSES = ("ANT-10", "ANT-25")  # those of commands that tell Defender to pass something
 _FEW = 3  # settings of the clock forward by services that are told one by one
 _LAST_ACTS = 20  # commands before one that may be the same act
 _MOST_TOLD = 20  # rows that a sign names for what everything of a tunnel tells
@@ -57,8 +58,7 @@ def anti_forensics(
     found += [_config_removed(scene, removal, session) for removal, session in removed]
     found += _clearing(scene, used)
     found += log_signs(scene)
-    stopping = [row for row, told in _commands(scene.rows) if any(hit.rule == _STOPS for hit in told)]
-    found += setting_signs(scene, stopping)
+    found += setting_signs(scene, _ordering(scene.rows, _STOPS), _ordering(scene.rows, *_PASSES))
     found += recorder_signs(scene, looked or Looked())
     found += history_signs(scene)
     told = {row.id for removal, _ in removed for row in removal.rows}
@@ -82,7 +82,11 @@ def _clock(scene: Scene) -> Iterator[Found]:
     forward = [row for row in rows if _is_catching_up(scene, row)]
     if len(forward) > _FEW:
         most = max(forward, key=_ahead)
-        parts = {"old": most.get("old_time"), "new": most.get("new_time"), "by": scene.by(most).removeprefix(" by ")}
+        parts = {
+            "old": _stamped(most.get("old_time")),
+            "new": _stamped(most.get("new_time")),
+            "by": scene.by(most).removeprefix(" by "),
+        }
         yield scene.sign("time_synchronised", forward[0], forward, count=str(len(forward)), **parts)
     settings: list[list[Row]] = []
     for row in rows:
@@ -94,9 +98,15 @@ def _clock(scene: Scene) -> Iterator[Found]:
     for same in settings:
         if not any(row.id in many for row in same):
             best = next((row for row in same if scene.by(row)), same[0])
-            old, new = same[0].get("old_time") or "unknown", same[0].get("new_time") or "unknown"
+            old, new = _stamped(same[0].get("old_time")), _stamped(same[0].get("new_time"))
             weak = _is_correction(scene, best, rows)
             yield weakened(scene.sign("time_changed", same[0], same, old=old, new=new, by=scene.by(best)), weak)
+
+
+def _stamped(text: str) -> str:
+    """A time of a record's field as all others in a sentence are."""
+    moment = from_iso(text)
+    return stamp(moment) if isinstance(moment, datetime) else text or "unknown"
 
 
 def _is_correction(scene: Scene, row: Row, rows: Sequence[Row]) -> bool:
@@ -167,13 +177,20 @@ def _commands(rows: Rows) -> list[tuple[Row, list[Hit]]]:
     return [(row, told) for row, told in found if told]
 
 
+def _ordering(rows: Rows, *rules: str) -> list[tuple[Row, str]]:
+    """The commands that one of these rules knows, with their texts."""
+    return [(row, _text(row)) for row, told in _commands(rows) if any(hit.rule in rules for hit in told)]
+
+
 def _clearing(scene: Scene, used: Collection[str]) -> Iterator[Found]:
     """One sign for a command, whatever number of sources tells of it (4688, Sysmon, PowerShell's own logs)."""
     acts: list[tuple[Row, str, list[Row]]] = []
     points: dict[str, int] = {}
+    attack: dict[str, tuple[str, ...]] = {}
     for row, told in _commands(scene.rows):
         what = _what(told)
         points[what] = max(hit.weight for hit in told)
+        attack[what] = tuple(dict.fromkeys(one for hit in told for one in hit.attack))
         act = next((item for item in acts[-_LAST_ACTS:] if item[1] == what and _one_act(item[0], row)), None)
         if act is None:
             acts.append((row, what, [row]))
@@ -181,8 +198,11 @@ def _clearing(scene: Scene, used: Collection[str]) -> Iterator[Found]:
             act[2].append(row)
     for row, what, rows in acts:
         if not any(item.id in used for item in rows):
-            sign = scene.sign("clearing_command", row, rows, what=what, command=_text(row), by=scene.by(row))
-            yield weakened(sign, points[what] <= load("antiforensics")["weakening"], "medium")
+            found, sign = scene.sign(
+                "clearing_command", row, rows, what=what, command=_text(row), by=scene.by_any(rows)
+            )
+            known = replace(sign, attack=attack[what] or sign.attack)
+            yield weakened((found, known), points[what] <= load("antiforensics")["weakening"], "medium")
 
 
 def _one_act(one: Row, two: Row) -> bool:

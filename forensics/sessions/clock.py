@@ -12,6 +12,7 @@ Sleep, hibernation and time zones set no clock back: all stamps are UTC, and a c
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -28,6 +29,8 @@ _SAME = timedelta(seconds=10)  # old and new time of one setting, as two logs ha
 _FIRST_STARTS = timedelta(hours=48)
 _TELL = ("security", "system")
 _BEGIN, _END = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_FIRST_USN = "0"
+_MAX = re.compile(r"\$max$")  # the stream with the journal's settings, beside that of its entries
 _MOST = 2000  # settings of one host; a machine with more has no clock worth the name
 
 
@@ -124,21 +127,25 @@ class Clock:
         shown = bisect_left(self._stamps, setting.new) > bisect_right(self._stamps, high)
         return (high, setting.new) if high < setting.new and not shown else None
 
-    def doubt(self, moment: datetime | None, rows: Iterable[Row] = ()) -> Doubt | None:
-        """Why a stamp leaves open when it was; `rows` are those that have it, whose numbers may tell."""
+    def doubt(self, moment: datetime | None, rows: Iterable[Row] = (), beside: timedelta = timedelta()) -> Doubt | None:
+        """Why a stamp leaves open when it was; `rows` are those that have it, whose numbers may tell.
+
+        Of one act `beside` is how far apart its rows may lie: a command and what it did are of one stretch.
+        """
         could = self._could(moment) if moment and self.settings else []
         if moment is None or len(could) < 2:
             return None
-        own = [row for row in rows if row.time == moment]
         start = max(self._stretches[one][0] for one in could[1:])
         end = min(self._stretches[one][1] for one in could)
-        left = min((self._left(row, could) for row in own), key=len, default=could)
+        left = self._left_of(moment, rows, could, beside)
         told = len(left) == 1
         later = self._ahead[left[-1]] - self._ahead[could[0]]
         sure = self.sure(could[-1]) and all(self._runs.through(one, moment) for one in could[:-1])
         return Doubt(start, end, len(could), later, told, sure)
 
-    def place(self, moment: datetime | None, rows: Iterable[Row] = ()) -> datetime | None:
+    def place(
+        self, moment: datetime | None, rows: Iterable[Row] = (), beside: timedelta = timedelta()
+    ) -> datetime | None:
         """A stamp by the clock as it ran before it was set: what puts things in order, as far as that is known.
 
         Of several stretches it is put into the first through which the clock is known to have run, else into the last:
@@ -147,11 +154,16 @@ class Clock:
         if moment is None or not self.settings:
             return moment
         could = self._could(moment)
-        left = min((self._left(row, could) for row in rows if row.time == moment), key=len, default=could)
+        left = self._left_of(moment, rows, could, beside) or could
         try:
             return moment + self._ahead[next((one for one in left if self._runs.through(one, moment)), left[-1])]
         except OverflowError:
             return moment
+
+    def _left_of(self, moment: datetime, rows: Iterable[Row], could: list[int], beside: timedelta) -> list[int]:
+        """What the row that tells most leaves open: one of the stamp itself before those beside it."""
+        near = [row for row in rows if row.time and abs(row.time - moment) <= beside]
+        return min((self._left(row, could) for row in near), key=len, default=could)
 
     def _could(self, moment: datetime) -> list[int]:
         """The stretches that a stamp may be of; in none, the one that began last before it."""
@@ -235,9 +247,13 @@ def _running(items: list[tuple[int, int]], *, lowest: bool) -> list[tuple[int, i
 
 
 def _numbered(row: Row) -> tuple[str, int | None]:
-    """The log or journal of a row, and its number there."""
-    number = row.get("record_number") or row.get("usn")
-    return row.source.path.casefold(), int(number) if number.isdecimal() and len(number) < 20 else None
+    """The log or journal of a row, and its number there; the journal's beginning came before all that is in it."""
+    number = row.get("record_number") or row.get("usn") or (_FIRST_USN if _begins_journal(row) else "")
+    return _MAX.sub("$j", row.source.path.casefold()), int(number) if number.isdecimal() and len(number) < 20 else None
+
+
+def _begins_journal(row: Row) -> bool:
+    return row.kind == "usn.journal_made" or (row.kind == "usn.journal" and row.meaning == "Start Time")
 
 
 def _recorded(rows: Rows) -> list[Setting]:

@@ -6,20 +6,19 @@ record's number tells which of both it was, it says that. A sign that the clock 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from forensics.clockmarks import SETTINGS, TWICE
 from forensics.model import AntiForensic, Finding, SandboxSession, TunnelSession
 from forensics.sessions.clock import Clock, Doubt, Setting
 from forensics.sessions.rows import Row, Rows, because, stamp
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 _MOST = 10  # bounds of one session that are told one by one
+_ACT = timedelta(seconds=10)  # rows of one sign that lie so near are of one act
 _HOUR, _MINUTE = 3600, 60
-_SET = ("time_changed", "clock_back")
-_TWICE = re.compile(r" \(the clock (?P<showed>showed|may have shown) (?P<span>[-:. \d]+ UTC to [-:. \d]+ UTC) twice\)")
 
 
 class ClockWords:
@@ -30,7 +29,7 @@ class ClockWords:
 
     def signs(self, signs: Sequence[AntiForensic]) -> tuple[AntiForensic, ...]:
         """The signs in their order, as far as numbers tell it, undated ones last, each with what is to be remarked."""
-        placed = [(self._clock.place(sign.time, self._rows.named(sign.events)) or _LAST, sign) for sign in signs]
+        placed = [(self._clock.place(sign.time, self._rows.named(sign.events), _ACT) or _LAST, sign) for sign in signs]
         return tuple(self._sign(sign) for _, sign in sorted(placed, key=lambda item: item[0]))
 
     def findings(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -67,9 +66,9 @@ class ClockWords:
 
     def _sign(self, sign: AntiForensic) -> AntiForensic:
         rows = self._rows.named(sign.events) if self._clock.settings else []
-        if sign.kind in _SET:
+        if sign.kind in SETTINGS:
             return replace(sign, detail=sign.detail + self._of_setting(sign, rows))
-        doubt = self._clock.doubt(sign.time, rows)
+        doubt = self._clock.doubt(sign.time, rows, _ACT)
         return replace(sign, detail=sign.detail + _remark(doubt)) if doubt else sign
 
     def _of_setting(self, sign: AntiForensic, rows: Sequence[Row]) -> str:
@@ -111,7 +110,7 @@ class ClockWords:
 
 def clock_notices(signs: Iterable[AntiForensic]) -> list[str]:
     """What the signs that the clock was set say of every row of the timeline: which stamps occurred twice."""
-    found = (match for sign in signs if sign.kind in _SET and (match := _TWICE.search(sign.detail)))
+    found = (match for sign in signs if sign.kind in SETTINGS and (match := TWICE.search(sign.detail)))
     later = "any row with such a stamp may be later than it says"
     return [f"the clock of this host {match['showed']} {match['span']} twice: {later}" for match in found]
 

@@ -55,7 +55,7 @@ class Cleaned:
         times = [row.time for row in self.rows if row.time]
         detail = data["detail"].format(what=self.said(), session=session)
         return AntiForensic(min(times, default=None), "tunnel_removed", detail, tuple(data["innocent_causes"]),
-                            ids_of(self.rows), label, data["level"])  # fmt: skip
+                            ids_of(self.rows), label, data["level"], None, tuple(data["attack"]))  # fmt: skip
 
 
 def cleaned(rows: Rows, bundle: Bundle, periods: Sequence[Period]) -> Cleaned:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 
 from forensics.rules import load
 from forensics.sessions.rows import Row, short
-from forensics.sessions.wiped_signs import Found, Scene, usual
+from forensics.sessions.wiped_signs import Found, Scene, ordered_by, usual
 
+Order = tuple[Row, str]
 _TOGETHER = timedelta(minutes=1)
 _FIRST_RECORDS = timedelta(minutes=1)
 _SYSMON = "microsoft-windows-sysmon/operational"
 
 
-def setting_signs(scene: Scene, stopping: Sequence[Row] = ()) -> Iterator[Found]:
-    """Every sign that settings and their changes give; `stopping` are commands that stop a recorder."""
+def setting_signs(scene: Scene, stopping: Sequence[Order] = (), passing: Sequence[Order] = ()) -> Iterator[Found]:
+    """Every sign that settings and their changes give.
+
+    `stopping` are commands that stop a recorder, `passing` those that tell Defender to pass something (with texts).
+    """
     yield from _channels(scene)
     yield from _audit(scene)
-    yield from _sysmon(scene, stopping)
+    yield from _sysmon(scene, [row for row, _ in stopping])
     yield from _services(scene)
     yield from _prefetch(scene)
-    yield from _defender(scene)
+    yield from _defender(scene, passing)
 
 
 def _channels(scene: Scene) -> Iterator[Found]:
@@ -65,7 +69,7 @@ def _sysmon(scene: Scene, stopping: Sequence[Row]) -> Iterator[Found]:
         ordered = [item for item in stopping if _just_before(item, row)]
         if ordered or scene.went_down(row) is False:
             how = f"{scene.by(ordered[-1])}, ordered by a command" if ordered else ""
-            yield scene.sign("recorder_stopped", row, [row, *ordered], how=how)
+            yield ordered_by(scene.sign("recorder_stopped", row, [row, *ordered], how=how), scene, ordered)
     logs = [row for row in scene.rows.of("log.described") if row.get("log_channel").casefold() == _SYSMON]
     began = min((row.time for row in logs if row.time), default=None)
     for row in scene.rows.of("sysmon.configured"):
@@ -86,7 +90,8 @@ def _services(scene: Scene) -> Iterator[Found]:
         if name.casefold() in guards and row.get("start_type").casefold() in words:
             told.add(name.casefold())
             same = [item for item in set_up if item.get("service_name").casefold() == name.casefold()]
-            how = f" (was {row.get('start_type_before') or 'unknown'}{scene.by(row)})"
+            by = f", set so{scene.by(row)}" if scene.by(row) else ""
+            how = f"{by} (was {row.get('start_type_before') or 'unknown'})"
             role = guards[name.casefold()]
             yield scene.sign("service_switched_off", row, [row, *same], service=name, role=role, how=how)
     for row in set_up:
@@ -112,7 +117,7 @@ def _prefetch(scene: Scene) -> Iterator[Found]:
             yield scene.sign("prefetch_off", row, [row], why=why)
 
 
-def _defender(scene: Scene) -> Iterator[Found]:
+def _defender(scene: Scene, passing: Sequence[Order]) -> Iterator[Found]:
     for row in scene.rows.of("antivirus.switched_off"):
         yield scene.sign(
             "protection_off", row, [row], what=f"{row.get('protection')} was switched off", by=scene.by(row)
@@ -120,13 +125,16 @@ def _defender(scene: Scene) -> Iterator[Found]:
     for row in scene.rows.of("antivirus.protection_off"):
         what = f"{row.get('protection')} is {row.get('value_data')} ({row.get('setting_origin')})"
         yield scene.sign("protection_off", row, [row], what=what, by="")
-    yield from _exclusions(scene)
+    yield from _exclusions(scene, passing)
     for row in scene.rows.of("antivirus.history_removed"):
         yield scene.sign("protection_history_removed", row, [row], by=scene.by(row))
 
 
-def _exclusions(scene: Scene) -> Iterator[Found]:
-    """What Defender's log says of an exclusion is one sign with what the hive says of the same one."""
+def _exclusions(scene: Scene, passing: Sequence[Order]) -> Iterator[Found]:
+    """What Defender's log says of an exclusion is one sign with what the hive says of the same one.
+
+    And with the command just before that names what is passed: the log has no account of it.
+    """
     set_up = scene.rows.of("antivirus.exclusion")
     told: set[str] = set()
     for row in scene.rows.of("antivirus.setting_changed"):
@@ -139,8 +147,20 @@ def _exclusions(scene: Scene) -> Iterator[Found]:
             told.update(item.id for item in same)
             removed = f"{short(row.get('setting_before'))} no longer, an exclusion was removed"
             what = short(row.get("setting")) or removed
-            yield scene.sign("exclusion_set", row, [row, *same], what=what, by=scene.by(row))
+            names = {item.get("excluded").casefold() for item in same} or {_excluded(now)}
+            orders = [order for order, text in passing if _just_before(order, row) and _names(text, names)]
+            by = scene.by(row) or scene.by_any(reversed(orders))
+            yield scene.sign("exclusion_set", row, [row, *same, *orders], what=what, by=by)
     for row in set_up:
         if row.id not in told:
             what = f"the {row.get('exclusion_kind')} {short(row.get('excluded'))} ({row.get('setting_origin')})"
             yield scene.sign("exclusion_set", row, [row], what=what, by="")
+
+
+def _names(text: str, excluded: Collection[str]) -> bool:
+    return any(name and name in text.casefold() for name in excluded)
+
+
+def _excluded(setting: str) -> str:
+    """What is passed, out of a setting as Defender's log has it: `…\\Exclusions\\Paths\\C:\\x = 0x0`."""
+    return setting.partition("\\exclusions\\")[2].partition("\\")[2].rpartition(" = ")[0]

@@ -52,8 +52,17 @@ class Scene:
 
     def by(self, row: Row) -> str:
         """` by <account>`, "" when the row names nobody."""
-        name = self.people.complete(row.get("user_name"), row.get("user_sid"))[0] or row.user
+        name = self.account(row)
         return f" by {name}" if name else ""
+
+    def by_any(self, rows: Iterable[Row]) -> str:
+        """The same of the first of several rows of one act that names somebody."""
+        return next((said for row in rows if (said := self.by(row))), "")
+
+    def account(self, row: Row) -> str | None:
+        """The account that a row names, by its name where the host tells it, else its SID."""
+        name, sid = self.people.complete(row.get("user_name"), row.get("user_sid"))
+        return name or row.user or sid
 
     def sign(self, kind: str, row: Row, rows: Sequence[Row], **parts: str) -> Found:
         """A sign at the time of `row` that rests on `rows`; its words, causes and level are data."""
@@ -63,8 +72,11 @@ class Scene:
             detail += f" (the record was recovered from {row.recovered_from})"
         if row.deleted:
             detail += " (a deleted entry of the registry)"
-        level, user = data["level"], _named(parts)
-        return row, AntiForensic(row.time, kind, detail, causes, ids_of(rows)[:_MOST_EVENTS], self.label, level, user)
+        events = ids_of(rows)[:_MOST_EVENTS]
+        user = _named(parts) or self.account(row)
+        return row, AntiForensic(
+            row.time, kind, detail, causes, events, self.label, data["level"], user, tuple(data["attack"])
+        )
 
     def of_service(self, row: Row) -> bool:
         """Whether a service account did it, no person."""
@@ -119,6 +131,13 @@ def _channels() -> dict[str, dict[str, Any]]:
 def weakened(found: Found, weak: bool, level: str = "weak") -> Found:
     """The sign as one of less weight where the rules say so (`weak_when`, `medium_when`)."""
     return (found[0], replace(found[1], level=level)) if weak else found
+
+
+def ordered_by(found: Found, scene: Scene, commands: Sequence[Row]) -> Found:
+    """The sign with the account of the command that ordered it, where its own record names none."""
+    row, sign = found
+    name = scene.by_any(reversed(commands)).removeprefix(" by ")
+    return (row, replace(sign, user=name)) if name and not sign.user else found
 
 
 def _named(parts: Mapping[str, str]) -> str | None:

@@ -33,7 +33,7 @@ def span(item: Document, zone: tzinfo) -> str:
     """From when to when, or what bounds are known of it."""
     start = moment(item["start"] or item.get("start_earliest"), zone)
     if not (item["start"] or item.get("start_earliest")) and item.get("start_latest"):
-        start = f"before {moment(item['start_latest'], zone)}"
+        start = said("before {time}", time=moment(item["start_latest"], zone))
     return f"{start} – {_end(item, zone)}"
 
 
@@ -41,8 +41,8 @@ def _end(item: Document, zone: tzinfo) -> str:
     early, late = item.get("end_earliest"), item.get("end_latest")
     if item["end"] or not (early or late):
         return moment(item["end"], zone)
-    bounds = [f"not before {moment(early, zone)}"] if early else []
-    bounds += [f"not after {moment(late, zone)}"] if late else []
+    bounds = [said("not before {time}", time=moment(early, zone))] if early else []
+    bounds += [said("not after {time}", time=moment(late, zone))] if late else []
     return f"? ({', '.join(bounds)})"
 
 

@@ -13,7 +13,7 @@ from forensics.rules import load
 from forensics.rules.autoruns import dated_by_key
 from forensics.show.entries import on_host, reasons
 from forensics.show.sources import Place, places_told
-from forensics.show.terminal import Document, in_zone, line, moment, said, told
+from forensics.show.terminal import NAME, Document, in_zone, line, moment, said, shortened, told
 from forensics.text import one_line
 
 _SHORT = 240
@@ -48,11 +48,17 @@ def print_persistence(
 def _head(document: Document, entry: Document, zone: tzinfo, *, alike: bool) -> Text:
     """Score, mechanism, name; entries of one name are told apart by where they stand."""
     head = Text("  ").append(f"{told('score')} {entry['score']:>3}", style="bold yellow" if entry["score"] else "dim")
-    head.append(one_line(f"  {told(entry['mechanism'])}  "), style="dim").append(one_line(entry["name"]), style="bold")
+    head.append(one_line(f"  {told(entry['mechanism'])}  "), style="dim").append(shortened(entry["name"]), style="bold")
     if alike:
-        head.append(one_line(f"  [{entry['location']}]"), style="dim")
+        head.append(f"  [{shortened(_location(entry))}]", style="dim")
     whose = f"  {said('as {user}', user=entry['user'])}" if entry["user"] else ""
     return head.append(one_line(f"{whose}{_state(entry)}{_when(entry, zone)}{on_host(document, entry)}"), style="dim")
+
+
+def _location(entry: Document) -> str:
+    """Where it stands; of one that only a log names our words for that."""
+    place = str(entry["location"])
+    return told(place) if place.startswith("named in ") else place
 
 
 def _state(entry: Document) -> str:
@@ -72,7 +78,11 @@ def _when(entry: Document, zone: tzinfo) -> str:
     if not (entry["first_seen"] or entry["last_write"]):
         return f"  {told('undated')}"
     bound = entry.get("first_seen_bound")
-    if not entry["first_seen"] or first != last:
+    if not entry["first_seen"]:
+        return f"  {written} {last}"
+    if not entry["last_write"]:
+        return f"  {told('there by' if bound else 'first seen')} {first}"
+    if first != last:
         return f"  {told('there by' if bound else 'first seen')} {first}  {written} {last}"
     return f"  {said('there by and {written}' if bound else 'first seen and {written}', written=written)} {last}"
 
@@ -85,13 +95,15 @@ def _written(entry: Document) -> str:
 
 def _more(entry: Document, zone: tzinfo, places: dict[str, Place]) -> Iterator[Text]:
     """Where it stands, by which rows, what dates it, its file and technique, and what else may have put it there."""
-    yield line(f"      {told('location')}: {entry['location']}")
+    if len(one_line(entry["name"])) > NAME:
+        yield line(f"      {told('name')}: {entry['name']}")
+    yield line(f"      {told('location')}: {_location(entry)}")
     yield from _sources(entry, places)
     if entry.get("first_seen") and entry.get("first_seen_source"):
         dated = in_zone(told(entry["first_seen_source"]), zone)
         yield line(f"      {told('first seen by')}: {dated}")
     if entry.get("made_by"):
-        source = f" ({entry['made_by_source']})" if entry.get("made_by_source") else ""
+        source = f" ({told(entry['made_by_source'])})" if entry.get("made_by_source") else ""
         yield line(f"      {told('made by')}: {entry['made_by']}{source}")
     if target := _target(entry):
         yield line(f"      {told('target')}: {in_zone(target, zone)}")
@@ -106,7 +118,7 @@ def _sources(entry: Document, places: dict[str, Place]) -> Iterator[Text]:
     found = places_told(entry, places)
     for path, locator, digest in found[:_PLACES]:
         hashed = f"  SHA-256 {digest}" if digest else ""
-        yield line(f"      {told('source')}: {path}  {locator or told('whole file')}{hashed}", "dim")
+        yield line(f"      {told('source')}: {path}  {told(locator) if locator else told('whole file')}{hashed}", "dim")
     if (more := len(found) - _PLACES) > 0:
         yield line(f"      {told('source')}: {said('… and {n} more', n=more)}", "dim")
     if not found and entry["events"]:

@@ -47,8 +47,13 @@ def print_sandbox(document: Document, zone: tzinfo, out: Console, *, full: bool)
 
 
 def _configuration(document: Document, config: Document, zone: tzinfo, *, full: bool) -> Group:
-    deleted = ", deleted" if config["deleted"] else ""
-    head = line(f"  configuration {config['source']} (score {config['score']}{deleted}){on_host(document, config)}")
+    words = (
+        "configuration {source} (score {score}, deleted)"
+        if config["deleted"]
+        else "configuration {source} (score {score})"
+    )
+    about = said(words, source=config["source"], score=config["score"])
+    head = line(f"  {about}{on_host(document, config)}")
     return Group(head, line(f"      {settings(config)}"), *reasons(config, zone, full=full))
 
 

@@ -121,7 +121,7 @@ def _show_part(folder: Path, cases: list[tuple[str, Document]], part: str, zone:
             show_summary(document, zone, out, language)
             out.print(problem_lines(document, verbose=False))
             several = len(document["evidence"]) > 1
-            print_notices(_notices(folder / name, document), out, several=several)
+            print_notices(_notices(folder / name, document), zone, out, several=several)
         elif part == "sandbox":
             print_sandbox(document, zone, out, full=True)
             print_machines(document, zone, out)

@@ -16,7 +16,7 @@ from forensics.show.findings import print_leads, print_machines
 from forensics.show.persistence import print_persistence, worst
 from forensics.show.sandboxes import print_sandbox
 from forensics.show.tables import coverage_lines, problem_lines
-from forensics.show.terminal import Document, console, counted, heading, line, said, speaking
+from forensics.show.terminal import Document, console, counted, heading, in_zone, line, said, speaking, told
 from forensics.show.tunnels import print_tunnels
 from forensics.show.wiping import print_strongest
 from forensics.text import one_line
@@ -39,28 +39,35 @@ def _summary(document: Document, case: Case, output: Path, zone: tzinfo, languag
     out = console()
     show_summary(document, zone, out, language)
     out.print(problem_lines(document, verbose=verbose))
-    print_notices(case.run.get("notices", ()), out, several=len(case.evidence) > 1)
-    out.print(line(f"{_counted(row_counts(case))} Written to {output}:"))
+    print_notices(case.run.get("notices", ()), zone, out, several=len(case.evidence) > 1)
+    out.print(line(f"{_counted(row_counts(case))} {said('Written to {folder}:', folder=output)}"))
     names = sorted(path.name for path in output.iterdir() if path.is_file())
     out.print(Text("  " + "  ".join(names), style="dim"))
 
 
-def print_notices(notices: Iterable[Document], out: Console, *, several: bool) -> None:
+def print_notices(notices: Iterable[Document], zone: tzinfo, out: Console, *, several: bool) -> None:
     """What the run had to tell that is no problem: copies not read, media not checked, disks of guests."""
     for item in notices:
         whose = f"{item['evidence']}: " if several else ""
-        out.print(line(f"Note: {whose}{item['text']}", "yellow"))
+        out.print(line(f"{told('Note')}: {whose}{in_zone(told(item['text']), zone)}", "yellow"))
 
 
 def _counted(counts: dict[str, int]) -> str:
     """How many rows there are, as the files count them."""
     left = counts["session_rows_outside"]
-    outside = f"; {left} more {'lies' if left == 1 else 'lie'} outside --start and --end" if left else ""
-    return (
-        f"{counted(counts['timeline_rows'], 'timeline row')} ({counted(counts['events'], 'event')}, "
-        f"{counted(counts['session_rows'], 'row')} of sessions, persistence, removed traces and findings{outside}), "
-        f"{counted(counts['undated'], 'undated fact')}."
+    outside = said(
+        "; 1 more lies outside --start and --end" if left == 1 else "; {n} more lie outside --start and --end", n=left
     )
+    return said(
+        "{rows} ({events}, {own} of sessions, persistence, removed traces and findings{outside}), {undated}.",
+        rows=_number(counts["timeline_rows"], "timeline row"), events=_number(counts["events"], "event"),
+        own=_number(counts["session_rows"], "row"), outside=outside if left else "",
+        undated=_number(counts["undated"], "undated fact"),
+    )  # fmt: skip
+
+
+def _number(count: int, noun: str) -> str:
+    return said(f"1 {noun}" if count == 1 else f"{{n}} {noun}s", n=count)
 
 
 def show_summary(document: Document, zone: tzinfo, out: Console, language: str = "en") -> None:
@@ -96,14 +103,16 @@ def _zone(host: Document) -> str | None:
 def _host_line(evidence: Document, *, several: bool) -> Text:
     host = evidence["host"]
     known = [host.get("os"), f"build {host['build']}" if host.get("build") else None, _zone(host)]
-    text = Text("Host ", style="bold").append(one_line(host.get("name") or "unknown host"), style="bold cyan")
-    if said := host.get("unknown", {}).get("name"):  # also where a name was inferred
-        text.append(one_line(f" ({said})"), style="yellow")
-    text.append("  " + one_line(", ".join(item for item in known if item) or "version and zone unknown"))
+    text = Text(f"{told('Host')} ", style="bold").append(
+        one_line(host.get("name") or told("unknown host")), style="bold cyan"
+    )
+    if why := host.get("unknown", {}).get("name"):  # also where a name was inferred
+        text.append(one_line(f" ({told(why)})"), style="yellow")
+    text.append("  " + one_line(", ".join(item for item in known if item) or told("version and zone unknown")))
     people = [
         user["name"]
         for user in host.get("users", [])
         if user.get("name") and (user.get("sid") or "").startswith("S-1-5-21")
     ]
-    text.append(one_line(f"  users: {', '.join(people)}") if people else "", style="dim")
-    return text.append(one_line(f"  from {evidence['name']}"), style="dim") if several else text
+    text.append(one_line(f"  {told('users')}: {', '.join(people)}") if people else "", style="dim")
+    return text.append(one_line(f"  {said('from {name}', name=evidence['name'])}"), style="dim") if several else text

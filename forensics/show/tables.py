@@ -8,13 +8,25 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
-from rich.table import Table
 from rich.text import Text
 
 from forensics.model import LogSpan
 from forensics.plain import from_plain
 from forensics.rules import load
-from forensics.show.terminal import COLOURS, Document, console, counted, heading, label_of, line, moment, said, told
+from forensics.show.terminal import (
+    COLOURS,
+    Document,
+    console,
+    counted,
+    heading,
+    in_zone,
+    label_of,
+    line,
+    moment,
+    print_table,
+    said,
+    told,
+)
 from forensics.text import one_line
 
 if TYPE_CHECKING:
@@ -32,18 +44,15 @@ def print_coverage(document: Document, zone: tzinfo, out: Console) -> None:
     """The whole table; of several pieces of evidence, each row says which it is about."""
     several = len(document["evidence"]) > 1
     labels = {item["name"]: label_of(item) for item in document["evidence"]}
-    table = Table(box=None, pad_edge=False)
+    rows = []
     columns = ("artifact", "state", "files", "parsed / claimed", "facts", "of it context", "detail")
-    for column in ("evidence", "host", *columns) if several else columns:
-        table.add_column(told(column), overflow="fold")
     for row in document["coverage"]:
         cells = [row["artifact"], told(row["state"]), str(row["found"]), f"{row['parsed']} / {row['claimed']}",
-                 str(row["facts"]), str(row["context"]), detail_of(row["detail"])]  # fmt: skip
+                 str(row["facts"]), str(row["context"]), in_zone(detail_of(row["detail"]), zone)]  # fmt: skip
         whose = [row["evidence"], labels.get(row["evidence"], "")] if several else []
         style = COLOURS.get(row["state"], "")
-        shown = [Text(one_line(cell), style=style if cell is cells[1] else "") for cell in (*whose, *cells)]
-        table.add_row(*shown)
-    out.print(table)
+        rows.append([Text(one_line(cell), style=style if cell is cells[1] else "") for cell in (*whose, *cells)])
+    print_table(out, [told(column) for column in (("evidence", "host", *columns) if several else columns)], rows)
     _print_spans(document, zone, out, several=several)
     if any(row["state"] == "not_collected" for row in document["coverage"]):
         out.print(line("not collected is not clean; mirrortrace content export writes collector targets for it", "dim"))
@@ -61,18 +70,16 @@ def _print_spans(document: Document, zone: tzinfo, out: Console, *, several: boo
     }  # fmt: skip
     if not spans:
         return
-    table = Table(box=None, pad_edge=False)
+    rows = []
     columns = ("event log", "first record", "last record", "record ids")
-    for column in ("evidence", *columns) if several else columns:
-        table.add_column(told(column), overflow="fold")
     for (evidence, path), item in sorted(spans.items()):
         ids = "none" if item["first_record"] is None else f"{item['first_record']} to {item['last_record']}"
         cells = [path, moment(item["first"], zone), moment(item["last"], zone), ids]
-        table.add_row(*(Text(one_line(cell)) for cell in ([evidence, *cells] if several else cells)))
-    out.print(table)
+        rows.append([Text(one_line(cell)) for cell in ([evidence, *cells] if several else cells)])
+    print_table(out, [told(column) for column in (("evidence", *columns) if several else columns)], rows)
     for (_, path), item in sorted(spans.items()):
         if remark := from_plain(LogSpan, item).remark:
-            out.print(line(f"{path.rpartition('/')[2]}: {told(remark)}"))
+            out.print(line(f"{path.rpartition('/')[2]}: {in_zone(told(remark), zone)}"))
 
 
 def coverage_lines(document: Document) -> Iterator[Text]:
@@ -137,15 +144,13 @@ def inspection(found: Document) -> None:
     """Print what `inspect` found."""
     out = console()
     out.print(line(f"{found['evidence']}: {found['kind']}, {counted(found['files'], 'file')} of interest", "bold"))
-    table = Table(box=None, pad_edge=False)
-    for column in ("artifact", "files", "sought"):
-        table.add_column(column, overflow="fold")
+    rows = []
     for row in found["artifacts"]:
         style = "" if row["files"] else "dim"
         more = f" and {len(row['sought']) - 2} more" if len(row["sought"]) > 2 else ""
         cells = (row["artifact"], str(row["files"]), ", ".join(row["sought"][:2]) + more)
-        table.add_row(*(Text(one_line(cell), style=style) for cell in cells))
-    out.print(table)
+        rows.append([Text(one_line(cell), style=style) for cell in cells])
+    print_table(out, ("artifact", "files", "sought"), rows)
     for text in found["notices"]:
         out.print(line(f"Note: {text}", "yellow"))
     for problem in found["problems"]:

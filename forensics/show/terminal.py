@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from forensics.locales.japanese import in_language
@@ -21,6 +22,7 @@ from forensics.times import from_iso, named_zone
 Document = dict[str, Any]
 COLOURS = {"confirmed": "bold red", "probable": "yellow", "possible": "cyan", "complete": "green", "partial": "yellow",
            "unreadable": "bold red", "not_collected": "magenta", "nothing_found": "dim"}  # fmt: skip
+NAME = 80  # characters of a name in a headline
 _PIPE_WIDTH = 1_000_000  # no line of a list is longer: what reads a pipe or a file searches whole lines
 # A time as the reasons (`sessions.rows.stamp`) and the fields of events (`times.iso`) have it.
 _STAMP = re.compile(
@@ -110,6 +112,31 @@ def heading(title: str, count: int, note: str) -> Text:
     """The line above a list."""
     text = Text(f"{told(title)}: {count}", style="bold")
     return text.append(f"  ({told(note)})", style="not bold dim") if note else text
+
+
+def shortened(text: str, most: int = NAME) -> str:
+    """A name as a headline has it; the whole stands in the full form."""
+    return one_line(text, most)
+
+
+def print_table(out: Console, columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
+    """A table; in a pipe or file its lines end with their last word and are as wide as they must be."""
+    heads = [Text(column, style="bold") for column in columns]
+    if out.width < _PIPE_WIDTH:
+        table = Table(box=None, pad_edge=False)
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        out.print(table)
+        return
+    wide = [max(cell.cell_len for cell in column) for column in zip(heads, *rows, strict=True)]
+    for row in (heads, *rows):
+        text = Text()
+        for cell, width in zip(row, wide, strict=True):
+            text.append_text(cell).append(" " * (width - cell.cell_len + 2))
+        text.rstrip()
+        out.print(text)
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:

@@ -40,11 +40,11 @@ def _about(session: Document) -> Iterator[Text]:
     who = said("profile {who}", who=session["profile_user"] or told("unknown"))
     yield line(f"      {', '.join([who, hosted, *counts])}")
     account = " of ".join(item for item in (session.get("account"), session.get("provider")) if item)
-    known = [f"account {account}"] if account else []
-    known += [f"id {session['tunnel_id']}"] if session["tunnel_id"] and session["tunnel_name"] else []
-    known += [f"cluster {session['cluster']}"] if session["cluster"] else []
-    known += [f"data in {session['data_dir']}"] if session.get("data_dir") else []
-    known += ["unregistered"] if session["unregistered"] else []
+    known = [said("account {account}", account=account)] if account else []
+    known += [said("id {id}", id=session["tunnel_id"])] if session["tunnel_id"] and session["tunnel_name"] else []
+    known += [said("cluster {cluster}", cluster=session["cluster"])] if session["cluster"] else []
+    known += [said("data in {folder}", folder=session["data_dir"])] if session.get("data_dir") else []
+    known += [told("unregistered")] if session["unregistered"] else []
     if known:
         yield line(f"      {', '.join(known)}")
     for other in session.get("linked_hosts", ()):
