@@ -8,6 +8,7 @@ import os
 import re
 import time
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from rich.console import Console
 
 from forensics import leftovers
 from forensics.case import merge_verdicts
+from forensics.export._signs import signs
 from forensics.export.sessions_json import document
 from forensics.locales.japanese import japanese
-from forensics.model import Finding, Host, PersistenceEntry, Verdicts
+from forensics.model import AntiForensic, Finding, Host, PersistenceEntry, Verdicts
 from forensics.rules import load
 from forensics.rules.engine import hits, rules_of
 from forensics.rules.ranking import worst_first
@@ -102,6 +104,34 @@ def test_each_of_several_hosts_has_its_share(case: Any) -> None:
     assert short.count("  on PC-1") == 7
     full = shown(print_wiping, case, UTC)
     assert full.index("Host PC-1: 12") < full.index("kind11") < full.index("Host PC-2: 1") < full.index("log_cleared")
+
+
+def test_weak_signs_of_one_host_stand_behind_graver_ones_of_another(case: Any) -> None:
+    weak = [sign("file_removed", "weak", minute, "PC-1") for minute in range(3)]
+    grave = [sign(f"kind{minute}", "strong", minute, "PC-2") for minute in range(9)]
+    case["anti_forensics"] = [*weak, *grave, sign("log_service_crashed", "medium", 55, "PC-2")]
+    short = shown(print_strongest, case, UTC)
+    assert short.count(" (strong): ") == 7
+    assert "log_service_crashed (medium)" in short
+    assert " (weak): " not in short
+
+
+def test_signs_of_two_collections_are_put_among_each_other_in_the_order_of_each() -> None:
+    def told(kind: str, hour: int) -> AntiForensic:
+        return AntiForensic(datetime(2025, 1, 1, hour, tzinfo=UTC), kind, kind, (), (), "PC-1")
+
+    first = Verdicts(anti_forensics=(told("a", 1), told("b", 7), told("time_changed", 6)))
+    second = Verdicts(anti_forensics=(told("c", 3),))
+    assert [item.kind for item in merge_verdicts([first, second]).anti_forensics] == ["a", "c", "b", "time_changed"]
+
+
+def test_ids_of_signs_rest_on_their_content() -> None:
+    sign_of = AntiForensic(datetime(2025, 1, 1, tzinfo=UTC), "log_silent", "d", (), ("e", "f"), "PC-1", user="x")
+    before = replace(sign_of, kind="log_cleared", time=datetime(2024, 1, 1, tzinfo=UTC))
+    (alone,) = signs([sign_of])
+    assert [item[1] for item in signs([before, sign_of])][1] == alone[1], "no ordinal"
+    assert len({item[1] for item in signs([sign_of, replace(sign_of, detail="another part")])}) == 2
+    assert alone[3]["username"] == "x"
 
 
 def test_findings_say_that_signs_stand_elsewhere(case: Any) -> None:
@@ -239,6 +269,18 @@ def test_one_time_to_the_second_is_told_once(case: Any) -> None:
     assert "  undated" in shown_entries(case, [base | {"first_seen": None, "last_write": None}])
     logged = base | {"last_write_kind": "log", "last_write": "2024-12-04T05:00:00.000000+00:00"}
     assert "there by 2024-12-04 03:02:11Z  logged 2024-12-04 05:00:00Z" in shown_entries(case, [logged])
+
+
+def test_what_is_unknown_or_long_does_not_fill_the_headline(case: Any) -> None:
+    base = case["persistence"][0] | {"mechanism": "run_key", "last_write": "2024-12-04T03:02:11.900000+00:00"}
+    assert "first seen" not in shown_entries(case, [base | {"first_seen": None, "deleted": True}])
+    assert "  ?" not in shown_entries(case, [base | {"first_seen": base["last_write"], "last_write": None}])
+    long = [base | {"name": "K" * 250, "location": "HKLM\\" + "x" * 200 + end} for end in ("\\one", "\\two")]
+    heads = [line for line in shown_entries(case, long).splitlines() if "KKK" in line]
+    assert all("K" * 79 + "…" in head and "K" * 80 not in head for head in heads)
+    assert "\\one]" in heads[0]
+    assert "\\two]" in heads[1]
+    assert "name: " + "K" * 250 in shown(print_persistence, case, long, UTC, full=True)
 
 
 def shown_entries(case: Any, entries: list[Any]) -> str:

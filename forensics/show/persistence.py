@@ -50,9 +50,15 @@ def _head(document: Document, entry: Document, zone: tzinfo, *, alike: bool) -> 
     head = Text("  ").append(f"{told('score')} {entry['score']:>3}", style="bold yellow" if entry["score"] else "dim")
     head.append(one_line(f"  {told(entry['mechanism'])}  "), style="dim").append(shortened(entry["name"]), style="bold")
     if alike:
-        head.append(f"  [{shortened(_location(entry))}]", style="dim")
+        head.append(f"  [{_end_of(_location(entry))}]", style="dim")
     whose = f"  {said('as {user}', user=entry['user'])}" if entry["user"] else ""
     return head.append(one_line(f"{whose}{_state(entry)}{_when(entry, zone)}{on_host(document, entry)}"), style="dim")
+
+
+def _end_of(place: str) -> str:
+    """The end of a long place, by which those of one name are told apart."""
+    text = one_line(place)
+    return text if len(text) <= NAME else f"…{text[1 - NAME :]}"
 
 
 def _location(entry: Document) -> str:

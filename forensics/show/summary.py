@@ -102,7 +102,8 @@ def _zone(host: Document) -> str | None:
 
 def _host_line(evidence: Document, *, several: bool) -> Text:
     host = evidence["host"]
-    known = [host.get("os"), f"build {host['build']}" if host.get("build") else None, _zone(host)]
+    build = told(f"build {host['build']}") if host.get("build") else None
+    known = [told(host["os"]) if host.get("os") else None, build, _zone(host)]
     text = Text(f"{told('Host')} ", style="bold").append(
         one_line(host.get("name") or told("unknown host")), style="bold cyan"
     )
