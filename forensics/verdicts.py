@@ -287,7 +287,8 @@ class PersistenceEntry:
     is `made_by` with `made_by_sid`, as `made_by_source` has it (records, the most direct first; None: none tells).
     `last_write_kind` says what `last_write` is a time of: registry | file | wmi | log.
     `deleted_at`: when a log saw it being deleted. `inert`: why this version of Windows
-    does not start it any more.
+    does not start it any more. `built`: the files that its commands hand to MSBuild, `@` before one of arguments; they
+    are read for the score and not exported.
     """
 
     id: str
@@ -327,6 +328,7 @@ class PersistenceEntry:
     made_by_source: str | None = None
     last_write_kind: str | None = None
     deleted_at: datetime | None = None
+    built: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ def _plain(item: Aside) -> dict[str, Any]:
         "source_locator": source.locator,
         "times": {meaning: moment.isoformat() for meaning, moment in fact.times.items()},
         "no_times": fact.no_times,
-        "fields": fact.fields,
+        # The bytes of a text that was made safe are in the evidence, at the locator; here they would double its size.
+        "fields": {name: value for name, value in fact.fields.items() if name != "raw_hex"},
         "tag": fact.tags,
         "seen_in": fact.seen_in,
     }

@@ -9,6 +9,7 @@ them, which is an inference. Long lines are cut in the middle, so that padding h
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -25,12 +26,18 @@ _QUOTED_SLASHED = re.compile(r'"(?:[a-z]:|\\\\|//)[^"]*"', re.IGNORECASE)
 # A run of backslashes within a path; one that begins a path, also behind a switch (`/i:\\host`), names a host.
 _DOUBLED = re.compile(r"(?<=[^\s\"'=,(;])(?<![/-]\w:)\\{2,}")
 _DEVICE = re.compile(
-    r"(?:\\\\[?.]\\|\\\?\?\\)(?:globalroot\\)?(?:(unc)\\|(device\\harddiskvolume\d+)(?=\\)|(?=[a-z]:))"
+    r"(?:\\\\[?.]\\|\\\?\?\\)(?:globalroot\\)?(?:(?:dosdevices|global\?\?|\?\?)\\)?"
+    r"(?:(unc)\\|(device\\harddiskvolume\d+|volume\{[0-9a-f-]{36}\})(?=\\)|(?=[a-z]:))"
     r"|(?<![^\s\"=])\\?(device\\harddiskvolume\d+)(?=\\)",
     re.IGNORECASE,
 )
+# PowerShell takes the dashes of typography for switches; its own way of naming a variable of the environment.
+_POWERSHELL = re.compile(r"powershell|pwsh", re.IGNORECASE)
+_LONG_DASH = re.compile("(?<=\\s)[\u2013\u2014\u2015](?=\\w)")
+_ENVIRONMENT = re.compile(r"\$(?:\{env:([^{}%\\/:\s]{1,40})\}|env:(\w{1,40}))", re.IGNORECASE)
 _OWN_SHARE = re.compile(r"\\\\(?:localhost|127(?:\.\d{1,3}){3}|\.|%computername%)\\([a-z])\$(?=\\)", re.IGNORECASE)
 _ROOT = re.compile(r"^(\"?)(?:\\?systemroot\\|(?=\\?(?:system32|syswow64)\\))\\?", re.IGNORECASE)
+_SWITCHED = re.compile(r"\.exe(?=/)", re.IGNORECASE)
 _UP = re.compile(r"\.\.(?=[\s\"]|$)")
 _EXTENSION = re.compile(
     r"\.(?:exe|com|bat|cmd|sys|dll|ocx|scr|pif|cpl|msc|vbs|vbe|jse?|wsf|wsh|hta|ps1|lnk|url|pyw?|jar|msi)(?=[\s\"'/,]|$)",
@@ -67,7 +74,9 @@ def foreign(told: str) -> bool:
 @lru_cache(maxsize=1024)
 def normal(command: str, profile: str | None = None) -> str:
     """The command line in the form that rules compare; see the module's text."""
-    text = _plain_carets(" ".join(shortened(command).split()))
+    text = " ".join(_plain_carets(shortened(command)).split())
+    if _POWERSHELL.search(text):
+        text = _ENVIRONMENT.sub(lambda match: _environment(match, profile), _LONG_DASH.sub("-", text))
     for _ in range(2):  # a profile may itself begin with a variable
         text = _VARIABLE.sub(lambda match: _value(match, profile), text)
     text = _FILE_URL.sub(lambda match: "" if len(match.group()) > 7 else "\\\\", text[:LONGEST])
@@ -143,9 +152,11 @@ def split(text: str) -> tuple[str, str]:
 
 def _program_end(text: str) -> int:
     first = text.split(None, 1)[0] if text.strip() else ""
-    known = first.casefold().partition(".exe/")[0].replace("/", "\\").rpartition("\\")[2]
+    switched = _SWITCHED.search(first)
+    image = first[: switched.start()] if switched else first
+    known = image.replace("/", "\\").rpartition("\\")[2].casefold()
     if known.removesuffix(".exe") in _hosts():
-        return len(first.casefold().partition(".exe/")[0]) + (4 if ".exe/" in first.casefold() else 0)
+        return len(image) + (4 if switched else 0)
     switch = first.find("/")
     if switch > 0 and first[:switch].casefold().removesuffix(".exe") in _hosts():  # cmd/c
         return switch
@@ -179,10 +190,20 @@ def _plain_carets(text: str) -> str:
 
 
 def _value(match: re.Match[str], profile: str | None) -> str:
-    name, table = match.group(1).casefold(), load("commands")
+    return _stands_for(match.group(1), profile) or match.group()
+
+
+def _environment(match: re.Match[str], profile: str | None) -> str:
+    return _stands_for(match.group(1) or match.group(2), profile) or match.group()
+
+
+def _stands_for(variable: str, profile: str | None) -> str | None:
+    """What a well-known variable holds, None for any other."""
+    name, table = variable.casefold(), load("commands")
     if name in table["profile_variables"]:
         return str((profile or _SOMEBODY) + table["profile_variables"][name])
-    return str(table["variables"].get(name, match.group()))
+    known = table["variables"].get(name)
+    return None if known is None else str(known)
 
 
 def _volume(match: re.Match[str]) -> str:
@@ -210,14 +231,9 @@ def _without_dots(text: str) -> str:
 
 
 def _renamed(text: str) -> str:
-    """Folders by their usual names."""
-    folded = text.casefold()
-    for short, full in load("commands")["folders"]:
-        at = folded.find(short)
-        while at >= 0:
-            text = text[:at] + full + text[at + len(short) :]
-            folded = text.casefold()
-            at = folded.find(short, at + len(full) - 1)
+    """Folders by their usual names; what stands behind one of them may be the next."""
+    for short, full in _folders():
+        text = short.sub(full, text)
     return text
 
 
@@ -235,6 +251,19 @@ def _pieces(text: str) -> list[str]:
 def _is_shell(command: Command) -> bool:
     wrapper = _wrappers().get(command.name.removesuffix(".exe"))
     return wrapper is not None and wrapper[1]
+
+
+@cache
+def _folders() -> tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]:
+    """The backslash at the end is looked at only: it begins the next name.
+
+    Nothing is sought in the folded text: folding makes some signs longer, so that places in it are others.
+    """
+    flags = re.IGNORECASE | re.ASCII
+    return tuple(
+        (re.compile(re.escape(short[:-1]) + r"(?=\\)", flags), lambda _, name=full[:-1]: name)
+        for short, full in load("commands")["folders"]
+    )
 
 
 @cache

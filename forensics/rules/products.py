@@ -77,12 +77,18 @@ def product(facts: Mapping[str, Any]) -> dict[str, str] | None:
     if len(line) > _LONGEST or _odd(line, mechanism) or not _named(str(facts.get("library") or ""), line):
         return None
     for item in _products():
-        if mechanism in item.mechanisms and item.entry.fullmatch(name) and item.command.fullmatch(line):
+        if mechanism in item.mechanisms and item.entry.fullmatch(name) and _fits(item.command, line, name):
             # A log names key and value where a hive's row has the item of a list.
             placed = item.place.search(location) or item.place.search(f"{location}\\{name}")
             if placed and item.remark.search(remark):
                 return {"product": item.what, "product_kind": item.kind}
     return None
+
+
+def _fits(pattern: re.Pattern[str], line: str, name: str) -> bool:
+    """Whether the command is the product's; what its group `own` meets has to be in the entry's name."""
+    met = pattern.fullmatch(line)
+    return met is not None and (met.groupdict().get("own") or "").casefold() in name.casefold()
 
 
 def _odd(line: str, mechanism: str) -> bool:

@@ -16,6 +16,7 @@ from forensics.model import Host, PersistenceEntry, stable_id
 from forensics.rules import autoruns
 from forensics.rules.ranking import worst_first
 from forensics.sessions import persistence_scored as scored
+from forensics.sessions.persistence_built import handed
 from forensics.sessions.persistence_commands import COMMANDED
 from forensics.sessions.persistence_entries import Entry, merged
 from forensics.sessions.persistence_files import Classes, file_of
@@ -27,6 +28,7 @@ from forensics.sessions.persistence_seen import Files, first_seen, last_write
 from forensics.sessions.projects import Projects
 from forensics.sessions.rows import People, Row, Rows, because, ids_of, is_service_sid, short, stamp
 
+NOTHING = "nothing about its place, program or account stands out"  # the reason of an entry that has none
 _WRAPPED = "service.wrapper_config"
 _BY_NAME = frozenset({"scheduled_task", "service"})  # these stand in several places under one name
 _DEFINED_TASKS = ("task.defined", "task.cached")
@@ -81,7 +83,7 @@ def _entry(
         made_by_sid=made.sid,
         made_by_source=made.source,
         score=most.score,
-        reasons=tuple(dict.fromkeys(reasons)) or ("nothing about its place, program or account stands out",),
+        reasons=tuple(dict.fromkeys(reasons)) or (NOTHING,),
         attack=tuple(sorted(scored.attack_of(most, entry.mechanism))),
         events=ids_of([*entry.rows, *(row for item in found for row in item.built), *seen.rows]),
         host=label,
@@ -90,6 +92,7 @@ def _entry(
         trigger=entry.first("task_trigger", "event_query") or None,
         target=target,
         target_note=no_file,
+        built=handed(found, profile),
     )
 
 

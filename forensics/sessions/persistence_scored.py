@@ -22,6 +22,7 @@ from forensics.sessions.rows import Row, because, short
 
 INLINE = "PER-60"  # the rule that rests on the project, not on the entry
 _NUMBER = re.compile(r"^(?:d|q)word \(", re.IGNORECASE)
+_IN_PROFILE = re.compile(r"[a-z]:[\\/]users[\\/]|%(?:localappdata|appdata|userprofile)%", re.IGNORECASE)
 _OTHERS = 5  # that are named in reasons
 # What is in effect before what was said once: Windows runs a task out of its cache.
 _EFFECT = {
@@ -156,6 +157,8 @@ def _same(command: str, profile: str | None) -> str:
 def _judge(item: Judged, facts: dict[str, object], profile: str | None) -> None:
     mechanism, name, location = (str(facts[part]) for part in ("mechanism", "name", "location"))
     own = mechanism != "service" or not item.library  # no known service loads a library
+    # SYSTEM has no use for a program in somebody's profile, whoever's name it has.
+    own = own and not (facts.get("run_as_system") and _IN_PROFILE.search(item.command))
     item.known = (own and _known(mechanism, name, item.command)) or autoruns.stock(
         mechanism, location, name, item.command, item.library
     )

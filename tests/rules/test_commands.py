@@ -35,6 +35,18 @@ EVIL = "C:\\Users\\Public\\evil.exe"
         ("%USERPROFILE%\\..\\Public\\evil.exe", EVIL),
         ("C:\\Documents and Settings\\Public\\evil.exe", EVIL),
         ("C:\\PROGRA~3\\evil.exe", "C:\\ProgramData\\evil.exe"),
+        # Signs that become longer when folded.
+        ("C:\\Users\\Groß\\Local Settings\\Temp\\a.exe", "C:\\Users\\Groß\\AppData\\Local\\Temp\\a.exe"),
+        ("C:\\Users\\İsmail\\LOCALS~1\\Temp\\a.exe", "C:\\Users\\İsmail\\AppData\\Local\\Temp\\a.exe"),
+        ("C:\\ﬃ\\PROGRA~3\\LOCALS~1\\a.exe", "C:\\ﬃ\\ProgramData\\Local Settings\\a.exe"),
+        ("C:\\ßßß\\cmd.exe/c a", "C:\\ßßß\\cmd.exe /c a"),
+        ("\\\\?\\Volume{01234567-89ab-cdef-0123-456789abcdef}\\Users\\Public\\evil.exe", EVIL),
+        ("\\\\?\\GLOBALROOT\\DosDevices\\C:\\Users\\Public\\evil.exe", EVIL),
+        ("\\\\?\\GLOBALROOT\\GLOBAL??\\C:\\Users\\Public\\evil.exe", EVIL),
+        ("cmd /c ^  a ^ ^ b", "cmd /c a b"),
+        ("powershell –enc $env:PUBLIC\\a.ps1", "powershell -enc C:\\Users\\Public\\a.ps1"),
+        ("pwsh ―c ${env:ProgramFiles(x86)}\\a $env:other", "pwsh -c C:\\Program Files (x86)\\a $env:other"),
+        ("notepad – a", "notepad – a"),
         ("C:\\PROGRA~2\\a\\b.exe", "C:\\Program Files (x86)\\a\\b.exe"),
         ("C:\\Users\\All Users\\evil.exe", "C:\\ProgramData\\evil.exe"),
         ("C:\\Users\\Public.\\evil.exe", EVIL),
@@ -142,3 +154,11 @@ def test_no_line_takes_long(piece: str) -> None:
     begin = time.perf_counter()
     chain((piece * 100000)[:200000])
     assert time.perf_counter() - begin < 1
+
+
+@pytest.mark.parametrize(
+    "text", ["cmd /c ^  a", 'a ^ "b ^  c" ^ d', "\\\\?\\C:\\PROGRA~3\\PROGRA~1\\x", "pwsh –w $env:TEMP\\a ^ b"]
+)
+def test_a_normal_form_is_its_own(text: str) -> None:
+    once = normal(text, HOME)
+    assert normal(once, HOME) == once

@@ -10,6 +10,7 @@ import pytest
 from forensics.model import PersistenceEntry, Value
 from forensics.rules.autoruns import stock
 from forensics.sessions.persistence import persistence
+from forensics.sessions.persistence_scored import known_entry
 from forensics.sessions.rows import Rows
 from tests.sessions.factory import HOST, SYSTEM, Scene
 from tests.sessions.test_persistence import only, run_value
@@ -22,11 +23,11 @@ ONEDRIVE = "%localappdata%\\Microsoft\\OneDrive\\OneDriveStandaloneUpdater.exe /
 MTIME = "Content Modification Time"
 
 
-def xml(scene: Scene, name: str, *commands: str, seconds: float = 0) -> None:
+def xml(scene: Scene, name: str, *commands: str, seconds: float = 0, run_as: str = SYSTEM) -> None:
     """A task's file, with one row for each action."""
     for number, command in enumerate(commands, 1):
         scene.file("task.defined", f"C:/Windows/System32/Tasks/{name}", {"Creation Time": seconds}, f"action {number}",
-                   task_name=f"\\{name}", command_line=command, task_run_as=SYSTEM)  # fmt: skip
+                   task_name=f"\\{name}", command_line=command, task_run_as=run_as)  # fmt: skip
 
 
 def cached(scene: Scene, name: str, *commands: str, seconds: float = 0) -> None:
@@ -140,12 +141,37 @@ class TestKnown:
 
     def test_in_whatever_form_they_are_told(self) -> None:
         scene = Scene()
-        xml(scene, "OneDrive Reporting Task-S-1-5-21-1-2-3-1001", ONEDRIVE)
+        xml(scene, "OneDrive Reporting Task-S-1-5-21-1-2-3-1001", ONEDRIVE, run_as="S-1-5-21-1-2-3-1001")
         cached(scene, "OneDrive Reporting Task-S-1-5-21-1-2-3-1001", ONEDRIVE.replace("%localappdata%",
                "C:\\Users\\田中\\AppData\\Local"))  # fmt: skip
         entry = shuffled(scene)
         assert entry.score == 0
         assert "known autostart" in entry.reasons[0]
+
+    def test_nothing_of_a_profile_that_runs_as_system(self) -> None:
+        for place in ("%localappdata%", "C:\\Users\\bob\\AppData\\Local", "C:\\Users\\Public\\AppData\\Local"):
+            scene = Scene()
+            xml(scene, "OneDrive Reporting Task-S-1-5-21-1-2-3-1001", ONEDRIVE.replace("%localappdata%", place))
+            entry = only(scene)
+            assert entry.score >= 20
+            assert not any("known autostart" in reason for reason in entry.reasons)
+
+    @pytest.mark.parametrize(
+        "folder", ["Public", "Public.", "PUBLIC ", "Default", "Default User", "All Users", "DEFAUL~1"]
+    )
+    def test_nothing_below_what_is_nobodys_profile(self, folder: str) -> None:
+        program = f"C:\\Users\\{folder}\\AppData\\Local\\Microsoft\\"
+        own = program.replace(folder, "bob")
+        for mechanism, name, command in (
+            ("run_key", "OneDrive", "OneDrive\\OneDrive.exe /background"),
+            ("run_key", "Teams", "WindowsApps\\ms-teams.exe"),
+            ("scheduled_task", "\\OneDrive Standalone Update Task", "OneDrive\\OneDriveStandaloneUpdater.exe"),
+            ("com", "x", "OneDrive\\FileSyncShell64.dll"),
+            ("shell_extension", "x", "OneDrive\\FileSyncShell64.dll"),
+        ):
+            facts = {"mechanism": mechanism, "name": name}
+            assert known_entry(facts | {"command": own + command})
+            assert known_entry(facts | {"command": program + command}) is None
 
     def test_not_with_a_second_program(self) -> None:
         scene = Scene()

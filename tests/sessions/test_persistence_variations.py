@@ -82,6 +82,40 @@ odbcconf /a {REGSVR C:\Users\bob\a.dll}
 hh.exe http://x/y.chm
 ssh -R 1080 x@1.2.3.4 -N
 cmd /c %ProgramData:~0,1%alc
+cmd /c "set x=C:\Prog&& set y=ramData\evil.exe&& call %x%%y%"
+cmd /v:on /c "set x=C:\Intel\evil.exe& !x!!x!"
+cmd /c "set x=C:\Intel\evil.exe&& call %x%"
+powershell –w hidden –enc SQBFAFgAIAAoAE4AZQB3AC0ATwBiAGoA
+powershell —enc SQBFAFgAIAAoAE4AZQB3AC0ATwBiAGoA
+powershell -c $env:PUBLIC\a.exe
+powershell -c "& ${env:ProgramData}\a.exe"
+C:\Windows\Microsoft.NET\Framework64\v4.0.30319\MSBuild.exe
+C:\Windows\Microsoft.NET\Framework64\v4.0.30319\MSBuild.exe @C:\Intel\a.rsp
+C:\Windows\Microsoft.NET\Framework64\v4.0.30319\MSBuild.exe C:\build\hello.xml
+C:\Windows\Microsoft.NET\Framework64\v4.0.30319\MSBuild.exe C:\Intel\a
+C:\Windows\Microsoft.NET\Framework64\v4.0.30319\MSBuild.exe C:\Intel\a.yml /p:x=\build\y
+C:\Windows\Microsoft.NET\Framework64\v4.0.30319\MSBuild.exe C:\Users\Public\source\repos\a.proj
+C:\Windows\Microsoft.NET\Framework64\v4.0.30319\MSBuild.exe C:\Users\bob\source\repos\a.proj /l:X,C:\Intel\e.dll
+dotnet msbuild C:\Intel\x
+cmd /c "cd /d C:\Intel && MSBuild a"
+pythonw.exe C:\Users\bob\a.py
+"C:\Program Files\nodejs\node.exe" C:\Users\bob\a.js
+"C:\Program Files\Java\bin\javaw.exe" -jar C:\Users\bob\evil.jar
+dotnet C:\Users\bob\evil.dll
+"C:\Program Files\AutoHotkey\AutoHotkey.exe" C:\Users\bob\a.ahk
+pythonw.exe C:\ProgramData\a\a.py
+ssh -o ProxyCommand=C:\Users\bob\evil.exe x
+ssh -F C:\Users\bob\conf host
+ssh -N -D 1080 a@1.2.3.4
+"C:\Program Files\Google\Chrome\Application\chrome.exe" --gpu-launcher="C:\Users\bob\evil.exe"
+"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe" --load-extension=C:\Users\bob\ext
+cloudflared tunnel run --token x
+C:\Tools\ngrok.exe tcp 3389
+C:\Windows\System32\tttracer.exe C:\Users\bob\evil.exe
+"C:\Program Files\Microsoft Office\root\Office16\WINWORD.EXE" /l C:\Users\bob\evil.wll
+\\?\Volume{01234567-89ab-cdef-0123-456789abcdef}\Users\Public\evil.exe
+\\?\GLOBALROOT\DosDevices\C:\Users\Public\evil.exe
+C:\Users\Groß\Local Settings\Temp\evil.exe
 """.strip().splitlines()
 LEADS = r"""
 %COMSPEC% /c start /b powershell -nop
@@ -102,6 +136,11 @@ C:\Windows\System32\mmc.exe C:\Windows\System32\services.msc
 C:\Users\bob\AppData\Local\Programs\App\app.exe --hidden
 C:\Users\bob\AppData\Roaming\Spotify\Spotify.exe --autostart
 C:\Users\bob\AppData\Local\Discord\Update.exe --processStart Discord.exe
+"C:\Program Files\Java\bin\javaw.exe" -jar "C:\Program Files\Vendor\tray.jar"
+"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe" --profile-directory=Default
+"C:\Program Files\7-Zip\7z.exe" a D:\b.7z C:\Users\bob\Documents
+C:\Windows\System32\taskkill.exe /f /im msbuild.exe
+C:\Windows\System32\OpenSSH\ssh.exe -N -f -d host
 """.strip().splitlines()
 
 
