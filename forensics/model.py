@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from forensics.plainjson import dumps
 from forensics.times import Moment, NoTime, iso
+from forensics.verdicts import INTERNAL
 from forensics.verdicts import (
     AdvisoryAnswer as AdvisoryAnswer,
 )
@@ -338,8 +339,10 @@ def _shown(moment: datetime) -> str:
 
 @cache
 def _members(kind: Hashable) -> tuple[str, ...] | None:
-    """The names of a dataclass's fields; None for other types."""
-    return tuple(item.name for item in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
+    """The names of a dataclass's fields that are written; None for other types."""
+    if not dataclasses.is_dataclass(kind):
+        return None
+    return tuple(item.name for item in dataclasses.fields(kind) if INTERNAL not in item.metadata)
 
 
 def to_plain(value: Any) -> Any:  # noqa: ANN401  # any model object becomes plain JSON material

@@ -12,6 +12,8 @@ from forensics.answers import AdvisoryAnswer as AdvisoryAnswer
 from forensics.answers import AdvisorySource as AdvisorySource
 from forensics.answers import Said as Said
 
+INTERNAL = "internal"  # marks a field that is for the run itself and is written nowhere
+
 
 @dataclass(frozen=True, slots=True)
 class MappedFolder:
@@ -328,7 +330,7 @@ class PersistenceEntry:
     made_by_source: str | None = None
     last_write_kind: str | None = None
     deleted_at: datetime | None = None
-    built: tuple[str, ...] = ()
+    built: tuple[str, ...] = field(default=(), metadata={INTERNAL: True})
 
 
 @dataclass(frozen=True, slots=True)
