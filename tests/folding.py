@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from forensics.artifacts.base import FieldType
@@ -11,7 +12,7 @@ from forensics.timeline import Kinds
 
 def unfolded(row: dict[str, Any], kinds: Kinds | None = None) -> dict[str, Any]:
     """The row with every field by its name and of its declared type."""
-    declared = row_fields(kinds)
+    declared = _declared() if kinds is None else row_fields(kinds)
     fields = {name: value for name, value in row.items() if name != "details"}
     for item in row.get("details", ()):
         name, _, text = item.partition(": ")
@@ -21,6 +22,11 @@ def unfolded(row: dict[str, Any], kinds: Kinds | None = None) -> dict[str, Any]:
         else:
             fields.setdefault(name, []).append(text)
     return fields
+
+
+@cache
+def _declared() -> dict[str, FieldType]:
+    return row_fields()
 
 
 def _single(text: str, declared: FieldType) -> str | int | bool:
