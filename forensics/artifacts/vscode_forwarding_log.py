@@ -10,24 +10,11 @@ memory. Local time.
 
 from __future__ import annotations
 
-from forensics.artifacts._tunnel import (
-    BORN,
-    EDITOR_ZONE,
-    MESSAGE_LIMIT,
-    cut_line,
-    local_moment,
-    with_inferred_zone,
-    zeroed,
-    zone_fields,
-)
-from forensics.artifacts._vscode import OWNER, desktop_globs, desktop_owner
+from forensics.artifacts._vscode_log import LOG, Told, extension_globs, messages
 from forensics.artifacts.base import FieldType, FileArtifact, FileInput, Kind, Output
-from forensics.formats import spdlog
-from forensics.formats.logzone import LogZone
 from forensics.formats.messages import Meaning, meaning
-from forensics.formats.spdlog import Entry
 from forensics.formats.tunnellog import parse_line
-from forensics.model import Problem, Value, make_fact
+from forensics.model import Value
 
 _NAME = "vscode_forwarding_log"
 _CHANNEL = "[forwarding] "
@@ -42,52 +29,27 @@ def _meaning(text: str) -> Meaning:
     return line.meaning if line else meaning("cli", text)
 
 
-def _row(given: FileInput, entry: Entry, zone: LogZone) -> Output:
-    source = given.source(f"line {entry.number}")
-    if entry.cut:
-        yield cut_line(_NAME, given, entry.number, entry.offset)
-    if entry.lost:
-        yield Problem("truncated", _NAME, source, f"{entry.lost} lines that continue it were not read")
-    told = _meaning(entry.message)
-    event = told.event if told.event in ("port_forwarded", "port_closed") else "forwarding_message"
+def _told(message: str) -> Told:
+    told = _meaning(message)
     port, privacy = told.values.get("port"), told.values.get("privacy") or told.values.get("public")
+    if told.event not in ("port_forwarded", "port_closed"):
+        return "vscode.forwarding_message", {}, not told.keep and not port
     fields: dict[str, Value | None] = {
-        **desktop_owner(given),
-        **zone_fields(zone),
         "port": int(port) if port else None,
         "public": privacy.casefold() in ("public", "true") if privacy else None,
-        "log_level": entry.level,
-        "log_message": entry.text[:MESSAGE_LIMIT],
-        "line_number": entry.number,
-        "file_offset": entry.offset,
     }
-    if event == "forwarding_message":
-        fields["port"] = fields["public"] = None
-    yield make_fact(
-        f"vscode.{event}", source, {BORN: local_moment(given, entry.stamp)}, fields, context=not told.keep and not port
-    )
+    return f"vscode.{told.event}", fields, not told.keep and not port
 
 
 def parse(given: FileInput) -> Output:
     """One row for every message."""
-    yield from zeroed(_NAME, given)
-    given, zone = with_inferred_zone(given, EDITOR_ZONE)
-    for entry in spdlog.read(given.fh):
-        if entry.text.strip():
-            yield from _row(given, entry, zone)
+    yield from messages(_NAME, given, _told)
 
 
-_LOG: dict[str, FieldType] = {
-    **OWNER, "log_level": str, "log_message": str, "log_zone": str, "log_zone_reason": str, "line_number": int,
-    "file_offset": int,
-}  # fmt: skip
-_PORT: dict[str, FieldType] = {**_LOG, "port": int, "public": bool}
+_PORT: dict[str, FieldType] = {**LOG, "port": int, "public": bool}
 ARTIFACT = FileArtifact(
     name=_NAME,
-    paths=desktop_globs(
-        *(f"logs/*/window*/exthost*/{name}" for name in _NAMES),
-        anywhere=tuple(f"user-data/logs/*/window*/exthost*/{name}" for name in _NAMES),
-    ),
+    paths=extension_globs(*_NAMES),
     parse=parse,
     emits={
         "vscode.port_forwarded": Kind(
@@ -95,6 +57,6 @@ ARTIFACT = FileArtifact(
             _PORT,
         ),
         "vscode.port_closed": Kind("The editor no longer publishes port {port}", _PORT),
-        "vscode.forwarding_message": Kind("Port forwarding of the editor: {log_message}", _LOG, context=True),
+        "vscode.forwarding_message": Kind("Port forwarding of the editor: {log_message}", LOG, context=True),
     },
 )
