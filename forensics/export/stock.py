@@ -7,34 +7,29 @@ together from them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from forensics.case import Case
-from forensics.model import Aside, Fact, Source
+from forensics.export._lines import encode, objects, place, source_of
+from forensics.model import Aside, Fact
 from forensics.spool import decode_fields
-
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True).encode
 
 
 def write(case: Case, path: Path) -> None:
     """Write one JSON object a line, ordered by host, kind and place; `times` and `no_times` are objects by meaning."""
     with path.open("w", encoding="utf-8", newline="\n") as handle:
-        handle.writelines(sorted(_encode(_plain(item)) + "\n" for item in case.stock))
+        handle.writelines(sorted(encode(_plain(item)) + "\n" for item in case.stock))
 
 
 def _plain(item: Aside) -> dict[str, Any]:
-    fact, source = item.fact, item.fact.source
+    fact = item.fact
     return {
         "hostname": item.host,
         "kind": fact.kind,
-        "evidence": source.evidence,
-        "source_path": source.path,
-        "source_sha256": source.sha256,
-        "source_locator": source.locator,
+        **place(fact.source),
         "times": {meaning: moment.isoformat() for meaning, moment in fact.times.items()},
         "no_times": fact.no_times,
         # The bytes of a text that was made safe are in the evidence, at the locator; here they would double its size.
@@ -50,13 +45,11 @@ def read(path: Path) -> Iterator[Aside]:
     Raises:
         ValueError, KeyError: a line is not such a row.
     """
-    with path.open(encoding="utf-8", newline="\n") as handle:
-        for line in handle:
-            yield _row(json.loads(line))
+    return map(_row, objects(path))
 
 
 def _row(plain: dict[str, Any]) -> Aside:
-    source = Source(plain["evidence"], plain["source_path"], plain["source_sha256"], plain["source_locator"])
+    source = source_of(plain)
     times = {meaning: datetime.fromisoformat(text) for meaning, text in plain["times"].items()}
     fields, tags, seen = decode_fields(plain["fields"]), tuple(plain["tag"]), tuple(plain["seen_in"])
     return Aside(plain["hostname"], Fact(plain["kind"], source, times, fields, plain["no_times"], True, tags, seen))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,22 +9,19 @@ from typing import Any
 from forensics.artifacts.base import all_kinds
 from forensics.case import Case
 from forensics.columns import data_type
-from forensics.model import Source
+from forensics.export._lines import encode, objects, place, source_of
 from forensics.spool import decode_fields
 from forensics.timeline import Kinds, Undated
-
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True).encode
 
 
 def write(case: Case, path: Path, kinds: Kinds | None = None) -> None:
     """Write one JSON object a line, ordered by kind and place; `fields` and `no_times` are objects."""
     kinds = all_kinds() if kinds is None else kinds
     with path.open("w", encoding="utf-8", newline="\n") as handle:
-        handle.writelines(_encode(_plain(item, kinds)) + "\n" for item in case.undated)
+        handle.writelines(encode(_plain(item, kinds)) + "\n" for item in case.undated)
 
 
 def _plain(item: Undated, kinds: Kinds) -> dict[str, Any]:
-    source = item.source
     return {
         "event_uid": item.id,
         "kind": item.kind,
@@ -33,10 +29,7 @@ def _plain(item: Undated, kinds: Kinds) -> dict[str, Any]:
         "message": item.message,
         "hostname": item.host,
         "username": item.user,
-        "evidence": source.evidence,
-        "source_path": source.path,
-        "source_sha256": source.sha256,
-        "source_locator": source.locator,
+        **place(item.source),
         "fields": item.fields,
         "no_times": item.no_times,
         "tag": item.tags,
@@ -50,13 +43,11 @@ def read(path: Path) -> Iterator[Undated]:
     Raises:
         ValueError, KeyError: a line is not such a row.
     """
-    with path.open(encoding="utf-8", newline="\n") as handle:
-        for line in handle:
-            yield _row(json.loads(line))
+    return map(_row, objects(path))
 
 
 def _row(plain: dict[str, Any]) -> Undated:
-    source = Source(plain["evidence"], plain["source_path"], plain["source_sha256"], plain["source_locator"])
+    source = source_of(plain)
     return Undated(
         id=plain["event_uid"],
         kind=plain["kind"],
