@@ -22,7 +22,9 @@ from forensics.model import Host
 from testdata.host import scenario
 from testdata.render import render
 
-HOSTS = ("tunnel-desktop", "tunnel-devtunnel", "tunnel-renamed-task", "sandbox-crash", "clean-win11")
+HOSTS = (
+    "tunnel-desktop", "tunnel-devtunnel", "tunnel-renamed-task", "sandbox-crash", "persistence-planted", "wiped-host",
+)  # fmt: skip
 WHERE = Host("X", None, None, "Tokyo Standard Time", -540, ())
 SMALL = 600  # bytes; below, every cut is made
 
@@ -56,4 +58,4 @@ def test_no_exception_escapes_a_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             result = jobs.run_job(job)
             assert [item for item in result.problems if item.fault == "parser_failed"] == [], f"{path} cut at {cut}"
         artifacts |= set(job.artifacts)
-    assert len(artifacts) > 80
+    assert len(artifacts) > 150
